@@ -1,0 +1,78 @@
+# Every target does all the set-up that it needs, in .venv beside this file.
+#
+#   make demo            the main job on the embedded brick     (SRC=dir: what to copy;  URL=gluster://HOST/VOL: where to)
+#   make test            the whole suite; the interop tests run where GlusterFS is installed and we are root
+#   make interop         those alone
+#   make fuzz            the fuzz targets over every decoder    (FUZZ_SECONDS=n for each)
+#   make lint            ruff, mypy, import-linter
+#   make clean
+#
+# PYTHON=python3.12 takes another interpreter;  ARGS='-k close -x' goes to pytest.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+FUZZ_SECONDS ?= 30
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test interop fuzz lint format clean
+
+help:
+	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
+
+# --- set-up ---------------------------------------------------------------------------------------
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here: install Python 3.11 or later, or give PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), glusterio needs 3.11 or later: give PYTHON=python3.11 (or later)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "make: $(PYTHON) has no venv: apt-get install python3-venv"; \
+	    apt-get update -q >/dev/null && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3-venv >/dev/null; \
+	  fi; \
+	  $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    { echo "make: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
+	@rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# What the command line needs, and no more: the demo should not wait for the linters.
+$(VENV)/.cli: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.cli
+
+# --- targets --------------------------------------------------------------------------------------
+
+demo: $(VENV)/.cli
+	$(BIN)/glusterio demo $(if $(SRC),--src '$(SRC)') $(if $(URL),--url '$(URL)')
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+interop: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/interop $(ARGS)
+
+fuzz: $(VENV)/.dev
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' $(BIN)/python -m pytest tests/fuzz --timeout=0 $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf src/*.egg-info
