@@ -214,7 +214,8 @@ def pytest_runtest_makereport(
 def faulty_proxy() -> Iterator[Callable[..., FaultyProxy]]:
     """Make a started `tests.faulty.FaultyProxy`: ``faulty_proxy(("127.0.0.1", port))``.
 
-    All that a test made are stopped when it ends.
+    All that a test made are stopped when it ends; name it after the server's fixture, so that this
+    is before the server ends.
     """
     from tests.faulty import FaultyProxy
 
