@@ -84,7 +84,7 @@ def _unpack_text(view: View, offset: int) -> tuple[str, int]:
 
 
 def _pack_old_dict(value: Mapping[str, dictionary.OldValue]) -> bytes:
-    return pack_opaque(dictionary.encode_old(value))
+    return pack_opaque(dictionary.encode_old(value) if value else b"")
 
 
 def _unpack_old_dict(view: View, offset: int) -> tuple[dict[str, bytes], int]:
@@ -114,7 +114,8 @@ Str: TypeAlias = Annotated[str, Variable(lambda value: pack_opaque(raw(value)), 
 Opaque: TypeAlias = Annotated[bytes, Variable(pack_opaque, opaque_at)]
 #: A gfx_dict, or ``None`` for "no dictionary".
 Xdata: TypeAlias = Annotated[dictionary.Dict | None, Variable(dictionary.encode, dictionary.decode)]
-#: A dictionary of the old encoding, inside an opaque. Decoded values are bytes.
+#: A dictionary of the old encoding, inside an opaque. Decoded values are bytes, and an empty
+#: dictionary travels as no bytes at all.
 OldDict: TypeAlias = Annotated[
     Mapping[str, dictionary.OldValue], Variable(_pack_old_dict, _unpack_old_dict)
 ]
