@@ -1,0 +1,222 @@
+"""The operations that dominate, packed and unpacked without the general codecs.
+
+The bytes are the same as those of :mod:`~glusterio.wire.messages`, which the tests hold them to. A
+request is filled into a copy of a template that already holds the headers and the credential. A
+reply is looked at only where something is wanted; attributes and dictionaries are passed by, and
+all bounds are checked.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, TypeAlias
+
+from glusterio.errors import LocalProtocolError, XdrError
+from glusterio.wire.dictionary import HEADER_SIZE, NULL_DICT
+from glusterio.wire.iatt import GFID_SIZE, IATT, Iatt
+from glusterio.wire.programs import FOPS, NULL_GFID, Fop
+from glusterio.wire.records import LAST_FRAGMENT, MARK_SIZE, MAX_RECORD, encode_call
+from glusterio.wire.xdr import pack_opaque
+
+View: TypeAlias = memoryview | bytes | bytearray
+
+#: Record mark and xid, the first two words of a packet.
+_HEAD: Final = struct.Struct(">2I")
+_XID: Final = struct.Struct(">I")
+#: READ and WRITE: gfid, descriptor, offset, size, flag.
+_TRANSFER: Final = struct.Struct(">16sqQ2I")
+#: FSTAT: gfid, descriptor.
+_FSTAT: Final = struct.Struct(">16sq")
+#: LOOKUP: gfid, the directory's gfid, flags.
+_LOOKUP: Final = struct.Struct(">16s16sI")
+
+#: READ's reply: op_ret, op_errno, attributes, size, the dictionary's size, its counts.
+_READ_REPLY: Final = struct.Struct(">2i148x2I8x")
+#: Other replies: op_ret, op_errno, the dictionary's size.
+_RESULT: Final = struct.Struct(">2iI")
+#: Where the dictionary begins in them, behind op_ret and op_errno.
+_DICTIONARY: Final = 8
+
+
+class HotPath:
+    """Makes whole packets, record mark included, for one caller.
+
+    Args:
+        credentials: what :func:`glusterio.wire.credentials.encode_v3` gave for the caller.
+
+    Every method raises :class:`~glusterio.errors.LocalProtocolError` for a value that does not fit.
+    """
+
+    __slots__ = ("_body", "_fstat", "_lookup", "_read", "_stat", "_write", "_write_length")
+
+    def __init__(self, credentials: bytes) -> None:
+        def template(fop: Fop, size: int, end: bytes = b"") -> bytes:
+            head = encode_call(0, FOPS.number, FOPS.version, fop, credentials, size + len(end))
+            return head + bytes(size) + end
+
+        self._body = len(encode_call(0, 0, 0, 0, credentials, 0))
+        self._read = template(Fop.READ, _TRANSFER.size, NULL_DICT)
+        self._write = template(Fop.WRITE, _TRANSFER.size, NULL_DICT)
+        self._write_length = len(self._write) - MARK_SIZE
+        self._fstat = template(Fop.FSTAT, _FSTAT.size, NULL_DICT)
+        self._stat = template(Fop.STAT, GFID_SIZE, NULL_DICT)
+        self._lookup = template(Fop.LOOKUP, _LOOKUP.size)
+
+    def read(self, xid: int, gfid: bytes, fd: int, offset: int, size: int) -> bytearray:
+        """Pack a READ of ``size`` bytes at ``offset``."""
+        packet = bytearray(self._read)
+        _check_gfid(gfid)
+        try:
+            _XID.pack_into(packet, MARK_SIZE, xid)
+            _TRANSFER.pack_into(packet, self._body, gfid, fd, offset, size, 0)
+        except struct.error as error:
+            raise LocalProtocolError(f"READ: {error}") from None
+        return packet
+
+    def write(self, xid: int, gfid: bytes, fd: int, offset: int, size: int) -> bytearray:
+        """Pack a WRITE of ``size`` bytes at ``offset``, which must be sent right behind it."""
+        packet = bytearray(self._write)
+        length = self._write_length + size
+        if length > MAX_RECORD:
+            raise LocalProtocolError(f"a message of {length} bytes does not fit in a record")
+        _check_gfid(gfid)
+        try:
+            _HEAD.pack_into(packet, 0, LAST_FRAGMENT | length, xid)
+            _TRANSFER.pack_into(packet, self._body, gfid, fd, offset, size, 0)
+        except struct.error as error:
+            raise LocalProtocolError(f"WRITE: {error}") from None
+        return packet
+
+    def fstat(self, xid: int, gfid: bytes, fd: int) -> bytearray:
+        """Pack an FSTAT."""
+        packet = bytearray(self._fstat)
+        _check_gfid(gfid)
+        try:
+            _XID.pack_into(packet, MARK_SIZE, xid)
+            _FSTAT.pack_into(packet, self._body, gfid, fd)
+        except struct.error as error:
+            raise LocalProtocolError(f"FSTAT: {error}") from None
+        return packet
+
+    def stat(self, xid: int, gfid: bytes) -> bytearray:
+        """Pack a STAT."""
+        packet = bytearray(self._stat)
+        _check_gfid(gfid)
+        try:
+            _XID.pack_into(packet, MARK_SIZE, xid)
+        except struct.error as error:
+            raise LocalProtocolError(f"STAT: {error}") from None
+        packet[self._body : self._body + GFID_SIZE] = gfid
+        return packet
+
+    def lookup(
+        self,
+        xid: int,
+        parent: bytes,
+        name: bytes,
+        xdata: bytes = NULL_DICT,
+        gfid: bytes = NULL_GFID,
+    ) -> bytearray:
+        """Pack a LOOKUP.
+
+        Args:
+            xid: number of the call.
+            parent: gfid of the directory; all zero when ``name`` is empty.
+            name: the name in that directory, or nothing to look ``gfid`` up.
+            xdata: an encoded dictionary that names what else is wanted.
+            gfid: the file's gfid, when it is known.
+        """
+        packet = bytearray(self._lookup)
+        _check_gfid(gfid)
+        _check_gfid(parent)
+        packet += pack_opaque(name)
+        packet += xdata
+        try:
+            _HEAD.pack_into(packet, 0, LAST_FRAGMENT | len(packet) - MARK_SIZE, xid)
+            _LOOKUP.pack_into(packet, self._body, gfid, parent, 0)
+        except struct.error as error:
+            raise LocalProtocolError(f"LOOKUP: {error}") from None
+        return packet
+
+
+def _check_gfid(gfid: bytes) -> None:
+    if len(gfid) != GFID_SIZE:
+        raise LocalProtocolError(f"a gfid of {len(gfid)} bytes")
+
+
+def read_reply(view: View, body: int, length: int | None = None) -> tuple[int, int, int]:
+    """Decode READ's reply up to the data.
+
+    Args:
+        view: the record without its mark.
+        body: where the body begins, in bytes.
+        length: the record's length without its mark, when ``view`` does not hold the data yet.
+
+    Returns:
+        ``op_ret`` (the bytes read), ``op_errno``, and where in the record the data begins. The data
+        goes on to the end of the record.
+
+    Raises:
+        XdrError: the reply is cut off, or the data is not as long as the reply says.
+    """
+    try:
+        op_ret, op_errno, size, dictionary_size = _READ_REPLY.unpack_from(view, body)
+    except struct.error:
+        raise XdrError(f"a READ reply cut off at byte {len(view)}") from None
+    data: int = body + _READ_REPLY.size + dictionary_size
+    end = len(view) if length is None else length
+    if data > len(view) or end - data != size or (op_ret != size and op_ret >= 0):
+        raise XdrError(f"{end - data} bytes read, {size} or {op_ret} due")
+    return op_ret, op_errno, data
+
+
+def write_reply(view: View, body: int) -> tuple[int, int]:
+    """Decode WRITE's reply: ``op_ret`` (the bytes written) and ``op_errno``.
+
+    The layout is also that of FSYNC, TRUNCATE, SETATTR, UNLINK, RMDIR and others.
+
+    Raises:
+        XdrError: the reply is cut off or too long.
+    """
+    op_ret, op_errno, end = _result(view, body)
+    _check_end(view, end + 2 * IATT.size)
+    return op_ret, op_errno
+
+
+def stat_reply(view: View, body: int) -> tuple[int, int, Iatt]:
+    """Decode the reply of STAT and FSTAT: ``op_ret``, ``op_errno`` and the attributes.
+
+    Raises:
+        XdrError: the reply is cut off or too long.
+    """
+    op_ret, op_errno, start = _result(view, body)
+    _check_end(view, start + IATT.size)
+    return op_ret, op_errno, Iatt._make(IATT.unpack_from(view, start))
+
+
+def lookup_reply(view: View, body: int) -> tuple[int, int, Iatt, int]:
+    """Decode LOOKUP's reply.
+
+    Returns:
+        ``op_ret``, ``op_errno``, the file's attributes, and where the dictionary begins that
+        :func:`glusterio.wire.dictionary.decode` decodes.
+
+    Raises:
+        XdrError: the reply is cut off or too long.
+    """
+    op_ret, op_errno, start = _result(view, body)
+    _check_end(view, start + 2 * IATT.size)
+    return op_ret, op_errno, Iatt._make(IATT.unpack_from(view, start)), body + _DICTIONARY
+
+
+def _result(view: View, body: int) -> tuple[int, int, int]:
+    try:
+        op_ret, op_errno, size = _RESULT.unpack_from(view, body)
+    except struct.error:
+        raise XdrError(f"a reply cut off at byte {len(view)}") from None
+    return op_ret, op_errno, body + _DICTIONARY + HEADER_SIZE + size
+
+
+def _check_end(view: View, end: int) -> None:
+    if end != len(view):
+        raise XdrError(f"a reply of {len(view)} bytes, {end} due")
