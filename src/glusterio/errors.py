@@ -1,0 +1,183 @@
+"""Every error that glusterio raises, in one tree.
+
+Three rules decide the class of an error.
+
+* **A file operation that the volume refused is a plain ``OSError``**, with errno and path, of the
+  subclass that Python itself would choose: ``FileNotFoundError``, ``PermissionError``, and so on. A
+  program written for ``os`` needs no change. :func:`fs_error` makes them.
+* **"You closed it" and "the world broke it" are different errors.** The first are ``ValueError``s, as
+  they are for Python's own files; the second are ``ConnectionError``s or ``OSError``s.
+* **What a peer sent is never trusted.** Anything malformed is a :class:`RemoteProtocolError` and ends
+  that connection, never the process.
+
+::
+
+    GlusterError
+    ├── SessionClosedError (ValueError)        the session was closed, or is closing
+    │   └── ForkedSessionError                 the session belongs to the parent process
+    ├── HandleClosedError (ValueError)         the file or directory was closed
+    ├── CloseFromCallbackError (RuntimeError)  close would wait for its own caller
+    ├── ConnectionLostError (ConnectionError)  .may_have_happened tells about the call
+    ├── HandleStaleError (OSError)             the brick that held the handle is gone
+    ├── HandshakeError (ConnectionError)
+    │   ├── AuthRejectedError                  refused by address, login or port
+    │   ├── VolumeNotFoundError
+    │   └── VersionMismatchError
+    ├── ProtocolError
+    │   ├── LocalProtocolError                 our own side asked for something impossible
+    │   └── RemoteProtocolError (ConnectionError)
+    │       ├── XdrError                       truncated, trailing or impossible bytes
+    │       └── RecordTooLongError
+    └── GraphError
+        ├── VolfileError (ValueError)
+        └── UnsupportedGraphError              a translator that glusterio does not have
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+from typing import ClassVar
+
+
+class GlusterError(Exception):
+    """Base of the errors that are glusterio's own. File system errors are plain ``OSError``s."""
+
+
+class SessionClosedError(GlusterError, ValueError):
+    """The session is closing or closed: the call was not admitted, or was ended by the close."""
+
+
+class ForkedSessionError(SessionClosedError):
+    """The session was made by the parent process; a child after ``fork`` must connect anew."""
+
+
+class HandleClosedError(GlusterError, ValueError):
+    """The file or directory handle was closed, by its owner or by the end of its session."""
+
+
+class CloseFromCallbackError(GlusterError, RuntimeError):
+    """``close`` was called from inside the very work that it would have to wait for."""
+
+
+class ConnectionLostError(GlusterError, ConnectionError):
+    """The connection to a server ended while a call was under way.
+
+    Attributes:
+        may_have_happened: ``False`` when the request certainly never left this machine; ``True`` when
+            the server may have carried it out without our hearing of it.
+    """
+
+    def __init__(self, message: str, *, may_have_happened: bool = True) -> None:
+        super().__init__(_errno.ENOTCONN, message)
+        self.may_have_happened = may_have_happened
+
+
+class HandleStaleError(GlusterError, OSError):
+    """The handle's brick connection was lost, and with it the brick's side of the handle."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_errno.EBADF, message)
+
+
+class HandshakeError(GlusterError, ConnectionError):
+    """A server answered, but would not have us.
+
+    Args:
+        message: the reason, in the server's words where it gave any.
+        errno: the errno that the server sent.
+    """
+
+    default_errno: ClassVar[int] = _errno.ECONNREFUSED
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(self.default_errno if errno is None else errno, message)
+
+
+class AuthRejectedError(HandshakeError):
+    """The brick refused this client: by address, by login, or by its source port."""
+
+    default_errno = _errno.EACCES
+
+
+class VolumeNotFoundError(HandshakeError):
+    """The management daemon, or the brick, knows no such volume."""
+
+    default_errno = _errno.ENOENT
+
+
+class VersionMismatchError(HandshakeError):
+    """The server does not offer a program version that glusterio speaks."""
+
+    default_errno = _errno.EPROTONOSUPPORT
+
+
+class ProtocolError(GlusterError):
+    """Something that the protocol does not allow."""
+
+
+class LocalProtocolError(ProtocolError):
+    """Our own side asked for something that the protocol does not allow."""
+
+
+class RemoteProtocolError(ProtocolError, ConnectionError):
+    """The peer sent something that the protocol does not allow; its connection has been ended."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_errno.EPROTO, message)
+
+
+class XdrError(RemoteProtocolError):
+    """Bytes that do not decode: truncated, trailing, or claiming an impossible length."""
+
+
+class RecordTooLongError(RemoteProtocolError):
+    """A record longer than the limit, refused before any of it was stored."""
+
+
+class GraphError(GlusterError):
+    """The volume's graph cannot be used."""
+
+
+class VolfileError(GraphError, ValueError):
+    """A volfile that does not parse. ``line`` is the number of the offending line, from 1."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(f"line {line}: {message}" if line else message)
+        self.line = line
+
+
+class UnsupportedGraphError(GraphError):
+    """The graph holds a translator that glusterio does not have and that changes what data means.
+
+    Attributes:
+        xlator_type: the volfile's type, ``cluster/disperse`` for instance.
+        volume: the name of that translator in the volfile.
+    """
+
+    def __init__(self, xlator_type: str, volume: str) -> None:
+        super().__init__(
+            f"the volume's graph needs {xlator_type} ({volume}), which glusterio does not support yet"
+        )
+        self.xlator_type = xlator_type
+        self.volume = volume
+
+
+#: errno values that GlusterFS sends in its own numbering. It is Linux's, so this is the identity there.
+GF_ERROR_FIRST_PRIVATE = 1024
+
+
+def fs_error(
+    errno: int, path: str | bytes | None = None, path2: str | bytes | None = None
+) -> OSError:
+    """Make the ``OSError`` subclass for an errno that came from a volume.
+
+    Args:
+        errno: GlusterFS's error number (Linux numbering; libglusterfs/src/glusterfs/glusterfs-errno.h).
+            Values from 1024 on are GlusterFS's private ones and become ``EIO``; so does 0.
+        path: the path that the caller gave, kept as ``filename``.
+        path2: the second path of rename and link, kept as ``filename2``.
+    """
+    if errno <= 0 or errno >= GF_ERROR_FIRST_PRIVATE:
+        return OSError(_errno.EIO, f"GlusterFS error {errno}", path, None, path2)
+    return OSError(errno, os.strerror(errno), path, None, path2)

@@ -1,0 +1,1 @@
+"""The translator graph and what lives in it: volfile, graph, frames, fds, the inode table."""

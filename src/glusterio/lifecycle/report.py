@@ -1,0 +1,88 @@
+"""What a teardown tells: the report that ``close`` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DrainedHandle:
+    """A handle that the application had left open.
+
+    Attributes:
+        path: the path as it was opened.
+        kind: ``"file"`` or ``"directory"``.
+        opened_at: ``file:line`` of the call that opened it, or an empty string.
+        error: why it could not be released gracefully (the brick lets go of it at the disconnect
+            all the same), or why its last buffered data could not be written; else ``None``.
+    """
+
+    path: str
+    kind: str
+    opened_at: str
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """One step of the teardown and how long it took, in seconds."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class TeardownReport:
+    """How a session ended. Every ``close`` of the session returns this same object.
+
+    Attributes:
+        volume: the volume's name.
+        handles: the handles that the application had left open, in the order of opening.
+        calls_settled: calls that were under way at the gate and finished by themselves.
+        calls_cancelled: calls that were ended when the grace time was over, by operation name.
+        errors: what went wrong on the way: lack of grace, never failure to close.
+        defects: what glusterio itself left behind (an inode reference, a handle); empty, or a bug.
+        steps: the time of each step.
+    """
+
+    volume: str = ""
+    handles: list[DrainedHandle] = field(default_factory=list)
+    calls_settled: int = 0
+    calls_cancelled: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
+    steps: list[StepTime] = field(default_factory=list)
+
+    @property
+    def handles_drained(self) -> int:
+        """How many handles the teardown had to close."""
+        return len(self.handles)
+
+    @property
+    def seconds(self) -> float:
+        """The time from the gate to the end, in seconds."""
+        return sum(step.seconds for step in self.steps)
+
+    @property
+    def graceful(self) -> bool:
+        """Whether nothing was lost, forced or left: no error, no defect, no cancelled call."""
+        return not (self.errors or self.defects or self.calls_cancelled)
+
+    def __str__(self) -> str:
+        lines = [
+            f"session {self.volume}: ended in {self.seconds * 1000:.1f} ms"
+            + ("" if self.graceful else ", not gracefully"),
+            f"  handles drained   {self.handles_drained}",
+            f"  calls settled     {self.calls_settled}",
+            f"  calls cancelled   {len(self.calls_cancelled)}",
+            f"  errors            {len(self.errors)}",
+        ]
+        lines += [f"    {type(error).__name__}: {error}" for error in self.errors[:10]]
+        if len(self.errors) > 10:
+            lines.append(f"    and {len(self.errors) - 10} more")
+        lines += [f"  DEFECT {defect}" for defect in self.defects]
+        lines.append(
+            "  steps             "
+            + ", ".join(f"{step.name} {step.seconds * 1000:.1f} ms" for step in self.steps)
+        )
+        return "\n".join(lines)

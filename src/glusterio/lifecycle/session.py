@@ -1,0 +1,319 @@
+"""The session machine: the gate, the count of admitted calls, and the ledger of handles.
+
+Everything in here happens under one lock, takes a few microseconds, never waits and never does I/O.
+Whoever needs to wait for something (the calls to settle, a handle to fall idle) waits on an event
+that this class sets; the events and the lock are made by the runtime and passed in, so that the same
+class serves threads, asyncio and a simulated world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from glusterio.errors import ForkedSessionError, LocalProtocolError, SessionClosedError
+from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.lifecycle.states import (
+    GATE_CLOSED_FROM,
+    HANDLE_TABLE,
+    SESSION_TABLE,
+    HandleEvent,
+    HandleState,
+    SessionEvent,
+    SessionState,
+)
+from glusterio.lifecycle.trace import TraceHook, TraceRecord
+
+
+class Settable(Protocol):
+    """An event of the runtime's, as far as the lifecycle cares."""
+
+    def set(self) -> None:
+        """Wake whoever waits for it, now and later."""
+
+
+class Call:
+    """One admitted call: proof that its caller passed the gate and is counted.
+
+    Attributes:
+        number: the call's number in its session, from 1.
+        op: the operation's name, for the report.
+        handle: the handle that lent the call a reference, or ``None``.
+        fiber: what runs the call; the runtime's, for cancelling it.
+    """
+
+    __slots__ = ("fiber", "handle", "number", "op")
+
+    def __init__(self, number: int, op: str, handle: Handle | None) -> None:
+        self.number = number
+        self.op = op
+        self.handle = handle
+        self.fiber: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Call {self.number} {self.op}>"
+
+
+class Session:
+    """A session's state, its admitted calls and its handles.
+
+    Args:
+        lock: a mutual-exclusion lock, used as a context manager; not re-entrant.
+        event: makes an event for waiting; called for the session and for each handle.
+        trace: receives every transition, or ``None``.
+        name: the volume's name, for messages.
+    """
+
+    def __init__(
+        self,
+        lock: AbstractContextManager[Any],
+        event: Callable[[], Settable],
+        trace: TraceHook | None = None,
+        name: str = "",
+    ) -> None:
+        self._lock = lock
+        self._event = event
+        self._trace = trace
+        self.name = name
+        self.state = SessionState.NEW
+        #: admitted calls by number; its length is the count that the teardown waits for
+        self.calls: dict[int, Call] = {}
+        #: the ledger: every handle that a brick may hold open for us, by number
+        self.ledger: dict[int, Handle] = {}
+        #: set when the gate is closed and no admitted call is left
+        self.idle = event()
+        self.calls_admitted = 0
+        self.handles_reserved = 0
+        self._sequence = 0
+
+    # -- the gate ---------------------------------------------------------------------------------
+
+    def admit(self, op: str, handle: Handle | None = None) -> Call:
+        """Pass the gate, be counted, and borrow ``handle``: one atomic step.
+
+        Raises:
+            SessionClosedError: the session is not active. Nothing was counted or borrowed.
+            HandleClosedError: the handle is closed or closing.
+            HandleStaleError: the handle's brick is gone.
+        """
+        with self._lock:
+            if self.state is not SessionState.ACTIVE:
+                raise self._why_not_admitted()
+            if handle is not None:
+                if handle.state is not HandleState.OPEN:
+                    raise handle.why_unusable()
+                handle.refs += 1
+            self.calls_admitted = number = self.calls_admitted + 1
+            call = self.calls[number] = Call(number, op, handle)
+            if self._trace is not None:
+                self._record("call", number, "ADMIT", "", "", handle)
+            return call
+
+    def leave(self, call: Call) -> None:
+        """Count the call out and give back what it borrowed. Exactly once a call.
+
+        Raises:
+            LocalProtocolError: the call has left already.
+        """
+        with self._lock:
+            if self.calls.pop(call.number, None) is not call:
+                raise LocalProtocolError(f"{call!r} left twice")
+            handle = call.handle
+            if handle is not None:
+                call.handle = None
+                handle.refs -= 1
+                if not handle.refs and handle.state is HandleState.CLOSING:
+                    handle.idle.set()
+            if not self.calls and self.state >= GATE_CLOSED_FROM:
+                self.idle.set()
+            if self._trace is not None:
+                self._record("call", call.number, "LEAVE", "", "", handle)
+
+    def apply(self, event: SessionEvent) -> SessionState:
+        """Move the session; the only writer of its state.
+
+        Returns:
+            The new state.
+
+        Raises:
+            LocalProtocolError: the table has no such step, or the step's guard does not hold.
+        """
+        with self._lock:
+            return self._apply(event)
+
+    def begin_connect(self) -> Call:
+        """Move to ``CONNECTING``; the connecting itself is the first call that a close must settle.
+
+        Raises:
+            LocalProtocolError: the session has been connected or closed before.
+        """
+        with self._lock:
+            self._apply(SessionEvent.CONNECT)
+            self.calls_admitted = number = self.calls_admitted + 1
+            call = self.calls[number] = Call(number, "connect", None)
+            if self._trace is not None:
+                self._record("call", number, "ADMIT", "", "", None)
+            return call
+
+    def close_gate(self) -> bool:
+        """Close the gate if it is open.
+
+        Returns:
+            ``True`` for the one caller that closed it, who must then bring the session to its end.
+
+        Raises:
+            ForkedSessionError: the session is the parent process's.
+        """
+        with self._lock:
+            if self.state is SessionState.FORKED:
+                raise self._why_not_admitted()
+            if self.state >= GATE_CLOSED_FROM:
+                return False
+            self._apply(SessionEvent.GATE)
+            return True
+
+    def _apply(self, event: SessionEvent) -> SessionState:
+        before = self.state
+        try:
+            after = SESSION_TABLE[before][event]
+        except KeyError:
+            raise LocalProtocolError(f"session: no {event.name} in state {before.name}") from None
+        if event is SessionEvent.SETTLED and self.calls:
+            raise LocalProtocolError(f"session: {len(self.calls)} calls have not left")
+        if event is SessionEvent.DRAINED and self.ledger:
+            raise LocalProtocolError(f"session: {len(self.ledger)} handles are still in the ledger")
+        self.state = after
+        if after is SessionState.SETTLING and not self.calls:
+            self.idle.set()
+        if self._trace is not None:
+            self._record("session", 0, event.name, before.name, after.name, None)
+        return after
+
+    def _why_not_admitted(self) -> SessionClosedError:
+        volume = f"volume {self.name}: " if self.name else ""
+        if self.state is SessionState.FORKED:
+            return ForkedSessionError(
+                f"{volume}this session belongs to the parent process; connect again after fork"
+            )
+        if self.state < SessionState.ACTIVE:
+            return SessionClosedError(f"{volume}the session is not connected")
+        return SessionClosedError(f"{volume}the session is closed")
+
+    # -- the ledger -------------------------------------------------------------------------------
+
+    def reserve(self, kind: HandleKind, path: str, opened_at: str = "") -> Handle:
+        """Enter a handle into the ledger, before anything is sent for it.
+
+        Called from inside an admitted call, so the drain cannot begin before the entry is settled.
+
+        Raises:
+            SessionClosedError: the gate has closed since the call was admitted.
+        """
+        with self._lock:
+            if self.state is not SessionState.ACTIVE:
+                raise self._why_not_admitted()
+            self.handles_reserved = number = self.handles_reserved + 1
+            handle = self.ledger[number] = Handle(number, kind, path, opened_at, self._event())
+            if self._trace is not None:
+                self._record("handle", number, "RESERVE", "", handle.state.name, handle)
+            return handle
+
+    def move(self, handle: Handle, event: HandleEvent) -> HandleState:
+        """Move a handle; the only writer of its state.
+
+        ``OPENED`` becomes ``LATE`` by itself when the gate has closed, so that no handle is ever
+        ``OPEN`` that was not so before the gate.
+
+        Returns:
+            The new state.
+
+        Raises:
+            LocalProtocolError: the table has no such step.
+        """
+        with self._lock:
+            return self._move(handle, event)
+
+    def begin_close(self, handle: Handle) -> bool:
+        """Move an open or stale handle to ``CLOSING``, if nobody has.
+
+        Returns:
+            ``True`` for the one caller that moved it, who must then release it and say ``RELEASED``.
+        """
+        with self._lock:
+            if HandleEvent.CLOSE not in HANDLE_TABLE[handle.state]:
+                return False
+            self._move(handle, HandleEvent.CLOSE)
+            return True
+
+    def _move(self, handle: Handle, event: HandleEvent) -> HandleState:
+        if event is HandleEvent.OPENED and self.state >= GATE_CLOSED_FROM:
+            event = HandleEvent.LATE
+        before = handle.state
+        after = handle.state = handle.next_state(event)
+        if after is HandleState.CLOSING and not handle.refs:
+            handle.idle.set()
+        elif after is HandleState.CLOSED:
+            del self.ledger[handle.number]
+        if self._trace is not None:
+            self._record("handle", handle.number, event.name, before.name, after.name, handle)
+        return after
+
+    def handles(self) -> list[Handle]:
+        """Return the handles in the ledger, oldest first: a copy, taken under the lock."""
+        with self._lock:
+            return list(self.ledger.values())
+
+    def calls_under_way(self) -> list[Call]:
+        """Return the admitted calls, oldest first: a copy, taken under the lock."""
+        with self._lock:
+            return list(self.calls.values())
+
+    # -- fork -------------------------------------------------------------------------------------
+
+    def forked(self, lock: AbstractContextManager[Any]) -> None:
+        """Say, in a child process, that this session is the parent's.
+
+        Args:
+            lock: a fresh lock. The old one may be held by a thread that does not exist here.
+        """
+        self._lock = lock
+        self._trace = None  # the trace is the parent's, too
+        if SessionEvent.FORK in SESSION_TABLE[self.state]:
+            self._apply(SessionEvent.FORK)
+        self.calls.clear()
+        self.ledger.clear()
+
+    # -- trace ------------------------------------------------------------------------------------
+
+    def _record(
+        self,
+        subject: str,
+        number: int,
+        event: str,
+        before: str,
+        after: str,
+        handle: Handle | None,
+    ) -> None:
+        assert self._trace is not None
+        self._sequence += 1
+        self._trace(
+            TraceRecord(
+                self._sequence,
+                subject,
+                number,
+                event,
+                before,
+                after,
+                len(self.calls),
+                len(self.ledger),
+                handle.refs if handle is not None else 0,
+            )
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Session {self.name} {self.state.name}"
+            f" calls={len(self.calls)} handles={len(self.ledger)}>"
+        )
+

@@ -1,0 +1,368 @@
+"""The client's side of a connection: requests out, replies matched by xid, and the ping clock.
+
+A driver uses it so::
+
+    connection.submit(reply)                    # when a coroutine awaits the reply
+    sock.sendmsg(connection.data_to_send())     # and connection.sent(n)
+    n = sock.recv_into(connection.get_buffer())
+    for reply in connection.received(n): ...    # resume who waits
+    for reply in connection.tick(now): ...      # now and then
+
+Two halves, which threads may use at the same time: *sending* (``submit``, ``data_to_send``, ``sent``)
+and *receiving* (``get_buffer``, ``received``); each needs a lock of its own, and ``fail``, ``tick`` and
+``abandon`` need both. They meet only in ``pending``, by single dictionary operations.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections import deque
+from collections.abc import Callable
+
+from glusterio.errors import (
+    ConnectionLostError,
+    RemoteProtocolError,
+    VersionMismatchError,
+)
+from glusterio.rpc.stream import MAX_RECORD, RecordStream
+from glusterio.traps import Reply
+from glusterio.wire.credentials import encode_none
+from glusterio.wire.programs import DUMP_PROGRAM, DUMP_VERSION, DumpProc
+from glusterio.wire.records import ReplyHeader, encode_call, parse_message
+
+# xid, direction, reply_stat, verifier flavor, verifier length, accept_stat: the usual reply header.
+_HEADER = struct.Struct(">6I")
+_XID_AND_DIRECTION = struct.Struct(">2I")
+_USUAL = (1, 0, 0, 0, 0)
+
+#: What a server may send us unasked is bounded, too: callbacks not yet taken by the driver.
+MAX_MESSAGES = 10_000
+
+Packet = bytes | bytearray | memoryview
+
+
+class Connection(RecordStream):
+    """One connection to one server.
+
+    Args:
+        name: whom we talk to, for messages: ``"brick host:49152"``.
+        ping_timeout: seconds of silence, while something is asked for, after which the peer counts
+            as dead (GlusterFS: network.ping-timeout, 42). 0 turns pings off.
+        max_record: the longest record accepted, in bytes.
+        on_lost: called once, with the error, when the connection has ended for whatever reason.
+        on_message: called with each record that the server sent unasked (the callback program).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ping_timeout: float = 42.0,
+        max_record: int = MAX_RECORD,
+        on_lost: Callable[[Exception], None] | None = None,
+        on_message: Callable[[bytes], None] | None = None,
+    ) -> None:
+        super().__init__(max_record)
+        self.name = name
+        self.ping_timeout = ping_timeout
+        self.on_lost = on_lost
+        self.on_message = on_message
+        #: the driver's socket, transport or simulated wire; ``None`` before and after
+        self.link: object | None = None
+        #: why the connection has ended; ``None`` while it has not
+        self.lost: Exception | None = None
+        #: requests without a reply yet, by xid
+        self.pending: dict[int, Reply] = {}
+        self._xids = itertools.count(1)
+        self._outgoing: deque[tuple[Reply, list[Packet]]] = deque()
+        self._completed: list[Reply] = []
+        self._messages: list[bytes] = []
+        self._tail_reply: Reply | None = None
+        self._heard = True  # anything received since the last tick
+        self._silent_since: float | None = None
+        self._ping: Reply | None = None
+
+    def next_xid(self) -> int:
+        """Return a number for the next request, unique among those outstanding."""
+        return next(self._xids) & 0xFFFFFFFF
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    def submit(self, reply: Reply) -> None:
+        """Queue a request.
+
+        Raises:
+            ConnectionLostError: the connection has ended; the request was not sent.
+        """
+        if self.lost is not None:
+            raise self._why_lost(reply)
+        reply.submitted = True
+        self.pending[reply.xid] = reply
+        self._outgoing.append((reply, list(reply.packet)))
+        if self.lost is not None and self.pending.pop(reply.xid, None) is not None:
+            # fail() ran in between, and did not see this one
+            raise self._why_lost(reply)
+
+    def data_to_send(self, limit: int = 64) -> list[Packet]:
+        """Return up to ``limit`` buffers to be sent next, in order; empty when there are none."""
+        outgoing = self._outgoing
+        if len(outgoing) == 1:
+            return outgoing[0][1]
+        buffers: list[Packet] = []
+        for _, packet in outgoing:
+            buffers += packet
+            if len(buffers) >= limit:
+                break
+        return buffers
+
+    def sent(self, count: int) -> None:
+        """Take note that ``count`` bytes of :meth:`data_to_send` have left."""
+        outgoing = self._outgoing
+        while count:
+            reply, packet = outgoing[0]
+            reply.sent = True
+            size = len(packet[0])
+            if count < size:
+                packet[0] = memoryview(packet[0])[count:]
+                return
+            count -= size
+            del packet[0]
+            if not packet:
+                outgoing.popleft()
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether :meth:`data_to_send` would return anything."""
+        return bool(self._outgoing)
+
+    # -- receiving --------------------------------------------------------------------------------
+
+    def received(self, count: int) -> list[Reply]:
+        """Take ``count`` bytes and return the replies that they complete.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol: call :meth:`fail` with this error.
+        """
+        self._heard = True
+        self.feed(count)
+        completed, self._completed = self._completed, []
+        return completed
+
+    def messages(self) -> list[bytes]:
+        """Return the records that the server sent unasked, since the last time."""
+        if not self._messages:
+            return self._messages
+        messages, self._messages = self._messages, []
+        return messages
+
+    def on_record(self, view: memoryview) -> None:
+        if len(view) < 8:
+            raise RemoteProtocolError(f"{self.name}: a record of {len(view)} bytes")
+        xid, direction = _XID_AND_DIRECTION.unpack_from(view)
+        if direction == 0:
+            self._take_message(bytes(view))
+            return
+        reply = self._match(xid)
+        locate, sink = reply.locate, reply.sink
+        if locate is not None and sink is not None:
+            offset = locate(view)
+            if offset is not None:
+                tail = view[offset:]
+                if len(tail) > len(sink):
+                    raise RemoteProtocolError(f"{self.name}: more data than was asked for")
+                sink[: len(tail)] = tail
+                reply.received = len(tail)
+                view = view[:offset]
+        self._complete(reply, bytes(view))
+
+    def on_long_record(self, store: bytearray) -> None:
+        xid, direction = _XID_AND_DIRECTION.unpack_from(store)
+        if direction == 0:
+            self._take_message(bytes(store))
+        else:
+            self._complete(self._match(xid), store)
+
+    def place_for(self, view: memoryview, length: int) -> tuple[memoryview, int] | None:
+        xid, direction = _XID_AND_DIRECTION.unpack_from(view)
+        if direction == 0:
+            return None
+        reply = self.pending.get(xid)
+        if reply is None:
+            raise RemoteProtocolError(f"{self.name}: a reply to nothing (xid {xid})")
+        if reply.locate is None or reply.sink is None:
+            return None
+        offset = reply.locate(view)
+        if offset is None:
+            return None
+        size = length - offset
+        if size > len(reply.sink):
+            raise RemoteProtocolError(f"{self.name}: more data than was asked for")
+        reply.record = bytes(view[:offset])
+        reply.received = size
+        self._tail_reply = reply
+        return reply.sink[:size], offset
+
+    def on_tail(self) -> None:
+        reply, self._tail_reply = self._tail_reply, None
+        assert reply is not None
+        self._complete(self._match(reply.xid), reply.record)
+
+    def _match(self, xid: int) -> Reply:
+        reply = self.pending.pop(xid, None)
+        if reply is None:
+            raise RemoteProtocolError(f"{self.name}: a reply to nothing (xid {xid})")
+        return reply
+
+    def _complete(self, reply: Reply, record: bytes | bytearray) -> None:
+        reply.record = record
+        if len(record) < 24 or _HEADER.unpack_from(record)[1:] != _USUAL:
+            reply.error = self._refusal(record)
+        reply.done = True
+        self._completed.append(reply)
+
+    def _refusal(self, record: bytes | bytearray) -> Exception | None:
+        """Return the error for a reply that is not a plain success, if it is not one."""
+        header = parse_message(record)
+        if not isinstance(header, ReplyHeader):
+            return RemoteProtocolError(f"{self.name}: neither a call nor a reply")
+        if header.reply_stat:
+            return RemoteProtocolError(f"{self.name}: the request was denied")
+        if header.accept_stat in (1, 2, 3):
+            return VersionMismatchError(
+                f"{self.name}: the server does not offer this program or procedure"
+                f" (accept_stat {header.accept_stat})"
+            )
+        if header.accept_stat:
+            return RemoteProtocolError(
+                f"{self.name}: the server could not take the request"
+                f" (accept_stat {header.accept_stat})"
+            )
+        # An accepted reply with a verifier: allowed, though no GlusterFS sends it. None of our
+        # decoders would find the body.
+        return RemoteProtocolError(f"{self.name}: a reply with a verifier")
+
+    def _take_message(self, record: bytes) -> None:
+        if len(self._messages) >= MAX_MESSAGES:
+            raise RemoteProtocolError(f"{self.name}: too many messages nobody asked for")
+        self._messages.append(record)
+
+    # -- giving up --------------------------------------------------------------------------------
+
+    def abandon(self, reply: Reply) -> bool:
+        """Let go of a request: its caller does not wait any more and wants its buffers back.
+
+        A request of which nothing has left is taken back. For any other the reply is still expected,
+        since the xid and the server's work are; ``settled`` tells when it has come.
+
+        Returns:
+            ``True`` when the request was taken back: it will never happen.
+        """
+        reply.fiber = None
+        if reply.done:
+            return False
+        if not reply.submitted:
+            reply.error = ConnectionLostError(
+                f"{self.name}: given up before it was sent", may_have_happened=False
+            )
+            reply.done = True
+            return True
+        for position, (queued, packet) in enumerate(self._outgoing):
+            if queued is reply:
+                if not reply.sent:
+                    del self._outgoing[position]
+                    self.pending.pop(reply.xid, None)
+                    reply.error = ConnectionLostError(
+                        f"{self.name}: given up before it was sent", may_have_happened=False
+                    )
+                    reply.done = True
+                    return True
+                # The stream must go on; the caller's buffer must not be read any more.
+                packet[:] = [b"".join(bytes(part) for part in packet)]
+                break
+        if self._tail_reply is reply:
+            self.redirect()
+        reply.sink = None
+        reply.locate = None
+        return False
+
+    def eof(self) -> list[Reply]:
+        """The peer has closed its side. Returns the requests that this fails."""
+        return self.fail(ConnectionLostError(f"{self.name}: the connection was closed"))
+
+    def fail(self, error: Exception) -> list[Reply]:
+        """End the connection. Harmless when repeated.
+
+        Args:
+            error: why; each request gets an error of this kind, with its own ``may_have_happened``.
+
+        Returns:
+            The requests that were outstanding, now done with an error.
+        """
+        if self.lost is not None:
+            return []
+        self.lost = error
+        self._tail_reply = None
+        self._place = None
+        failed: list[Reply] = []
+        while self.pending:
+            try:
+                _, reply = self.pending.popitem()
+            except KeyError:  # another thread's submit took the last one back
+                break
+            reply.error = self._why_lost(reply)
+            reply.done = True
+            failed.append(reply)
+        self._outgoing.clear()
+        failed.reverse()
+        if self.on_lost is not None:
+            self.on_lost(error)
+        return failed
+
+    def _why_lost(self, reply: Reply) -> Exception:
+        lost = self.lost
+        if isinstance(lost, RemoteProtocolError):
+            return type(lost)(str(lost.args[-1]))
+        return ConnectionLostError(
+            str(lost.args[-1]) if lost is not None and lost.args else f"{self.name}: lost",
+            may_have_happened=reply.sent,
+        )
+
+    # -- the ping clock ---------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[Reply]:
+        """Let time pass: send a ping when the peer is silent, end the connection when it stays so.
+
+        The clock runs only while something is asked for, as in GlusterFS
+        (rpc/rpc-lib/src/rpc-clnt-ping.c). Nothing on the path of a request reads the clock.
+
+        Args:
+            now: seconds on any clock that never goes back.
+
+        Returns:
+            The requests that failed, when this ended the connection. A ping may be waiting to be sent.
+        """
+        if self._heard or not self.pending or self._silent_since is None:
+            self._heard = False
+            self._silent_since = now
+            if self._ping is not None and self._ping.done:
+                self._ping = None
+            return []
+        silent = now - self._silent_since
+        if not self.ping_timeout or self.lost is not None:
+            return []
+        if silent >= self.ping_timeout:
+            return self.fail(
+                ConnectionLostError(
+                    f"{self.name}: no answer for {silent:.1f} s (network.ping-timeout)"
+                )
+            )
+        if self._ping is None and silent >= self.ping_timeout / 4:
+            xid = self.next_xid()
+            packet = encode_call(xid, DUMP_PROGRAM, DUMP_VERSION, DumpProc.PING, encode_none(), 0)
+            self._ping = Reply(self, xid, (packet,))
+            self.submit(self._ping)
+        return []
+
+    def __repr__(self) -> str:
+        state = "lost" if self.lost is not None else "up" if self.link is not None else "down"
+        return f"<Connection {self.name} {state} pending={len(self.pending)}>"

@@ -1,0 +1,160 @@
+"""A byte stream cut into RPC records, with large records received where they belong.
+
+The driver asks :meth:`RecordStream.get_buffer` where to put the next bytes and tells
+:meth:`RecordStream.received` how many came. Records up to :data:`DIRECT` bytes pass through one
+buffer that is used again and again. A longer one is received straight into its own place, so that a
+big READ costs one copy, the kernel's.
+
+What a peer claims is not believed: a record over the limit is refused when its mark arrives, and
+storage for a long one grows with what has really come.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from glusterio.errors import RecordTooLongError
+from glusterio.wire.records import record_length
+
+#: The limit for one record, in bytes. libgfapi sends what the application gives; 64 MiB READs work.
+MAX_RECORD = 128 * 1024 * 1024
+
+#: Records longer than this are received in a place of their own.
+DIRECT = 64 * 1024
+
+#: How much of a long record must be there before its place is chosen: every header fits in it.
+PEEK = 1024
+
+_BUFFER = 256 * 1024
+_FIRST_PLACE = 1024 * 1024
+_MARK = struct.Struct(">I")
+
+
+class RecordStream:
+    """The receiving half of a connection. Subclasses say what to do with a record.
+
+    Args:
+        max_record: the longest record accepted, in bytes.
+    """
+
+    def __init__(self, max_record: int = MAX_RECORD) -> None:
+        self._max_record = max_record
+        self._view = memoryview(bytearray(_BUFFER))
+        self._start = 0  # the first byte not yet consumed
+        self._end = 0  # behind the last byte received
+        # A long record under way: where its bytes go, how many are there, how long it is.
+        self._place: memoryview | None = None
+        self._filled = 0
+        self._length = 0
+
+    # -- for subclasses ---------------------------------------------------------------------------
+
+    def on_record(self, view: memoryview) -> None:
+        """Take a whole record, without its mark. The view is gone when this returns."""
+        raise NotImplementedError
+
+    def on_long_record(self, store: bytearray) -> None:
+        """Take a whole long record, without its mark. The store is the taker's."""
+        raise NotImplementedError
+
+    def place_for(self, view: memoryview, length: int) -> tuple[memoryview, int] | None:
+        """Choose where a long record's tail goes.
+
+        Args:
+            view: what has come of the record, at least :data:`PEEK` bytes.
+            length: the record's length.
+
+        Returns:
+            The place for the tail and the tail's offset in the record, or ``None`` to store the
+            record whole. With a place, :meth:`on_tail` follows instead of :meth:`on_long_record`.
+        """
+        return None
+
+    def on_tail(self) -> None:
+        """The tail that :meth:`place_for` found a place for is complete."""
+        raise NotImplementedError
+
+    # -- for drivers ------------------------------------------------------------------------------
+
+    def get_buffer(self) -> memoryview:
+        """Return where to put the next received bytes; never empty."""
+        if self._place is not None:
+            return self._place[self._filled :]
+        if self._end == _BUFFER:
+            # Only the beginning of one record is left: it goes to the front.
+            rest = self._end - self._start
+            self._view[:rest] = self._view[self._start : self._end]
+            self._start, self._end = 0, rest
+        return self._view[self._end :]
+
+    def feed(self, count: int) -> None:
+        """Take ``count`` bytes that were put into the last buffer, and hand on every whole record.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol; the connection is of no further use.
+        """
+        if self._place is not None:
+            self._filled += count
+            if self._filled == len(self._place):
+                self._place_is_full()
+            return
+        view = self._view
+        start, end = self._start, self._end + count
+        while end - start >= 4:
+            length = record_length(_MARK.unpack_from(view, start)[0])
+            if length > self._max_record:
+                raise RecordTooLongError(
+                    f"a record of {length} bytes; the limit is {self._max_record}"
+                )
+            have = end - start - 4
+            if have >= length:
+                self.on_record(view[start + 4 : start + 4 + length])
+                start += 4 + length
+            elif length > DIRECT and have >= PEEK:
+                self._begin_long(view[start + 4 : end], length)
+                start = end = 0
+            else:
+                break
+        if start == end:
+            start = end = 0
+        self._start, self._end = start, end
+
+    def _begin_long(self, view: memoryview, length: int) -> None:
+        placed = self.place_for(view, length)
+        self._length = length
+        if placed is not None:
+            place, offset = placed
+            self._tail_only = True
+            tail = view[offset:]
+            place[: len(tail)] = tail
+            self._place, self._filled = place, len(tail)
+            return
+        self._tail_only = False
+        store = bytearray(min(length, _FIRST_PLACE))
+        store[: len(view)] = view
+        self._store = store
+        self._place, self._filled = memoryview(store), len(view)
+
+    def _place_is_full(self) -> None:
+        if self._tail_only:
+            self._place = None
+            self.on_tail()
+            return
+        assert self._place is not None
+        self._place.release()
+        self._place = None
+        store = self._store
+        if len(store) == self._length:
+            self._store = bytearray()
+            self.on_long_record(store)
+            return
+        store.extend(bytes(min(self._length - len(store), len(store))))
+        self._place = memoryview(store)
+
+    def redirect(self) -> None:
+        """Receive the rest of a tail under way into nowhere: its owner does not want it any more."""
+        if self._place is not None and self._tail_only:
+            self._place = memoryview(bytearray(len(self._place)))
+
+    _tail_only = False
+    _store = bytearray()

@@ -1,0 +1,397 @@
+"""A running coroutine of the core, and what each trap means, for every driver alike.
+
+A fiber is *stepped*: the coroutine runs until its next trap, the trap is armed, and the fiber is at
+rest until somebody *wakes* it with the trap's result. Waking is a claim: a trap may be completed by a
+reply, by a time-out and by a cancellation at once, and the first to claim it wins. A claimed fiber is
+queued; who steps it, and when, is the driver's business. Two fibers of one family (a gather's
+children, say) are never stepped at the same time by different threads, unless they are detached.
+
+Cancellation, in one place:
+
+* at rest on a plain trap: the trap is disarmed and ``Cancelled`` is thrown at it;
+* at rest on a gather or a within: the children are cancelled, and once they have ended the coroutine
+  goes on, with ``Cancelled``. So nothing a coroutine started by these ever outlives it;
+* running, or already woken: the result is delivered, and ``Cancelled`` meets it at its next trap.
+  A result that has arrived is never dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from glusterio.traps import (
+    Cancelled,
+    Connect,
+    Coro,
+    Disconnect,
+    Gather,
+    Now,
+    Offload,
+    Outcome,
+    Reply,
+    Spawn,
+    Wait,
+    Within,
+)
+
+log = logging.getLogger("glusterio")
+
+#: What arming a trap gives: ``None`` when the fiber is at rest, or ``(value, error)`` at once.
+Armed = tuple[Any, BaseException | None] | None
+
+
+class Timer(Protocol):
+    """Something that happens later, unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """Do not let it happen; harmless when it has."""
+
+
+class Driver(Protocol):
+    """What a driver provides to fibers."""
+
+    #: Guards the claims; a no-op where there is only one thread.
+    lock: AbstractContextManager[Any]
+
+    def now(self) -> float:
+        """Return the driver's clock, in seconds."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` in ``seconds``."""
+
+    def enqueue(self, fiber: Fiber) -> None:
+        """Have a claimed fiber stepped soon. Called with ``lock`` held."""
+
+    def submit(self, reply: Reply) -> None:
+        """Send a request. Its fiber is set; the connection completes it. May raise."""
+
+    def abandon(self, reply: Reply) -> None:
+        """Let go of a request, as in :meth:`glusterio.rpc.connection.Connection.abandon`."""
+
+    def connect(self, fiber: Fiber, trap: Connect) -> Armed:
+        """Begin to connect, and wake the fiber when that has ended."""
+
+    def cancel_connect(self, trap: Connect) -> None:
+        """Stop connecting."""
+
+    def disconnect(self, connection: Any) -> None:
+        """Close a connection's link."""
+
+    def offload(self, fiber: Fiber, trap: Offload) -> Armed:
+        """Call a blocking function."""
+
+
+class _Expired(Exception):
+    """Marks the cancellation that a :class:`Within`'s own clock made."""
+
+    def __init__(self, trap: Within) -> None:
+        super().__init__(f"not done within {trap.seconds:g} s")
+        self.trap = trap
+
+
+class Fiber:
+    """One coroutine under way.
+
+    Args:
+        coro: the coroutine; the fiber owns it.
+        driver: who runs it.
+        home: the driver's mark of who steps it; ``None`` for a detached fiber.
+        on_done: called once when it has ended, by whoever stepped it last.
+
+    Attributes:
+        done: whether it has ended.
+        value: what it returned.
+        error: what it raised, a :class:`~glusterio.traps.Cancelled` included.
+    """
+
+    __slots__ = (
+        "children",
+        "cleanup",
+        "coro",
+        "done",
+        "driver",
+        "error",
+        "home",
+        "on_done",
+        "resume_error",
+        "resume_value",
+        "trap",
+        "value",
+        "wanted_cancel",
+    )
+
+    def __init__(
+        self,
+        coro: Coro[Any],
+        driver: Driver,
+        home: Any = None,
+        on_done: Callable[[Fiber], None] | None = None,
+    ) -> None:
+        self.coro = coro
+        self.driver = driver
+        self.home = home
+        self.on_done = on_done
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.trap: Any = None
+        self.resume_value: Any = None
+        self.resume_error: BaseException | None = None
+        self.children: list[Fiber] = []
+        self.cleanup: Callable[[], None] | None = None
+        self.wanted_cancel: BaseException | None = None
+
+    def step(self) -> None:
+        """Run the coroutine to its next trap that does not complete at once, or to its end."""
+        value, error = self.resume_value, self.resume_error
+        self.resume_value = self.resume_error = None
+        if self.cleanup is not None:
+            self.cleanup()
+            self.cleanup = None
+        if self.children:
+            self.children = []
+            if isinstance(error, Cancelled):
+                self.wanted_cancel = None  # this is it
+        coro = self.coro
+        while True:
+            try:
+                trap = coro.send(value) if error is None else coro.throw(error)
+            except StopIteration as stop:
+                self._finish(stop.value, None)
+                return
+            except BaseException as exception:
+                self._finish(None, exception)
+                return
+            kind = type(trap)
+            if self.wanted_cancel is not None and kind not in _NOT_WAITING:
+                value, error = None, Cancelled(self.wanted_cancel)
+                self.wanted_cancel = None
+                _discard(trap)
+                continue
+            armed = _ARM[kind](self, trap)
+            if armed is None:
+                return  # at rest; from here on somebody else may be stepping us
+            value, error = armed
+
+    def result(self) -> Any:
+        """Return what the coroutine returned, or raise what its caller shall see."""
+        if self.error is None:
+            return self.value
+        error = self.error
+        try:
+            if isinstance(error, Cancelled):
+                raise error.cause
+            raise error
+        finally:
+            self.error = None  # no reference cycle through the traceback
+            del error
+
+    def wake(self, trap: object, value: Any, error: BaseException | None = None) -> bool:
+        """Complete ``trap``, if the fiber still rests on it. From any thread.
+
+        Returns:
+            Whether this was the completion that counted.
+        """
+        driver = self.driver
+        with driver.lock:
+            if self.trap is not trap:
+                return False
+            self.trap = None
+            self.resume_value = value
+            self.resume_error = error
+            driver.enqueue(self)
+            return True
+
+    def cancel(self, cause: BaseException) -> None:
+        """Make the coroutine give up; ``cause`` is what its caller shall see. From any thread."""
+        driver = self.driver
+        with driver.lock:
+            trap = self.trap
+            if self.done:
+                return
+            if trap is None:
+                self.wanted_cancel = cause
+                return
+            if self.children:
+                self.wanted_cancel = cause
+                children = list(self.children)
+            else:
+                children = []
+                self.trap = None
+                self.resume_error = Cancelled(cause)
+        if children:
+            for child in children:
+                child.cancel(cause)
+            return
+        # Disarmed first, stepped after: when the caller sees the error, its buffers are its own.
+        if type(trap) is Reply:
+            driver.abandon(trap)
+        elif type(trap) is Connect:
+            driver.cancel_connect(trap)
+        with driver.lock:
+            driver.enqueue(self)
+
+    def _finish(self, value: Any, error: BaseException | None) -> None:
+        self.value = value
+        self.error = error
+        self.done = True
+        if self.on_done is not None:
+            self.on_done(self)
+        elif self.home is None and error is not None and not isinstance(error, Cancelled):
+            log.error("a detached coroutine failed", exc_info=error)
+
+    def __repr__(self) -> str:
+        state = "done" if self.done else f"at {self.trap!r}"
+        return f"<Fiber {getattr(self.coro, '__qualname__', self.coro)} {state}>"
+
+
+# -- what each trap does ------------------------------------------------------------------------------
+
+
+def _arm_reply(fiber: Fiber, reply: Reply) -> Armed:
+    if reply.submitted:  # awaited once more, after its first fiber was cancelled
+        with fiber.driver.lock:
+            if reply.done:
+                return reply, None
+            fiber.trap = reply
+            reply.fiber = fiber
+        return None
+    reply.fiber = fiber
+    fiber.trap = reply
+    try:
+        fiber.driver.submit(reply)
+    except BaseException as error:
+        fiber.trap = None
+        reply.fiber = None
+        reply.done = True
+        reply.error = error if isinstance(error, Exception) else None
+        return None, error
+    return None
+
+
+def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
+    coroutines = trap.coroutines
+    if not coroutines:
+        return [], None
+    driver = fiber.driver
+    left = len(coroutines)
+
+    def child_done(_: Fiber) -> None:
+        nonlocal left
+        with driver.lock:
+            left -= 1
+            last = not left
+        if last:
+            if fiber.wanted_cancel is not None:
+                fiber.wake(trap, None, Cancelled(fiber.wanted_cancel))
+            else:
+                fiber.wake(trap, [Outcome(child.value, child.error) for child in children])
+
+    children = [Fiber(coro, driver, fiber.home, child_done) for coro in coroutines]
+    fiber.children = children
+    fiber.trap = trap
+    for child in children:
+        child.step()
+    return None
+
+
+def _arm_within(fiber: Fiber, trap: Within) -> Armed:
+    driver = fiber.driver
+
+    def child_done(child: Fiber) -> None:
+        error = child.error
+        if (
+            isinstance(error, Cancelled)
+            and isinstance(error.cause, _Expired)
+            and error.cause.trap is trap
+        ):
+            error = TimeoutError(str(error.cause))
+        fiber.wake(trap, child.value, error)
+
+    child = Fiber(trap.coroutine, driver, fiber.home, child_done)
+    fiber.children = [child]
+    fiber.trap = trap
+    timer = driver.call_later(trap.seconds, lambda: child.cancel(_Expired(trap)))
+    fiber.cleanup = timer.cancel
+    child.step()
+    return None
+
+
+def _arm_wait(fiber: Fiber, trap: Wait) -> Armed:
+    event = trap.event
+    if event.is_set:
+        return True, None
+    if trap.seconds is not None and trap.seconds <= 0:
+        return False, None
+
+    def happened() -> None:
+        fiber.wake(trap, True)
+
+    timer = (
+        fiber.driver.call_later(trap.seconds, lambda: fiber.wake(trap, False) and None)
+        if trap.seconds is not None
+        else None
+    )
+
+    def cleanup() -> None:
+        if timer is not None:
+            timer.cancel()
+        if happened in event.waiters:
+            event.waiters.remove(happened)
+
+    fiber.cleanup = cleanup
+    fiber.trap = trap
+    event.waiters.append(happened)
+    if event.is_set:
+        happened()
+    return None
+
+
+def _arm_spawn(fiber: Fiber, trap: Spawn) -> Armed:
+    Fiber(trap.coroutine, fiber.driver).step()
+    return None, None
+
+
+def _arm_connect(fiber: Fiber, trap: Connect) -> Armed:
+    return fiber.driver.connect(fiber, trap)
+
+
+def _arm_disconnect(fiber: Fiber, trap: Disconnect) -> Armed:
+    fiber.driver.disconnect(trap.connection)
+    return None, None
+
+
+def _arm_offload(fiber: Fiber, trap: Offload) -> Armed:
+    return fiber.driver.offload(fiber, trap)
+
+
+def _arm_now(fiber: Fiber, trap: Now) -> Armed:
+    return fiber.driver.now(), None
+
+
+_ARM: dict[type, Callable[[Fiber, Any], Armed]] = {
+    Reply: _arm_reply,
+    Gather: _arm_gather,
+    Within: _arm_within,
+    Wait: _arm_wait,
+    Spawn: _arm_spawn,
+    Connect: _arm_connect,
+    Disconnect: _arm_disconnect,
+    Offload: _arm_offload,
+    Now: _arm_now,
+}
+
+#: Traps that complete at once: a cancelled coroutine may use them on its way out.
+_NOT_WAITING = frozenset({Spawn, Disconnect, Now})
+
+
+def _discard(trap: object) -> None:
+    """Close the coroutines of a trap that will never be armed."""
+    if isinstance(trap, Gather):
+        for coro in trap.coroutines:
+            coro.close()
+    elif isinstance(trap, Within):
+        trap.coroutine.close()

@@ -1,0 +1,167 @@
+"""A non-blocking socket and the connection that speaks over it: what the threads driver polls."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import threading
+
+from glusterio.errors import ConnectionLostError, RemoteProtocolError
+from glusterio.rpc.connection import Connection
+from glusterio.traps import Reply
+
+#: What a full or empty socket buffer says.
+_NOT_NOW = (BlockingIOError, InterruptedError)
+
+#: Source ports that only root may bind; old or hardened bricks accept no others.
+PRIVILEGED_PORTS = range(1023, 600, -1)
+
+
+def new_socket(family: int, privileged: bool) -> socket.socket:
+    """Make a non-blocking stream socket, bound to a privileged port if asked and allowed."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if privileged and os.geteuid() == 0:
+                bind_privileged(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def bind_privileged(sock: socket.socket) -> None:
+    """Bind the first free port below 1024; leave the choice to the kernel when there is none."""
+    anywhere = "" if sock.family == socket.AF_INET else "::"
+    for port in PRIVILEGED_PORTS:
+        try:
+            sock.bind((anywhere, port))
+            return
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+
+
+class Link:
+    """A connected socket with its connection.
+
+    Two locks, one for each half of the connection; where both are needed, ``receiving`` comes first.
+    """
+
+    __slots__ = ("closed", "connection", "receiving", "sending", "sock", "wants_write")
+
+    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+        self.sock = sock
+        self.connection = connection
+        self.sending = threading.Lock()
+        self.receiving = threading.Lock()
+        self.wants_write = False
+        self.closed = False
+
+    def submit(self, reply: Reply) -> bool:
+        """Queue a request and send what the socket takes.
+
+        Returns:
+            Whether something is left that must wait for the socket to become writable.
+
+        Raises:
+            ConnectionLostError: the connection has ended.
+        """
+        with self.sending:
+            self.connection.submit(reply)
+            if self.wants_write:
+                return True
+            return self._send()
+
+    def flush(self) -> bool:
+        """Send what is queued. Returns whether something is left."""
+        with self.sending:
+            return self._send()
+
+    def _send(self) -> bool:
+        connection = self.connection
+        try:
+            while connection.has_data_to_send:
+                connection.sent(self.sock.sendmsg(connection.data_to_send()))
+        except _NOT_NOW:
+            self.wants_write = True
+            return True
+        except OSError:
+            # The receiving side will hear of it, with every byte that came before it.
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+        except BaseException:  # KeyboardInterrupt between sending and taking note of it
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+            raise
+        self.wants_write = False
+        return False
+
+    def receive(self) -> tuple[list[Reply], list[bytes]]:
+        """Take what has arrived.
+
+        Returns:
+            The replies that are complete, or that failed when this showed the end of the connection,
+            and the records that the server sent unasked.
+        """
+        with self.receiving:
+            if self.closed:
+                return [], []
+            connection = self.connection
+            try:
+                count = self.sock.recv_into(connection.get_buffer())
+                if count:
+                    return connection.received(count), connection.messages()
+            except _NOT_NOW:
+                return [], []
+            except RemoteProtocolError as error:
+                with self.sending:
+                    return connection.fail(error), []
+            except OSError as error:
+                lost = ConnectionLostError(f"{connection.name}: {os.strerror(error.errno or 0)}")
+                with self.sending:
+                    return connection.fail(lost), []
+            except BaseException:  # KeyboardInterrupt: bytes may have been received and not been taken
+                with contextlib.suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+                raise
+            with self.sending:
+                return connection.eof(), []
+
+    def tick(self, now: float) -> list[Reply]:
+        """Let the connection's ping clock run; see :meth:`Connection.tick`."""
+        with self.receiving, self.sending:
+            if self.closed:
+                return []
+            failed = self.connection.tick(now)
+            if not self.wants_write:
+                self._send()
+            return failed
+
+    def abandon(self, reply: Reply) -> bool:
+        """See :meth:`Connection.abandon`."""
+        with self.receiving, self.sending:
+            return self.connection.abandon(reply)
+
+    def close(self, error: Exception) -> list[Reply]:
+        """Close the socket. Returns the requests that this fails. Harmless when repeated."""
+        with self.receiving, self.sending:
+            if self.closed:
+                return []
+            self.closed = True
+            self.connection.link = None
+            failed = self.connection.fail(error)
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+            self.sock.close()
+            return failed
+
+    def forget(self) -> None:
+        """Close this process's copy of the socket, after fork, and leave the parent's alone."""
+        self.closed = True
+        self.sock.close()

@@ -1,0 +1,494 @@
+"""The threads driver: calling threads run the core themselves.
+
+A thread that calls an operation steps its coroutine, sends its request, and then waits for the reply
+as *leader* or as *follower*. There is one leader at a time. The leader polls the sockets, receives,
+and hands each completed reply to the thread that waits for it; when its own work can go on it passes
+the lead to a follower and goes. So a lone thread does everything itself, nothing is handed to another
+thread on its way; and with many threads one of them reads for all, with every thread's requests in
+flight at once.
+
+Nobody steps a coroutine while leading: what runs in a step (a user's callback, too) may call anything.
+
+When no caller waits, a house-keeping thread leads, for callbacks and pings. It costs the callers
+nothing: a caller takes the lead from it without asking, and it then stays away for a while.
+
+Detached fibers (asynchronous operations, late releases) have no thread of their own. Whoever is
+leading when their reply comes steps them, after passing the lead on.
+
+Locks, in the order in which they may be taken: a link's ``receiving``, its ``sending``, then the
+driver's ``lock``; a session's lock comes before the driver's. None is held while waiting or doing I/O
+that could wait.
+
+Why it ends: a caller waits only in ``_wait``, for its fiber to be queued. A fiber rests on a reply (the
+connection completes or fails it: the ping clock sees to that), on a timer (the leader, or within a
+tick the house-keeper, fires it), or on an event; and :meth:`ThreadsDriver.cancel_all` ends any of
+these. ``stop`` joins the house-keeper, which blocks nowhere but in ``poll`` (woken by the wake pipe)
+and in ``Event.wait`` (set by ``stop``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from glusterio.errors import CloseFromCallbackError, ConnectionLostError
+from glusterio.rpc.connection import Connection
+from glusterio.runtime.connecting import Connecting
+from glusterio.runtime.fiber import Armed, Fiber
+from glusterio.runtime.link import Link
+from glusterio.traps import Connect, Coro, Event, Offload, Reply
+
+log = logging.getLogger("glusterio")
+
+#: How long the house-keeper stays away after a caller took the lead from it, and how often the ping
+#: clocks are looked at, in seconds.
+TICK = 0.25
+
+_READ = select.EPOLLIN
+_BOTH = select.EPOLLIN | select.EPOLLOUT
+
+
+class _Home:
+    """One thread's call: where its fibers are queued, and how the thread is woken."""
+
+    __slots__ = ("gate", "polling", "ready")
+
+    def __init__(self) -> None:
+        self.ready: list[Fiber] = []
+        self.polling = False  # in poll(), as the leader: waking it takes a byte
+        self.gate = threading.Lock()
+        self.gate.acquire()  # released to wake the thread
+
+
+class _Timer:
+    """An entry of the timer heap."""
+
+    __slots__ = ("callback", "when")
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+        self.when = when
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class ThreadsDriver:
+    """Runs the core's coroutines on the threads that call."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._leader: _Home | None = None
+        self._followers: dict[_Home, None] = {}  # in the order of their coming
+        self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._order = itertools.count()
+        # epoll, since a leader that was relieved may still be in it when the next one enters
+        self._poller = select.epoll()
+        self._watched: dict[int, Link | Connecting] = {}
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._wake_number = self._wake_in.fileno()
+        self._poller.register(self._wake_number, _READ)
+        self._home_of = threading.local()
+        self._keeper_home = _Home()
+        self._keeper_may_go = threading.Event()
+        self._stopping = False
+        self._keeper: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    def start(self) -> None:
+        """Start the house-keeping thread."""
+        self._keeper = threading.Thread(
+            target=self._keep_house, name="glusterio-housekeeper", daemon=True
+        )
+        self._keeper.start()
+
+    # -- for callers ------------------------------------------------------------------------------
+
+    def run(self, coro: Coro[Any], started: Callable[[Fiber], None] | None = None,
+            on_done: Callable[[Fiber], None] | None = None) -> Any:
+        """Run a coroutine on this thread until it ends; return its result or raise its error.
+
+        Args:
+            coro: the coroutine.
+            started: called with the fiber before its first step.
+            on_done: called with the fiber when it has ended, before this returns.
+        """
+        home = _Home()
+        fiber = Fiber(coro, self, home, on_done)
+        if started is not None:
+            started(fiber)
+        depth = self._home_of.__dict__
+        depth["calls"] = depth.get("calls", 0) + 1
+        try:
+            fiber.step()
+            while not fiber.done:
+                self._wait(home)
+                self._step_ready(home)
+        except BaseException as error:  # KeyboardInterrupt, most likely
+            self._unwind(fiber, home, error)
+            raise
+        finally:
+            depth["calls"] -= 1
+        return fiber.result()
+
+    def start_detached(self, coro: Coro[Any], started: Callable[[Fiber], None],
+                       on_done: Callable[[Fiber], None]) -> None:
+        """Start a coroutine that this thread does not wait for.
+
+        Args:
+            coro: the coroutine.
+            started: called with the fiber before its first step.
+            on_done: called with the fiber when it has ended, on whichever thread steps it last.
+        """
+
+        def deliver(fiber: Fiber) -> None:
+            state = self._home_of.__dict__
+            state["callbacks"] = state.get("callbacks", 0) + 1
+            try:
+                on_done(fiber)
+            finally:
+                state["callbacks"] -= 1
+
+        fiber = Fiber(coro, self, None, deliver)
+        started(fiber)
+        fiber.step()
+        self._nudge_keeper()
+
+    def check_may_block_for_others(self) -> None:
+        """Make sure that this thread may wait for every call of the session to end.
+
+        Raises:
+            CloseFromCallbackError: it is inside one of them itself.
+        """
+        state = self._home_of.__dict__
+        if state.get("calls") or state.get("callbacks") or threading.current_thread() is self._keeper:
+            raise CloseFromCallbackError(
+                "close() inside an operation or a completion callback of the same session would wait"
+                " for itself; call it from another thread"
+            )
+
+    def _unwind(self, fiber: Fiber, home: _Home, error: BaseException) -> None:
+        """End a fiber whose thread was interrupted; bounded, since nothing that waits is left."""
+        fiber.cancel(error)
+        while not fiber.done:
+            if not home.ready:
+                self._wait(home)
+            self._step_ready(home)
+        fiber.error = None
+
+    # -- waiting ----------------------------------------------------------------------------------
+
+    def _wait(self, home: _Home) -> None:
+        """Return when something is queued for ``home``; lead meanwhile if nobody does."""
+        while True:
+            with self.lock:
+                if home.ready:
+                    return
+                if self._leader is None or self._leader is self._keeper_home:
+                    self._leader = home  # from the house-keeper without asking
+                    leads = True
+                else:
+                    self._followers[home] = None
+                    leads = False
+            if leads:
+                try:
+                    self._lead(home)
+                finally:
+                    self._pass_the_lead(home)
+                self._step_loose()
+            else:
+                try:
+                    home.gate.acquire()
+                except BaseException:
+                    with self.lock:
+                        if self._followers.pop(home, home) is home:
+                            home.gate.acquire(blocking=False)  # woken just then
+                    raise
+
+    def _pass_the_lead(self, home: _Home) -> None:
+        with self.lock:
+            if self._leader is home:
+                self._leader = None
+                if self._followers:
+                    follower = next(iter(self._followers))
+                    del self._followers[follower]
+                    follower.gate.release()
+
+    def _step_ready(self, home: _Home) -> None:
+        with self.lock:
+            ready, home.ready = home.ready, []
+        for fiber in ready:
+            fiber.step()
+
+    def _step_loose(self) -> None:
+        while self._loose:
+            try:
+                fiber = self._loose.popleft()
+            except IndexError:  # another thread took it
+                return
+            fiber.step()
+
+    # -- leading ----------------------------------------------------------------------------------
+
+    def _lead(self, home: _Home, until: float | None = None) -> None:
+        """Poll, receive and hand out, until something is queued for ``home`` or a detached fiber."""
+        while self._leader is home:  # a caller may take the lead from the house-keeper
+            home.polling = True  # first say so, then look: whoever queues looks after queueing
+            try:
+                if home.ready or self._loose or (until is not None and self.now() >= until):
+                    return
+                events = self._poller.poll(self._poll_timeout(until))
+            finally:
+                home.polling = False
+            if self._leader is not home:
+                return
+            for number, what in events:
+                watched = self._watched.get(number)
+                if watched is None:
+                    if number == self._wake_number:
+                        self._drain_wake_pipe(home)
+                elif isinstance(watched, Link):
+                    if what & ~select.EPOLLOUT:
+                        self._receive(watched)
+                    if what & select.EPOLLOUT:
+                        self._flush(watched)
+                else:
+                    watched.progress()
+            if self._timers:
+                self._fire_timers()
+
+    def _poll_timeout(self, until: float | None) -> float | None:
+        """Return how long to poll, in seconds; ``None`` for ever."""
+        when = until
+        if self._timers:
+            with self.lock:
+                if self._timers and (when is None or self._timers[0][0] < when):
+                    when = self._timers[0][0]
+        if when is None:
+            return None
+        return max(0.0, when - self.now())
+
+    def _receive(self, link: Link) -> None:
+        replies, messages = link.receive()
+        self._complete(replies)
+        if link.connection.lost is not None:
+            self.unwatch(link)
+        if messages and link.connection.on_message is not None:
+            for message in messages:
+                link.connection.on_message(message)
+
+    def _complete(self, replies: list[Reply]) -> None:
+        for reply in replies:
+            if reply.settled is not None:
+                reply.settled(reply)
+            fiber = reply.fiber
+            if fiber is not None:
+                fiber.wake(reply, reply)
+            else:
+                # awaited anew since: attaching happens under the lock, so look once more under it
+                with self.lock:
+                    fiber = reply.fiber
+                if fiber is not None:
+                    fiber.wake(reply, reply)
+
+    def _flush(self, link: Link) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed by another thread meanwhile
+            if not link.flush():
+                self._poller.modify(link.sock, _READ)
+
+    def _fire_timers(self) -> None:
+        now = self.now()
+        while True:
+            with self.lock:
+                if not self._timers or self._timers[0][0] > now:
+                    return
+                _, _, timer = heapq.heappop(self._timers)
+            callback = timer.callback
+            if callback is not None:
+                callback()
+
+    def _interrupt_poll(self) -> None:
+        # A full pipe wakes as well; a closed one has nobody left to wake.
+        with contextlib.suppress(OSError):
+            self._wake_out.send(b"\0")
+
+    def _wake_leader(self) -> None:
+        leader = self._leader
+        if leader is not None and leader.polling:
+            self._interrupt_poll()
+
+    def _drain_wake_pipe(self, home: _Home) -> None:
+        with self.lock:
+            if self._leader is not home:
+                return  # the byte may be for the new leader
+            with contextlib.suppress(BlockingIOError):
+                while len(self._wake_in.recv(4096)) == 4096:
+                    pass
+
+    # -- the house-keeper -------------------------------------------------------------------------
+
+    def _keep_house(self) -> None:
+        """Lead while no caller does; look at the ping clocks every tick."""
+        home = self._keeper_home
+        next_tick = self.now() + TICK
+        while not self._stopping:
+            with self.lock:
+                if self._leader is None:
+                    self._leader = home
+            if self._leader is home:
+                try:
+                    self._lead(home, next_tick)
+                finally:
+                    self._pass_the_lead(home)
+                self._step_loose()
+                self._step_ready(home)
+            else:
+                self._keeper_may_go.wait(max(0.0, next_tick - self.now()))
+                self._keeper_may_go.clear()
+            if self.now() >= next_tick:
+                for link in list(self._watched.values()):
+                    if isinstance(link, Link):
+                        self._complete(link.tick(self.now()))
+                        if link.connection.lost is not None:
+                            self.unwatch(link)
+                next_tick = self.now() + TICK
+
+    def _nudge_keeper(self) -> None:
+        """There is detached work: have somebody look after it."""
+        if self._leader is None:
+            self._keeper_may_go.set()
+
+    def stop(self) -> None:
+        """End the house-keeping thread and close what is left. Called once, by the closing thread."""
+        self._stopping = True
+        self._keeper_may_go.set()
+        self._interrupt_poll()
+        if self._keeper is not None:
+            self._keeper.join()
+        for watched in list(self._watched.values()):
+            self._complete(watched.close(ConnectionLostError("the session has ended")))
+        self._watched.clear()
+        self._poller.close()
+        self._wake_in.close()
+        self._wake_out.close()
+
+    def forget(self) -> None:
+        """In a child process: close this process's copies of the sockets, and nothing else."""
+        for watched in self._watched.values():
+            watched.forget()
+        self._watched.clear()
+        self._poller.close()
+        self._wake_in.close()
+        self._wake_out.close()
+
+    # -- for fibers (the Driver protocol) ---------------------------------------------------------
+
+    @staticmethod
+    def now() -> float:
+        return time.monotonic()
+
+    @staticmethod
+    def new_lock() -> threading.Lock:
+        """Make a lock for the session."""
+        return threading.Lock()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> _Timer:
+        timer = _Timer(self.now() + seconds, callback)
+        with self.lock:
+            heapq.heappush(self._timers, (timer.when, next(self._order), timer))
+            first = self._timers[0][2] is timer
+        if first:
+            self._wake_leader()
+            self._nudge_keeper()
+        return timer
+
+    def enqueue(self, fiber: Fiber) -> None:
+        home = fiber.home
+        if home is None:
+            self._loose.append(fiber)
+            self._wake_leader()
+            self._nudge_keeper()
+            return
+        home.ready.append(fiber)
+        if home in self._followers:
+            del self._followers[home]
+            home.gate.release()
+        elif home.polling:
+            self._interrupt_poll()
+
+    def submit(self, reply: Reply) -> None:
+        link = reply.connection.link
+        if link is None:
+            raise ConnectionLostError(
+                f"{reply.connection.name}: not connected", may_have_happened=False
+            )
+        if link.submit(reply):
+            with contextlib.suppress(OSError, ValueError):  # closed since: its requests have failed
+                self._poller.modify(link.sock, _BOTH)
+
+    def abandon(self, reply: Reply) -> None:
+        link = reply.connection.link
+        if link is None or link.abandon(reply):
+            if reply.settled is not None and link is not None:
+                reply.settled(reply)
+
+    def connect(self, fiber: Fiber, trap: Connect) -> Armed:
+        fiber.trap = trap
+        Connecting(self, fiber, trap).begin()
+        return None
+
+    def cancel_connect(self, trap: Connect) -> None:
+        for watched in list(self._watched.values()):
+            if isinstance(watched, Connecting) and watched.trap is trap:
+                self.unwatch(watched)
+                watched.forget()
+
+    def attach(self, sock: socket.socket, connection: Connection) -> None:
+        """Take over a connected socket."""
+        link = Link(sock, connection)
+        connection.link = link
+        self.watch(link, _READ)
+
+    def watch(self, watched: Link | Connecting, events: int) -> None:
+        """Poll for a socket, from now on."""
+        self._watched[watched.sock.fileno()] = watched
+        self._poller.register(watched.sock, events)
+
+    def unwatch(self, watched: Link | Connecting) -> None:
+        """Poll no more for a socket."""
+        number = watched.sock.fileno()
+        if number >= 0 and self._watched.pop(number, None) is not None:
+            with contextlib.suppress(OSError):
+                self._poller.unregister(number)
+
+    def disconnect(self, connection: Any) -> None:
+        link = connection.link
+        if link is None:
+            return
+        self.unwatch(link)
+        self._complete(link.close(ConnectionLostError(f"{connection.name}: disconnected")))
+
+    @staticmethod
+    def offload(fiber: Fiber, trap: Offload) -> Armed:
+        try:
+            return trap.function(*trap.args), None
+        except Exception as error:
+            return None, error
+
+    def new_event(self) -> Event:
+        """Make an event for the session."""
+        return Event()
+

@@ -1,0 +1,301 @@
+"""What a translator is.
+
+A translator has a name, options, children, and one coroutine method for each file operation (fop).
+What it receives and what it returns are the messages of :mod:`glusterio.wire.fops`: the graph's
+arguments are the wire's requests, and the graph's answers the wire's replies, so that nothing is
+translated twice. A failed operation is an ``OSError`` made by :func:`glusterio.errors.fs_error`,
+without a path: paths are the API's business.
+
+A translator that does not define a fop lets it pass to its first child, and pays nothing for it: the
+method below is no coroutine, it returns the child's. A fop on an open file gets the
+:class:`~glusterio.graph.fd.Fd`; the numbers ``fd`` and ``gfid`` in its request are filled in by the
+translator that talks to the brick. READ and WRITE, being the hot path, take plain arguments.
+
+A translator may keep context with an fd (``fd.context[self]``) and is told when to drop it
+(``release``, ``releasedir``). It may wind to several children at once with
+:class:`~glusterio.traps.Gather`, start a sub-call that outlives its caller with
+:class:`~glusterio.traps.Spawn`, and tell its parents what happened with :meth:`Xlator.notify`. It has
+no globals, no thread and no clock of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
+from typing import ClassVar, NamedTuple
+
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.traps import Coro, Event
+from glusterio.types import Buffer
+from glusterio.wire.fops import attributes, directories, files, names, xattrs
+from glusterio.wire.iatt import Iatt
+
+
+class Notice(Enum):
+    """What a translator tells its parents."""
+
+    CHILD_UP = auto()
+    CHILD_DOWN = auto()
+    UPCALL = auto()
+
+
+class Data(NamedTuple):
+    """What a READ brought.
+
+    Attributes:
+        data: the bytes; a part of the caller's buffer when one was given.
+        stat: the file's attributes, or ``None`` where they were not looked at.
+        eof: whether the data reaches the end of the file.
+    """
+
+    data: Buffer
+    stat: Iatt | None = None
+    eof: bool = False
+
+
+class Written(NamedTuple):
+    """What a WRITE did.
+
+    Attributes:
+        written: bytes written.
+        prestat: the attributes before, or ``None`` where they were not looked at.
+        poststat: the attributes after, likewise.
+    """
+
+    written: int
+    prestat: Iatt | None = None
+    poststat: Iatt | None = None
+
+
+class Services(NamedTuple):
+    """What the session gives its translators.
+
+    Attributes:
+        new_event: makes an event to wait for.
+        credentials: the session's own identity, encoded for the wire (version 3).
+        process_uuid: unique for this session; a brick keys fds and locks to it.
+        volume: the volume's name.
+        ping_timeout: what to use when the volfile does not say, in seconds.
+        volfile_server: where the volfile came from, ``(host, port)`` or a Unix socket's path, or
+            ``None`` for a volfile from disk.
+    """
+
+    new_event: Callable[[], Event]
+    credentials: bytes = b""
+    process_uuid: str = ""
+    volume: str = ""
+    ping_timeout: float = 42.0
+    volfile_server: tuple[str, int] | str | None = None
+
+
+class Xlator:
+    """Base of every translator.
+
+    Args:
+        name: its name in the volfile.
+        options: its options there.
+        children: the translators that it winds to.
+        services: what the session provides.
+    """
+
+    #: the type in a volfile, ``"protocol/client"`` for instance
+    xlator_type: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, str],
+        children: Sequence[Xlator],
+        services: Services,
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.children = children
+        self.services = services
+        self.parents: list[Callable[[Notice, Xlator, object], None]] = []
+        if children:
+            self.child = children[0]
+        for child in children:
+            child.parents.append(self.on_notice)
+
+    async def init(self) -> None:
+        """Make ready: called once, children first. A failure here fails the connect.
+
+        Whatever ``init`` took, :meth:`fini` gives back, also when ``init`` failed half-way.
+        """
+
+    async def fini(self) -> None:
+        """Give everything back: called once, children first, when nothing is in flight any more."""
+
+    def notify(self, notice: Notice, detail: object = None) -> None:
+        """Tell the parents what happened. Must not wait; may run on any thread."""
+        for parent in self.parents:
+            parent(notice, self, detail)
+
+    def on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
+        """Hear what a child tells. Passed on by default."""
+        self.notify(notice, detail)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    # -- names ------------------------------------------------------------------------------------
+
+    def lookup(self, frame: Frame, request: names.LookupRequest) -> Coro[names.LookupReply]:
+        """Find a file by its directory and name, or by its gfid."""
+        return self.child.lookup(frame, request)
+
+    def mknod(self, frame: Frame, request: names.MknodRequest) -> Coro[names.NewEntryReply]:
+        """Make a file or device node."""
+        return self.child.mknod(frame, request)
+
+    def mkdir(self, frame: Frame, request: names.MkdirRequest) -> Coro[names.NewEntryReply]:
+        """Make a directory."""
+        return self.child.mkdir(frame, request)
+
+    def symlink(self, frame: Frame, request: names.SymlinkRequest) -> Coro[names.NewEntryReply]:
+        """Make a symbolic link."""
+        return self.child.symlink(frame, request)
+
+    def link(self, frame: Frame, request: names.LinkRequest) -> Coro[names.NewEntryReply]:
+        """Give a file another name."""
+        return self.child.link(frame, request)
+
+    def unlink(self, frame: Frame, request: names.UnlinkRequest) -> Coro[names.RemovedEntryReply]:
+        """Remove a file's name."""
+        return self.child.unlink(frame, request)
+
+    def rmdir(self, frame: Frame, request: names.RmdirRequest) -> Coro[names.RemovedEntryReply]:
+        """Remove a directory."""
+        return self.child.rmdir(frame, request)
+
+    def rename(self, frame: Frame, request: names.RenameRequest) -> Coro[names.RenameReply]:
+        """Move a name."""
+        return self.child.rename(frame, request)
+
+    def readlink(self, frame: Frame, request: names.ReadlinkRequest) -> Coro[names.ReadlinkReply]:
+        """Read a symbolic link's target."""
+        return self.child.readlink(frame, request)
+
+    # -- attributes -------------------------------------------------------------------------------
+
+    def stat(self, frame: Frame, request: attributes.StatRequest) -> Coro[attributes.StatReply]:
+        """Get a file's attributes."""
+        return self.child.stat(frame, request)
+
+    def fstat(
+        self, frame: Frame, fd: Fd, request: attributes.FstatRequest
+    ) -> Coro[attributes.StatReply]:
+        """Get an open file's attributes."""
+        return self.child.fstat(frame, fd, request)
+
+    def setattr(self, frame: Frame, request: attributes.SetattrRequest) -> Coro[files.ChangedReply]:
+        """Set some of a file's attributes."""
+        return self.child.setattr(frame, request)
+
+    def fsetattr(
+        self, frame: Frame, fd: Fd, request: attributes.FsetattrRequest
+    ) -> Coro[files.ChangedReply]:
+        """Set some of an open file's attributes."""
+        return self.child.fsetattr(frame, fd, request)
+
+    def access(self, frame: Frame, request: attributes.AccessRequest) -> Coro[files.CommonReply]:
+        """Check permissions."""
+        return self.child.access(frame, request)
+
+    def statfs(
+        self, frame: Frame, request: attributes.StatfsRequest
+    ) -> Coro[attributes.StatfsReply]:
+        """Get the file system's figures."""
+        return self.child.statfs(frame, request)
+
+    def truncate(self, frame: Frame, request: files.TruncateRequest) -> Coro[files.ChangedReply]:
+        """Set a file's length."""
+        return self.child.truncate(frame, request)
+
+    # -- extended attributes ----------------------------------------------------------------------
+
+    def setxattr(self, frame: Frame, request: xattrs.SetxattrRequest) -> Coro[files.CommonReply]:
+        """Set extended attributes."""
+        return self.child.setxattr(frame, request)
+
+    def getxattr(self, frame: Frame, request: xattrs.GetxattrRequest) -> Coro[xattrs.XattrsReply]:
+        """Get one extended attribute, or all."""
+        return self.child.getxattr(frame, request)
+
+    def removexattr(
+        self, frame: Frame, request: xattrs.RemovexattrRequest
+    ) -> Coro[files.CommonReply]:
+        """Remove an extended attribute."""
+        return self.child.removexattr(frame, request)
+
+    # -- open files -------------------------------------------------------------------------------
+
+    def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> Coro[files.OpenReply]:
+        """Open a file as ``fd``."""
+        return self.child.open(frame, fd, request)
+
+    def create(
+        self, frame: Frame, fd: Fd, request: names.CreateRequest
+    ) -> Coro[names.CreateReply]:
+        """Make a file and open it as ``fd``; sets the fd's gfid."""
+        return self.child.create(frame, fd, request)
+
+    def readv(
+        self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
+    ) -> Coro[Data]:
+        """Read up to ``size`` bytes at ``offset``, into ``sink`` if there is one."""
+        return self.child.readv(frame, fd, size, offset, sink)
+
+    def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Coro[Written]:
+        """Write ``data`` at ``offset``."""
+        return self.child.writev(frame, fd, data, offset)
+
+    def flush(self, frame: Frame, fd: Fd, request: files.FlushRequest) -> Coro[files.CommonReply]:
+        """End the writing: errors of deferred writes surface here."""
+        return self.child.flush(frame, fd, request)
+
+    def fsync(self, frame: Frame, fd: Fd, request: files.FsyncRequest) -> Coro[files.ChangedReply]:
+        """Bring data, and unless ``datasync`` attributes, to the disk."""
+        return self.child.fsync(frame, fd, request)
+
+    def ftruncate(
+        self, frame: Frame, fd: Fd, request: files.FtruncateRequest
+    ) -> Coro[files.ChangedReply]:
+        """Set an open file's length."""
+        return self.child.ftruncate(frame, fd, request)
+
+    def release(self, frame: Frame, fd: Fd) -> Coro[None]:
+        """Close a file's ``fd``: the last thing that ever happens to it."""
+        return self.child.release(frame, fd)
+
+    # -- open directories -------------------------------------------------------------------------
+
+    def opendir(
+        self, frame: Frame, fd: Fd, request: directories.OpendirRequest
+    ) -> Coro[files.OpenReply]:
+        """Open a directory as ``fd``."""
+        return self.child.opendir(frame, fd, request)
+
+    def readdir(
+        self, frame: Frame, fd: Fd, request: directories.ReaddirRequest
+    ) -> Coro[directories.ReaddirReply]:
+        """Read names of a directory. ``op_errno`` 2 says that these are the last."""
+        return self.child.readdir(frame, fd, request)
+
+    def readdirp(
+        self, frame: Frame, fd: Fd, request: directories.ReaddirpRequest
+    ) -> Coro[directories.ReaddirpReply]:
+        """Read names of a directory, with attributes. ``op_errno`` 2 says that these are the last."""
+        return self.child.readdirp(frame, fd, request)
+
+    def fsyncdir(
+        self, frame: Frame, fd: Fd, request: directories.FsyncdirRequest
+    ) -> Coro[files.CommonReply]:
+        """Bring a directory to the disk."""
+        return self.child.fsyncdir(frame, fd, request)
+
+    def releasedir(self, frame: Frame, fd: Fd) -> Coro[None]:
+        """Close a directory's ``fd``: the last thing that ever happens to it."""
+        return self.child.releasedir(frame, fd)
