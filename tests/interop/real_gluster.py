@@ -75,11 +75,20 @@ class Process:
         return cls(pid, seen[1])
 
     def alive(self) -> bool:
-        """Whether it runs still. A zombie does not; if it is our child, it is reaped here."""
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)
+        """Whether any thread of it runs still. If it is our child and has ended, it is reaped."""
         seen = _stat(self.pid)
-        return seen is not None and seen[1] == self.started and seen[0] != "Z"
+        if seen is None or seen[1] != self.started:
+            return False
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:
+            pass
+        if seen[0] != "Z":
+            return True
+        # Nobody's child of ours. A first thread may be done while others are not.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return len(os.listdir(f"/proc/{self.pid}/task")) > 1
+        return False
 
     def end(self) -> None:
         """Terminate it and wait until it is gone; kill it if it takes more than ten seconds."""
