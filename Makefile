@@ -3,7 +3,7 @@
 #   make demo            the main job on the embedded brick     (SRC=dir: what to copy;  URL=gluster://HOST/VOL: where to)
 #   make test            the whole suite; the interop tests run where GlusterFS is installed and we are root
 #   make interop         those alone
-#   make fuzz            the fuzz targets over every decoder    (FUZZ_SECONDS=n for each)
+#   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
 #   make lint            ruff, mypy, import-linter
 #   make clean
 #
@@ -13,7 +13,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-FUZZ_SECONDS ?= 30
+FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test interop fuzz lint format clean
@@ -60,7 +60,7 @@ interop: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 fuzz: $(VENV)/.dev
-	FUZZ_SECONDS='$(FUZZ_SECONDS)' $(BIN)/python -m pytest tests/fuzz --timeout=0 $(ARGS)
+	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m hypothesis --timeout=0 $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

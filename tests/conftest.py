@@ -186,6 +186,22 @@ def _no_leaks() -> Iterator[None]:
         pytest.fail("this test leaked:\n  " + "\n  ".join(leaks), pytrace=False)
 
 
+# ------------------------------------------------------------------------------------- hypothesis
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No deadline for an example, since a busy machine is no defect; many examples to fuzz."""
+    if not config.pluginmanager.hasplugin("hypothesispytest"):
+        return
+    import hypothesis
+
+    hypothesis.settings.register_profile("default", deadline=None)
+    examples = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+    if examples:
+        hypothesis.settings.register_profile("default", deadline=None, max_examples=examples)
+    hypothesis.settings.load_profile("default")
+
+
 # ---------------------------------------------------------------------------------------- interop
 
 

@@ -516,6 +516,22 @@ def _left_by(brick_pid: int) -> list[str]:
     return [words[words.index(option) + 1] for option in ("-S", "-l") if option in words]
 
 
+def _strays(run: Path) -> list[Process]:
+    """What our glusterd started and we did not note: a brick just now, or helpers of the volume.
+
+    Each has its pid in a file of our own run directory, and that file's name on its command line: a
+    later process that happens to have the number has not.
+    """
+    found = []
+    for file in run.rglob("*.pid"):
+        with contextlib.suppress(ValueError, OSError, SetUpError):
+            process = Process.of(int(file.read_text()))
+            command = Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")
+            if str(file) in command:
+                found.append(process)
+    return found
+
+
 def _name_the_host(state: State) -> None:
     """Let ``gluster.test`` be this machine, in /etc/hosts unless it is so already."""
     try:
@@ -625,10 +641,8 @@ def _stop_volume(state: State) -> None:
         if name in state.processes:
             state.processes[name].end()
             del state.processes[name]
-    # A brick that was started but not yet noted: its pid file is in our own run directory.
-    for file in place.glob("run/vols/*/*.pid"):
-        with contextlib.suppress(ValueError, SetUpError):
-            Process.of(int(file.read_text())).end()
+    for process in _strays(place / "run"):
+        process.end()
     state.volume = None
     for path in state.leftovers:
         Path(path).unlink(missing_ok=True)
