@@ -60,7 +60,7 @@ interop: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 fuzz: $(VENV)/.dev
-	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m hypothesis --timeout=0 $(ARGS)
+	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
