@@ -1,0 +1,258 @@
+"""A volfile: the text from which a translator graph is built.
+
+::
+
+    volume gv0-client-0
+        type protocol/client
+        option remote-host server1
+        option remote-subvolume /bricks/gv0
+    end-volume
+
+    volume gv0
+        type debug/io-stats
+        option log-level "INFO"
+        subvolumes gv0-client-0
+    end-volume
+
+Line ends mean no more than spaces do. A word is a run of anything but spaces, quotes and backslashes,
+or stands in double quotes, where a backslash takes the next character as it is. ``#`` at the
+beginning of a word starts a comment that lasts to the end of the line; inside a word it is a ``#``.
+A keyword that is meant as a word must be quoted. A volume names its type first, then its options and,
+at most once, its subvolumes, all of them defined above it; so there is no way to write a cycle. An
+option given twice has its last value, one with an empty value is not set.
+
+One thing GlusterFS does that this parser refuses: text between backticks is a shell command there,
+run before the volfile is read. A volfile comes from another machine.
+
+Sources: GlusterFS libglusterfs/src/graph.l (the words), libglusterfs/src/graph.y (the grammar,
+``volume_option``, ``volume_sub``, ``preprocess``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from glusterio.errors import VolfileError
+
+#: The longest volfile accepted, in characters. A thousand bricks make about 600,000.
+MAX_VOLFILE: Final = 8 * 1024 * 1024
+
+#: How much of a word an error message shows.
+_SHOWN: Final = 60
+
+_KEYWORDS: Final = {
+    "volume": "volume",
+    "end-volume": "end-volume",
+    "type": "type",
+    "option": "option",
+    "subvolumes": "subvolumes",
+    "subvolumeS": "subvolumes",
+}
+
+_TOKEN: Final = re.compile(
+    r"""
+    (?P<space>   [ \t\r\n]+ )
+  | (?P<comment> \#[^\n]* )
+  | "(?P<quoted> (?: [^\n"\\] | \\[^\n] )* )"
+  | (?P<plain>   [^ \t\r\n"\\]+ )
+    """,
+    re.VERBOSE,
+)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+# Control characters, and halves of surrogate pairs that do not stand for an undecodable byte.
+_RUBBISH: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+_COMMAND: Final = re.compile(r"\\.|(`)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One translator as the volfile describes it.
+
+    Attributes:
+        name: unique in the volfile.
+        type: ``protocol/client``, ``cluster/distribute``, ...
+        options: as they are written; :mod:`glusterio.graph.options` reads the values.
+        subvolumes: the names of its children, in order.
+        line: where it begins, from 1.
+    """
+
+    name: str
+    type: str
+    options: dict[str, str]
+    subvolumes: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Volfile:
+    """A volfile that parsed.
+
+    Attributes:
+        volumes: in the order of the text, so children come before their parents. Never empty.
+    """
+
+    volumes: tuple[Volume, ...]
+
+    @property
+    def top(self) -> Volume:
+        """The volume at the top of the graph: the last one (``glusterfs_graph_construct``)."""
+        return self.volumes[-1]
+
+    def __getitem__(self, name: str) -> Volume:
+        for volume in self.volumes:
+            if volume.name == name:
+                return volume
+        raise KeyError(name)
+
+    def unused(self) -> list[Volume]:
+        """Return the volumes that the top does not stand on, in order."""
+        by_name = {volume.name: volume for volume in self.volumes}
+        seen = {self.top.name}
+        todo = [self.top]
+        while todo:
+            for name in todo.pop().subvolumes:
+                if name not in seen:
+                    seen.add(name)
+                    todo.append(by_name[name])
+        return [volume for volume in self.volumes if volume.name not in seen]
+
+
+def parse(text: str) -> Volfile:
+    """Parse a volfile.
+
+    Args:
+        text: the volfile. Bytes that are not UTF-8 may stand in it as ``surrogateescape`` has them.
+
+    Raises:
+        VolfileError: it does not parse, is longer than :data:`MAX_VOLFILE`, holds control characters
+            or a command between backticks, or no volume at all.
+    """
+    _check(text)
+    words = _words(text)
+    done: dict[str, Volume] = {}
+    for word in words:
+        if word.keyword != "volume":
+            raise VolfileError(f"expected 'volume', found {word}", word.line)
+        volume = _volume(words, word.line, done)
+        done[volume.name] = volume
+    if not done:
+        raise VolfileError("no volume is defined", text.count("\n") + 1)
+    return Volfile(tuple(done.values()))
+
+
+class _Word(NamedTuple):
+    text: str
+    keyword: str  # the keyword it is, or an empty string
+    line: int
+
+    def __str__(self) -> str:
+        return repr(self.text if len(self.text) <= _SHOWN else self.text[:_SHOWN] + "...")
+
+
+def _check(text: str) -> None:
+    """Refuse what no volfile holds, before looking closer."""
+    if len(text) > MAX_VOLFILE:
+        raise VolfileError(f"a volfile of {len(text)} characters; the limit is {MAX_VOLFILE}")
+    rubbish = _RUBBISH.search(text)
+    if rubbish is not None:
+        raise VolfileError(
+            f"the character {rubbish.group()!a} does not belong in a volfile",
+            text.count("\n", 0, rubbish.start()) + 1,
+        )
+    if "`" in text:
+        for found in _COMMAND.finditer(text):
+            if found.group(1):
+                raise VolfileError(
+                    "a command between backticks: glusterio does not run commands from volfiles",
+                    text.count("\n", 0, found.start()) + 1,
+                )
+
+
+def _words(text: str) -> Iterator[_Word]:
+    position, line = 0, 1
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            what = "a quote without its end on the same line"
+            if text[position] == "\\":
+                what = "a backslash outside quotes"
+            raise VolfileError(what, line)
+        if match.lastgroup == "space":
+            line += text.count("\n", position, match.end())
+        elif match.lastgroup == "quoted":
+            yield _Word(_ESCAPED.sub(r"\1", match["quoted"]), "", line)
+        elif match.lastgroup == "plain":
+            plain = match["plain"]
+            yield _Word(plain, _KEYWORDS.get(plain, ""), line)
+        position = match.end()
+
+
+def _volume(words: Iterator[_Word], line: int, done: dict[str, Volume]) -> Volume:
+    """Parse one volume, from behind the word ``volume`` to its ``end-volume``."""
+    name = _value(next(words, None), "the volume's name", line)
+    if name in done:
+        raise VolfileError(f"volume {name!r} is defined again", line)
+    xlator_type = ""
+    options: dict[str, str] = {}
+    subvolumes: list[str] = []
+    word = next(words, None)
+    while word is not None and word.keyword != "end-volume":
+        here = word.line
+        if word.keyword == "type":
+            if xlator_type:
+                raise VolfileError(f"volume {name!r} has a second 'type'", here)
+            xlator_type = _value(next(words, None), "a type", here)
+            word = next(words, None)
+        elif not xlator_type:
+            raise VolfileError(f"volume {name!r} must begin with its type, not {word}", here)
+        elif word.keyword == "option":
+            key = _value(next(words, None), "an option's name", here, empty=True)
+            value = _value(next(words, None), f"a value for option {key!r}", here, empty=True)
+            if key and value:
+                options[key] = value
+            word = next(words, None)
+        elif word.keyword == "subvolumes":
+            if subvolumes:
+                raise VolfileError(f"volume {name!r} has a second 'subvolumes'", here)
+            word = next(words, None)
+            while word is not None and not word.keyword:
+                _check_subvolume(name, word, subvolumes, done)
+                subvolumes.append(word.text)
+                word = next(words, None)
+            if not subvolumes:
+                raise VolfileError(f"volume {name!r}: 'subvolumes' names none", here)
+        elif word.keyword == "volume":
+            raise VolfileError(f"volume {name!r} has no 'end-volume'", here)
+        else:
+            raise VolfileError(
+                f"volume {name!r}: expected 'option', 'subvolumes' or 'end-volume', found {word}",
+                here,
+            )
+    if word is None:
+        raise VolfileError(f"volume {name!r} has no 'end-volume'", line)
+    if not xlator_type:
+        raise VolfileError(f"volume {name!r} has no type", line)
+    return Volume(name, xlator_type, options, tuple(subvolumes), line)
+
+
+def _value(word: _Word | None, what: str, line: int, *, empty: bool = False) -> str:
+    if word is None or word.keyword:
+        found = "the end of the volfile" if word is None else str(word)
+        raise VolfileError(f"expected {what}, found {found}", line if word is None else word.line)
+    if not word.text and not empty:
+        raise VolfileError(f"{what} is empty", word.line)
+    return word.text
+
+
+def _check_subvolume(
+    name: str, word: _Word, subvolumes: list[str], done: dict[str, Volume]
+) -> None:
+    if word.text == name:
+        raise VolfileError(f"volume {name!r} has itself as subvolume", word.line)
+    if word.text not in done:
+        raise VolfileError(f"volume {name!r}: subvolume {word} is not defined above it", word.line)
+    if word.text in subvolumes:
+        raise VolfileError(f"volume {name!r} names subvolume {word} twice", word.line)
