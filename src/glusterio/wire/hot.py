@@ -170,6 +170,24 @@ def read_reply(view: View, body: int, length: int | None = None) -> tuple[int, i
     return op_ret, op_errno, data
 
 
+def read_data(view: View, body: int) -> int | None:
+    """Find where the data of a READ's reply begins, before the data is there.
+
+    Args:
+        view: the beginning of the record, without its mark.
+        body: where the body begins, in bytes.
+
+    Returns:
+        The offset of the data, or ``None`` when the reply brings none or is not well formed;
+        :func:`read_reply` will say which.
+    """
+    if len(view) < body + _READ_REPLY.size:
+        return None
+    op_ret, _, _, dictionary_size = _READ_REPLY.unpack_from(view, body)
+    data: int = body + _READ_REPLY.size + dictionary_size
+    return data if op_ret > 0 and data <= len(view) else None
+
+
 def write_reply(view: View, body: int) -> tuple[int, int]:
     """Decode WRITE's reply: ``op_ret`` (the bytes written) and ``op_errno``.
 

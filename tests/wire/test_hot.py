@@ -1,0 +1,180 @@
+"""The quick codecs do what the general ones do, byte for byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glusterio.errors import LocalProtocolError, XdrError
+from glusterio.wire import dictionary, hot, messages
+from glusterio.wire.credentials import Credentials, encode_none, encode_v3
+from glusterio.wire.fops.attributes import FstatRequest, StatReply, StatRequest
+from glusterio.wire.fops.data import ReadReply, ReadRequest, WriteRequest
+from glusterio.wire.fops.files import ChangedReply
+from glusterio.wire.fops.names import LookupReply, LookupRequest
+from glusterio.wire.programs import FOPS, NULL_GFID, Fop
+from glusterio.wire.records import encode_call
+from glusterio.wire.xdr import text
+from tests.wire.strategies import SAMPLE_DICT, messages_of, sample
+
+CREDENTIALS = encode_v3(Credentials(1, 2, 3, (4, 5), b"12345"))
+PATH = hot.HotPath(CREDENTIALS)
+BODY = 24
+
+u32 = st.integers(0, 2**32 - 1)
+u64 = st.integers(0, 2**64 - 1)
+fds = st.integers(-2, 2**63 - 1)
+gfids = st.binary(min_size=16, max_size=16)
+
+
+def general(xid: int, fop: Fop, request: Any, tail: int = 0, credentials: bytes = CREDENTIALS):
+    body = messages.encode(request)
+    length = len(body) + tail
+    return encode_call(xid, FOPS.number, FOPS.version, fop, credentials, length) + body
+
+
+@given(u32, gfids, fds, u64, u32)
+def test_read(xid: int, gfid: bytes, fd: int, offset: int, size: int) -> None:
+    request = ReadRequest(gfid, fd, offset, size)
+    assert PATH.read(xid, gfid, fd, offset, size) == general(xid, Fop.READ, request)
+
+
+@given(u32, gfids, fds, u64, st.integers(0, 2**30))
+def test_write(xid: int, gfid: bytes, fd: int, offset: int, size: int) -> None:
+    request = WriteRequest(gfid, fd, offset, size)
+    assert PATH.write(xid, gfid, fd, offset, size) == general(xid, Fop.WRITE, request, size)
+
+
+@given(u32, gfids, fds)
+def test_fstat_and_stat(xid: int, gfid: bytes, fd: int) -> None:
+    assert PATH.fstat(xid, gfid, fd) == general(xid, Fop.FSTAT, FstatRequest(gfid, fd))
+    assert PATH.stat(xid, gfid) == general(xid, Fop.STAT, StatRequest(gfid))
+
+
+@given(u32, gfids, gfids, st.binary(max_size=40))
+def test_lookup(xid: int, gfid: bytes, parent: bytes, name: bytes) -> None:
+    assert PATH.lookup(xid, parent, name) == general(
+        xid, Fop.LOOKUP, LookupRequest(NULL_GFID, parent, 0, text(name))
+    )
+    xdata = dictionary.encode(SAMPLE_DICT)
+    assert PATH.lookup(xid, parent, name, xdata, gfid) == general(
+        xid, Fop.LOOKUP, LookupRequest(gfid, parent, 0, text(name), SAMPLE_DICT)
+    )
+
+
+def test_packets_are_fresh_and_credentials_may_have_any_size() -> None:
+    path = hot.HotPath(encode_none())
+    first = path.read(1, bytes(16), 3, 0, 5)
+    second = path.read(2, bytes(16), 3, 5, 5)
+    assert first == general(1, Fop.READ, ReadRequest(bytes(16), 3, 0, 5), 0, encode_none())
+    assert second == general(2, Fop.READ, ReadRequest(bytes(16), 3, 5, 5), 0, encode_none())
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("read", (1, bytes(15), 3, 0, 5)),
+        ("read", (1, bytes(17), 3, 0, 5)),
+        ("read", (1, bytes(16), 3, -1, 5)),
+        ("read", (1, bytes(16), 3, 0, 2**32)),
+        ("read", (2**32, bytes(16), 3, 0, 5)),
+        ("write", (1, bytes(15), 3, 0, 5)),
+        ("write", (1, bytes(16), 2**63, 0, 5)),
+        ("write", (1, bytes(16), 3, 0, 2**31)),
+        ("write", (1, bytes(16), 3, 0, -1)),
+        ("fstat", (1, bytes(15), 3)),
+        ("fstat", (-1, bytes(16), 3)),
+        ("stat", (1, bytes(15))),
+        ("stat", (-1, bytes(16))),
+        ("lookup", (1, bytes(15), b"a")),
+        ("lookup", (-1, bytes(16), b"a")),
+        ("lookup", (1, bytes(16), b"a", b"", bytes(15))),
+    ],
+)
+def test_what_does_not_fit_is_our_own_mistake(method: str, arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(LocalProtocolError):
+        getattr(PATH, method)(*arguments)
+
+
+def record(reply: Any, tail: bytes = b"") -> bytes:
+    return bytes(BODY) + messages.encode(reply) + tail
+
+
+@given(messages_of(ReadReply), st.binary(max_size=40))
+def test_read_reply(reply: ReadReply, data: bytes) -> None:
+    reply = reply._replace(op_ret=len(data), size=len(data))
+    whole = record(reply, data)
+    op_ret, op_errno, start = hot.read_reply(memoryview(whole), BODY)
+    assert (op_ret, op_errno) == reply[:2]
+    assert whole[start:] == data
+    head = whole[:start]
+    assert hot.read_reply(head, BODY, len(whole)) == (op_ret, op_errno, start)
+
+
+def test_a_failed_read_has_no_data() -> None:
+    whole = record(messages.failure(ReadReply, 9))
+    assert hot.read_reply(whole, BODY) == (-1, 9, len(whole))
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        record(ReadReply(5, 0, size=5), b"1234"),
+        record(ReadReply(5, 0, size=5), b"123456"),
+        record(ReadReply(4, 0, size=5), b"12345"),
+        record(ReadReply(5, 0, size=4), b"12345"),
+        record(ReadReply(-1, 0, size=0), b"12345"),
+    ],
+)
+def test_a_read_of_another_length_than_announced_is_refused(whole: bytes) -> None:
+    with pytest.raises(XdrError):
+        hot.read_reply(whole, BODY)
+
+
+@given(messages_of(ChangedReply))
+def test_write_reply(reply: ChangedReply) -> None:
+    assert hot.write_reply(record(reply), BODY) == reply[:2]
+
+
+@given(messages_of(StatReply))
+def test_stat_reply(reply: StatReply) -> None:
+    assert hot.stat_reply(record(reply), BODY) == (reply.op_ret, reply.op_errno, reply.stat)
+
+
+@given(messages_of(LookupReply))
+def test_lookup_reply(reply: LookupReply) -> None:
+    whole = record(reply)
+    op_ret, op_errno, stat, at = hot.lookup_reply(whole, BODY)
+    assert (op_ret, op_errno, stat) == (reply.op_ret, reply.op_errno, reply.stat)
+    assert dictionary.decode(whole, at)[0] == reply.xdata
+
+
+DECODERS = [
+    (hot.read_reply, record(sample(ReadReply)._replace(op_ret=5), b"data!")),
+    (hot.write_reply, record(sample(ChangedReply))),
+    (hot.stat_reply, record(sample(StatReply))),
+    (hot.lookup_reply, record(sample(LookupReply))),
+]
+
+
+@pytest.mark.parametrize(("decode", "whole"), DECODERS)
+def test_replies_cut_or_stretched_anywhere_are_refused(decode: Any, whole: bytes) -> None:
+    decode(whole, BODY)
+    for end in range(len(whole)):
+        with pytest.raises(XdrError):
+            decode(whole[:end], BODY)
+    with pytest.raises(XdrError):
+        decode(whole + b"\0", BODY)
+
+
+@pytest.mark.parametrize(("decode", "whole"), DECODERS)
+@pytest.mark.parametrize("size", [2**31, 2**32 - 1, 2**32 - 4])
+def test_a_dictionary_that_leaves_the_reply_is_refused(
+    decode: Any, whole: bytes, size: int
+) -> None:
+    at = BODY + (160 if decode is hot.read_reply else 8)
+    with pytest.raises(XdrError):
+        decode(whole[:at] + size.to_bytes(4, "big") + whole[at + 4 :], BODY)
