@@ -114,6 +114,17 @@ def test_read_reply(reply: ReadReply, data: bytes) -> None:
     assert hot.read_reply(head, BODY, len(whole)) == (op_ret, op_errno, start)
 
 
+def test_the_place_of_the_data_is_known_before_the_data_is_there() -> None:
+    whole = record(ReadReply(5, 0, size=5, xdata=SAMPLE_DICT), b"12345")
+    start = len(whole) - 5
+    for end in range(start):
+        assert hot.read_data(whole[:end], BODY) is None
+    for end in range(start, len(whole)):
+        assert hot.read_data(whole[:end], BODY) == start
+    assert hot.read_data(record(ReadReply(0, 2)), BODY) is None
+    assert hot.read_data(record(messages.failure(ReadReply, 9)), BODY) is None
+
+
 def test_a_failed_read_has_no_data() -> None:
     whole = record(messages.failure(ReadReply, 9))
     assert hot.read_reply(whole, BODY) == (-1, 9, len(whole))

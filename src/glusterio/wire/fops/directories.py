@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple, TypeAlias
 
 from glusterio.errors import XdrError
 from glusterio.wire import dictionary
-from glusterio.wire.iatt import ZERO_IATT, Iatt
+from glusterio.wire.iatt import IATT, ZERO_IATT, Iatt
 from glusterio.wire.messages import (
     I32,
     I64,
@@ -122,7 +122,10 @@ class DirPlusEntry(NamedTuple):
 _ENTRY_HEAD: Final = struct.Struct(">IQQIII")
 #: What follows the name: the attributes and the head of the dictionary.
 _ENTRY_REST: Final = struct.Struct(">16s8Q4q9IIiI")
-_NO_PAIRS: Final = (0, -1, 0)
+#: That head, when there is no dictionary, and when there is one with nothing in it. Bricks send the
+#: second with every entry that lacks the extended attributes asked for.
+_NO_DICTIONARY: Final = (0, -1, 0)
+_EMPTY_DICTIONARY: Final = (0, 0, 0)
 
 
 def _unpack_plus(view: View, offset: int) -> tuple[tuple[DirPlusEntry, ...], int]:
@@ -136,18 +139,20 @@ def _unpack_plus(view: View, offset: int) -> tuple[tuple[DirPlusEntry, ...], int
     limit = len(view)
     while is_there(*take_word(view, offset)):
         _, ino, d_off, d_len, d_type, length = take_head(view, offset)
-        start = offset + 32
+        start = offset + _ENTRY_HEAD.size
         offset = start + (length + 3 & ~3)
         if offset > limit:
             raise XdrError(f"a name of {length} bytes at byte {start} of {limit}")
         name = str(view[start : start + length], "utf-8", "surrogateescape")
         rest = take_rest(view, offset)
-        offset += 148
-        if rest[22:] == _NO_PAIRS:
-            xdata = None
-            offset += dictionary.HEADER_SIZE
+        head_of_dictionary = rest[22:]
+        xdata: dictionary.Dict | None
+        if head_of_dictionary == _NO_DICTIONARY:
+            xdata, offset = None, offset + _ENTRY_REST.size
+        elif head_of_dictionary == _EMPTY_DICTIONARY:
+            xdata, offset = {}, offset + _ENTRY_REST.size
         else:
-            xdata, offset = dictionary.decode(view, offset)
+            xdata, offset = dictionary.decode(view, offset + IATT.size)
         append(DirPlusEntry(ino, d_off, d_len, d_type, name, make_iatt(rest[:22]), xdata))
     return tuple(entries), offset + 4
 
