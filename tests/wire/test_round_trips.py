@@ -73,31 +73,28 @@ def test_a_message_cut_anywhere_is_refused(cls: type[Any]) -> None:
 
 
 @each_message
-@pytest.mark.parametrize("extra", [b"\0", b"\0\0\0\0", b"\xff" * 148])
-def test_bytes_left_over_are_refused(cls: type[Any], extra: bytes) -> None:
-    with pytest.raises(XdrError):
-        messages.decode_with_tail(cls, encoded_sample(cls) + extra)
-    with pytest.raises(XdrError):
-        messages.decode(cls, encoded_sample(cls) + extra)
+def test_bytes_left_over_are_refused(cls: type[Any]) -> None:
+    for extra in (b"\0", b"\0\0\0\0", b"\xff" * 148):
+        with pytest.raises(XdrError):
+            messages.decode_with_tail(cls, encoded_sample(cls) + extra)
+        with pytest.raises(XdrError):
+            messages.decode(cls, encoded_sample(cls) + extra)
 
 
 @each_message
-@pytest.mark.parametrize("lie", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFC])
-def test_a_word_that_lies_costs_little_and_raises_nothing_else(cls: type[Any], lie: int) -> None:
+def test_a_word_that_lies_costs_little_and_raises_nothing_else(cls: type[Any]) -> None:
     data = encoded_sample(cls)
-    with_lies = []
-    for at in range(0, len(data) - 3, 4):
-        changed = bytearray(data)
-        struct.pack_into(">I", changed, at, lie)
-        with_lies.append(bytes(changed))
     messages.codec_of(cls)
     tracemalloc.start()
     try:
-        for changed_data in with_lies:
-            try:
-                messages.decode_with_tail(cls, changed_data)
-            except RemoteProtocolError:
-                pass
+        for lie in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF):
+            for at in range(0, len(data) - 3, 4):
+                changed = bytearray(data)
+                struct.pack_into(">I", changed, at, lie)
+                try:
+                    messages.decode_with_tail(cls, memoryview(changed))
+                except RemoteProtocolError:
+                    pass
         assert tracemalloc.get_traced_memory()[1] < MEMORY_LIMIT
     finally:
         tracemalloc.stop()
