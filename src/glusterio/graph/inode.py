@@ -83,7 +83,8 @@ class InodeTable:
 
     Attributes:
         on_forget: called with each inode that is forgotten, without the lock, after it has left the
-            table. A callback may use the table, but must neither wait nor raise.
+            table. A callback may use the table, unless it is being cleared; it must neither wait nor
+            raise.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from glusterio.errors import VolfileError
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 _TRUE: Final = frozenset(("1", "on", "yes", "true", "enable"))
 _FALSE: Final = frozenset(("0", "off", "no", "false", "disable"))
@@ -100,8 +101,10 @@ def size(text: str) -> int:
     if match is None or factor is None:
         raise ValueError(f"{text!r} is not a size")
     digits = match.group(1)
-    value = int(float(digits) * factor) if "." in digits else int(digits) * factor
-    return _bounded(value, text)
+    if "." not in digits:
+        return _bounded(int(digits) * factor, text)
+    value = float(digits) * factor
+    return int(_bounded(value, text))
 
 
 def seconds(text: str) -> int:
@@ -145,7 +148,7 @@ def _leading_integer(text: str) -> tuple[int, str]:
     return (-value if sign == "-" else value), text[match.end() :]
 
 
-def _bounded(value: int, text: str) -> int:
+def _bounded(value: N, text: str) -> N:
     if value > _LARGEST:
         raise ValueError(f"{text!r} is too large")
     return value

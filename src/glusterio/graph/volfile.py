@@ -63,7 +63,7 @@ _TOKEN: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 # Control characters, and halves of surrogate pairs that do not stand for an undecodable byte.
-_RUBBISH: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+_RUBBISH: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _COMMAND: Final = re.compile(r"\\.|(`)", re.DOTALL)
 
 
