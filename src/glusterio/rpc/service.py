@@ -1,0 +1,227 @@
+"""The server's side of a connection: requests in, replies matched by xid, and bounds on both.
+
+A driver uses it so::
+
+    buffer = connection.get_buffer()            # receive into it, n bytes
+    for request in connection.received(n): ...  # each gets one reply or refusal, in any order
+    sock.sendmsg(connection.data_to_send())     # and connection.sent(n)
+    if not connection.wants_requests: ...       # stop receiving until it is true again
+
+A client may send as much as it likes and read as slowly as it likes: what it makes us keep is bounded,
+by not receiving any more. Of what arrived together nothing is thrown away, so the bounds may be
+exceeded by one buffer's worth.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections import deque
+from typing import Final, NamedTuple
+
+from glusterio.errors import LocalProtocolError, RemoteProtocolError
+from glusterio.rpc.stream import MAX_RECORD, RecordStream
+from glusterio.wire.credentials import encode_none
+from glusterio.wire.programs import AcceptStat, MessageType, RejectStat, ReplyStat
+from glusterio.wire.records import (
+    LAST_FRAGMENT,
+    CallHeader,
+    encode_call,
+    encode_reply,
+    parse_message,
+)
+
+#: Requests of one client that are being worked on.
+MAX_PENDING: Final = 1024
+
+#: Bytes of requests of one client that are being worked on.
+MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
+
+#: Bytes of replies that wait for one client to take them.
+MAX_QUEUED: Final = 64 * 1024 * 1024
+
+#: Why a credential is refused (RFC 5531 section 9, ``auth_stat``).
+AUTH_BAD_CREDENTIAL: Final = 1
+
+_VERSIONS: Final = struct.Struct(">2I")
+_DENIAL: Final = struct.Struct(">6I")
+
+Packet = bytes | bytearray | memoryview
+
+
+class Request(NamedTuple):
+    """A call that arrived.
+
+    Attributes:
+        xid: what the reply must repeat.
+        program: the program's number.
+        version: the program's version.
+        procedure: the procedure within the program.
+        header: the whole header, with the credential.
+        record: the message, without its mark.
+        body: where the arguments begin in it, in bytes.
+    """
+
+    xid: int
+    program: int
+    version: int
+    procedure: int
+    header: CallHeader
+    record: bytes | bytearray
+    body: int
+
+
+class ServerConnection(RecordStream):
+    """One client's connection.
+
+    Args:
+        name: who the client is, for messages.
+        max_record: the longest record accepted, in bytes.
+        max_pending: how many requests may be under way before no more are wanted.
+    """
+
+    def __init__(
+        self, name: str, max_record: int = MAX_RECORD, max_pending: int = MAX_PENDING
+    ) -> None:
+        super().__init__(max_record)
+        self.name = name
+        self.max_pending = max_pending
+        #: the sizes of the requests that have no reply yet, by xid
+        self.pending: dict[int, int] = {}
+        self.pending_bytes = 0
+        self.queued_bytes = 0
+        self._requests: list[Request] = []
+        self._outgoing: deque[Packet] = deque()
+        self._callback_xids = itertools.count(1)
+
+    def accept_records(self, max_record: int) -> None:
+        """Change how long a record may be: a client that has proved itself may send longer ones."""
+        self._max_record = max_record
+
+    # -- receiving --------------------------------------------------------------------------------
+
+    @property
+    def wants_requests(self) -> bool:
+        """Whether more should be received now."""
+        return (
+            len(self.pending) < self.max_pending
+            and self.pending_bytes < MAX_PENDING_BYTES
+            and self.queued_bytes < MAX_QUEUED
+        )
+
+    def received(self, count: int) -> list[Request]:
+        """Take ``count`` bytes and return the requests that they complete.
+
+        Raises:
+            RemoteProtocolError: the client broke the protocol; the connection is of no further use.
+        """
+        self.feed(count)
+        requests, self._requests = self._requests, []
+        return requests
+
+    def on_record(self, view: memoryview) -> None:  # noqa: D102
+        self._take(bytes(view))
+
+    def on_long_record(self, store: bytearray) -> None:  # noqa: D102
+        self._take(store)
+
+    def _take(self, record: bytes | bytearray) -> None:
+        header = parse_message(record)
+        if not isinstance(header, CallHeader):
+            raise RemoteProtocolError(f"{self.name}: a reply to a server")
+        xid = header.xid
+        if xid in self.pending:
+            raise RemoteProtocolError(f"{self.name}: xid {xid} twice at the same time")
+        self.pending[xid] = len(record)
+        self.pending_bytes += len(record)
+        self._requests.append(
+            Request(
+                xid,
+                header.program,
+                header.version,
+                header.procedure,
+                header,
+                record,
+                header.body,
+            )
+        )
+
+    # -- answering --------------------------------------------------------------------------------
+
+    def reply(self, xid: int, *body: Packet) -> None:
+        """Answer a request. The buffers are sent as they are, and must not change any more.
+
+        Raises:
+            LocalProtocolError: there is no such request, or the reply does not fit in a record.
+        """
+        self._answer(xid, encode_reply(xid, sum(map(len, body))), body)
+
+    def refuse(self, xid: int, accept_stat: int) -> None:
+        """Tell that a request could not be taken.
+
+        Args:
+            xid: the request's.
+            accept_stat: an :class:`~glusterio.wire.programs.AcceptStat` other than ``SUCCESS`` and
+                ``PROG_MISMATCH``.
+        """
+        self._answer(xid, encode_reply(xid, 0, accept_stat), ())
+
+    def refuse_version(self, xid: int, low: int, high: int) -> None:
+        """Tell that the program is offered, but only in these versions."""
+        versions = _VERSIONS.pack(low, high)
+        head = encode_reply(xid, len(versions), AcceptStat.PROG_MISMATCH)
+        self._answer(xid, head, (versions,))
+
+    def deny(self, xid: int) -> None:
+        """Tell that the credential is refused."""
+        denial = _DENIAL.pack(
+            LAST_FRAGMENT | _DENIAL.size - 4,
+            xid,
+            MessageType.REPLY,
+            ReplyStat.DENIED,
+            RejectStat.AUTH_ERROR,
+            AUTH_BAD_CREDENTIAL,
+        )
+        self._answer(xid, denial, ())
+
+    def _answer(self, xid: int, head: bytes, body: tuple[Packet, ...]) -> None:
+        size = self.pending.pop(xid, None)
+        if size is None:
+            raise LocalProtocolError(f"{self.name}: an answer to nothing (xid {xid})")
+        self.pending_bytes -= size
+        self._queue(head, *body)
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    def callback(self, program: int, version: int, procedure: int, body: bytes) -> None:
+        """Call the client. There is no reply to it."""
+        xid = next(self._callback_xids) & 0xFFFFFFFF
+        credentials = encode_none()
+        self._queue(encode_call(xid, program, version, procedure, credentials, len(body)), body)
+
+    def _queue(self, *packets: Packet) -> None:
+        for packet in packets:
+            if len(packet):
+                self._outgoing.append(packet)
+                self.queued_bytes += len(packet)
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether :meth:`data_to_send` would return anything."""
+        return bool(self._outgoing)
+
+    def data_to_send(self, limit: int = 64) -> list[Packet]:
+        """Return up to ``limit`` buffers to be sent next, in order; empty when there are none."""
+        return list(itertools.islice(self._outgoing, limit))
+
+    def sent(self, count: int) -> None:
+        """Take note that ``count`` bytes of :meth:`data_to_send` have left."""
+        outgoing = self._outgoing
+        self.queued_bytes -= count
+        while count:
+            size = len(outgoing[0])
+            if count < size:
+                outgoing[0] = memoryview(outgoing[0])[count:]
+                return
+            count -= size
+            outgoing.popleft()

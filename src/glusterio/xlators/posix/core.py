@@ -1,0 +1,189 @@
+"""What the parts of storage/posix share: the files by gfid, the open ones, and how errors leave."""
+
+# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import stat
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import ParamSpec, TypeVar
+
+from glusterio.errors import fs_error
+from glusterio.graph.fd import Fd
+from glusterio.traps import Coro
+from glusterio.types import ROOT_GFID, Gfid
+from glusterio.wire.iatt import Iatt, IattValid
+from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.posix.handles import Handles
+from glusterio.xlators.posix.identity import HIDDEN
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_FULL = (1 << 64) - 1
+#: Everything but the time of birth, which Python cannot ask for.
+_VALID = int(~IattValid.BTIME & 0x1FFF)
+_SECOND = 1_000_000_000
+
+
+def operation(method: Callable[P, Coro[T]]) -> Callable[P, Coro[T]]:
+    """Let a file operation's errors leave as the volume's: errno, and no path of this machine."""
+
+    @functools.wraps(method)
+    async def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(*args, **kwargs)
+        except OSError as error:
+            raise fs_error(error.errno or errno.EIO) from None
+        except (ValueError, OverflowError):  # a NUL in a name, a number that no file offset can be
+            raise fs_error(errno.EINVAL) from None
+
+    return checked
+
+
+def iatt_of(status: os.stat_result, gfid: Gfid) -> Iatt:
+    """Turn a file's status into its attributes.
+
+    The handle is one of a file's links, but none that counts.
+    """
+    is_directory = stat.S_ISDIR(status.st_mode)
+    atime, atime_nsec = divmod(status.st_atime_ns, _SECOND)
+    mtime, mtime_nsec = divmod(status.st_mtime_ns, _SECOND)
+    ctime, ctime_nsec = divmod(status.st_ctime_ns, _SECOND)
+    return Iatt(
+        gfid,
+        _VALID,
+        int.from_bytes(gfid[8:], "big"),
+        status.st_dev,
+        status.st_rdev,
+        status.st_size,
+        status.st_blocks,
+        0,
+        0,
+        atime,
+        mtime,
+        ctime,
+        0,
+        atime_nsec,
+        mtime_nsec,
+        ctime_nsec,
+        0,
+        status.st_nlink if is_directory else max(0, status.st_nlink - 1),
+        status.st_uid,
+        status.st_gid,
+        status.st_blksize,
+        status.st_mode,
+    )
+
+
+class OpenFile:
+    """The operating system's descriptor behind an :class:`~glusterio.graph.fd.Fd`.
+
+    Attributes:
+        descriptor: the descriptor; -1 when it has been closed.
+        gfid: the file's gfid.
+        position: in a directory, the cookie at which the kernel goes on.
+        is_directory: whether it is one.
+    """
+
+    __slots__ = ("descriptor", "gfid", "is_directory", "position")
+
+    def __init__(self, descriptor: int, gfid: Gfid, is_directory: bool = False) -> None:
+        self.descriptor = descriptor
+        self.gfid = gfid
+        self.is_directory = is_directory
+        self.position = 0
+
+
+class PosixCore(Xlator):
+    """The ground on which the operations stand."""
+
+    handles: Handles
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, str],
+        children: Sequence[Xlator],
+        services: Services,
+    ) -> None:
+        super().__init__(name, options, children, services)
+        self.directory = options["directory"]
+        self._opened: dict[OpenFile, None] = {}
+        self._open_counts: dict[Gfid, int] = {}
+
+    async def init(self) -> None:
+        given = self.options.get("volume-id")
+        wanted = uuid.UUID(given).bytes if given else uuid.uuid4().bytes
+        self.handles = Handles(self.directory, wanted)
+        if given and self.handles.volume_id != wanted:
+            self.handles.close()
+            del self.handles
+            raise fs_error(errno.EINVAL, self.directory)
+
+    async def fini(self) -> None:
+        for opened in list(self._opened):
+            self._close(opened)
+        if hasattr(self, "handles"):
+            self.handles.close()
+            del self.handles
+
+    @property
+    def volume_id(self) -> uuid.UUID:
+        """The id that the directory is marked with."""
+        return uuid.UUID(bytes=self.handles.volume_id)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many files and directories are open."""
+        directories = sum(opened.is_directory for opened in self._opened)
+        return {
+            "open_files": len(self._opened) - directories,
+            "open_directories": directories,
+        }
+
+    # -- open files -------------------------------------------------------------------------------
+
+    def _keep(self, fd: Fd, descriptor: int, gfid: Gfid, is_directory: bool = False) -> None:
+        opened = OpenFile(descriptor, gfid, is_directory)
+        self._opened[opened] = None
+        self._open_counts[gfid] = self._open_counts.get(gfid, 0) + 1
+        fd.gfid = gfid
+        fd.context[self] = opened
+
+    def _close(self, opened: OpenFile) -> None:
+        if self._opened.pop(opened, self) is self:
+            return
+        left = self._open_counts.pop(opened.gfid) - 1
+        if left:
+            self._open_counts[opened.gfid] = left
+        descriptor, opened.descriptor = opened.descriptor, -1
+        os.close(descriptor)
+
+    def _file_of(self, fd: Fd) -> OpenFile:
+        opened: OpenFile | None = fd.context.get(self)
+        if opened is None or opened.descriptor < 0:
+            raise fs_error(errno.EBADF)
+        return opened
+
+    # -- names ------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _check_name(parent: Gfid, name: str) -> None:
+        """Refuse what is no name of an entry, and the brick's own directory.
+
+        Raises:
+            OSError: EINVAL or EPERM.
+        """
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise fs_error(errno.EINVAL)
+        if parent == ROOT_GFID and name == HIDDEN:
+            raise fs_error(errno.EPERM)
+
+    def _parent(self, gfid: Gfid) -> tuple[int, os.stat_result]:
+        """Return a directory's descriptor and status."""
+        descriptor = self.handles.directory(gfid)
+        return descriptor, os.fstat(descriptor)

@@ -1,0 +1,157 @@
+"""storage/posix: open files and their data."""
+
+# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+
+from glusterio.errors import fs_error
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.traps import Offload
+from glusterio.types import Buffer
+from glusterio.wire.fops.files import (
+    ChangedReply,
+    CommonReply,
+    DiscardRequest,
+    FallocateRequest,
+    FlushRequest,
+    FsyncRequest,
+    FtruncateRequest,
+    OpenReply,
+    OpenRequest,
+    SeekReply,
+    SeekRequest,
+    ZerofillRequest,
+)
+from glusterio.wire.programs import OpenFlag, SeekWhat
+from glusterio.xlators.base import Data, Written
+from glusterio.xlators.posix import permissions
+from glusterio.xlators.posix.core import iatt_of, operation
+from glusterio.xlators.posix.libc import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, fallocate
+from glusterio.xlators.posix.opening import Opening, needed_permission
+
+#: The most that one READ brings, in bytes: what fits in a record, with its head.
+MAX_READ = 64 * 1024 * 1024
+
+
+class FileOperations(Opening):
+    """Operations on open files, and on their data."""
+
+    @operation
+    async def open(self, frame: Frame, fd: Fd, request: OpenRequest) -> OpenReply:
+        if frame.identity is not None:
+            status = self.handles.stat(request.gfid)
+            permissions.require(frame, status, needed_permission(request.flags))
+        self._open(fd, request.gfid, request.flags & ~OpenFlag.CREAT)
+        return OpenReply()
+
+    @operation
+    async def release(self, frame: Frame, fd: Fd) -> None:
+        opened = fd.context.pop(self, None)
+        if opened is not None:
+            self._close(opened)
+
+    @contextlib.contextmanager
+    def _descriptor(self, frame: Frame, fd: Fd, flags: int) -> Iterator[int]:
+        """Give the descriptor of an fd, opening an anonymous one for this time."""
+        if not fd.anonymous:
+            yield self._file_of(fd).descriptor
+            return
+        permissions.require(frame, self.handles.stat(fd.gfid), needed_permission(flags))
+        descriptor = self._open_descriptor(fd.gfid, flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @operation
+    async def readv(
+        self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
+    ) -> Data:
+        with self._descriptor(frame, fd, OpenFlag.RDONLY) as descriptor:
+            # What is asked for is allocated: it is not more than there is.
+            there = max(0, os.fstat(descriptor).st_size - offset)
+            data: Buffer
+            if sink is None:
+                data = os.pread(descriptor, min(size, there, MAX_READ), offset)
+            else:
+                place = sink[: min(size, there)]
+                data = place[: os.preadv(descriptor, [place], offset) if place else 0]
+            status = os.fstat(descriptor)
+        return Data(data, iatt_of(status, fd.gfid), offset + len(data) >= status.st_size)
+
+    @operation
+    async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
+        with self._descriptor(frame, fd, OpenFlag.WRONLY) as descriptor:
+            before = os.fstat(descriptor)
+            written = os.pwrite(descriptor, data, offset)
+            while written < len(data):  # the kernel takes a little less than 2 GiB at once
+                rest = memoryview(data)[written:]
+                try:
+                    written += os.pwrite(descriptor, rest, offset + written)
+                except OSError:
+                    break  # what was written is written
+            after = os.fstat(descriptor)
+        return Written(written, iatt_of(before, fd.gfid), iatt_of(after, fd.gfid))
+
+    @operation
+    async def flush(self, frame: Frame, fd: Fd, request: FlushRequest) -> CommonReply:
+        if not fd.anonymous:
+            self._file_of(fd)
+        return CommonReply()
+
+    @operation
+    async def fsync(self, frame: Frame, fd: Fd, request: FsyncRequest) -> ChangedReply:
+        with self._descriptor(frame, fd, OpenFlag.RDONLY) as descriptor:
+            before = os.fstat(descriptor)
+            await Offload(os.fdatasync if request.datasync else os.fsync, descriptor)
+            after = os.fstat(descriptor)
+        return ChangedReply(prestat=iatt_of(before, fd.gfid), poststat=iatt_of(after, fd.gfid))
+
+    @operation
+    async def ftruncate(self, frame: Frame, fd: Fd, request: FtruncateRequest) -> ChangedReply:
+        with self._descriptor(frame, fd, OpenFlag.WRONLY) as descriptor:
+            before = os.fstat(descriptor)
+            os.ftruncate(descriptor, request.length)
+            after = os.fstat(descriptor)
+        return ChangedReply(prestat=iatt_of(before, fd.gfid), poststat=iatt_of(after, fd.gfid))
+
+    # -- space ------------------------------------------------------------------------------------
+
+    @operation
+    async def fallocate(self, frame: Frame, fd: Fd, request: FallocateRequest) -> ChangedReply:
+        mode = KEEP_SIZE if request.flags & KEEP_SIZE else 0
+        return await self._allocate(frame, fd, mode, request.offset, request.size)
+
+    @operation
+    async def discard(self, frame: Frame, fd: Fd, request: DiscardRequest) -> ChangedReply:
+        mode = PUNCH_HOLE | KEEP_SIZE
+        return await self._allocate(frame, fd, mode, request.offset, request.size)
+
+    @operation
+    async def zerofill(self, frame: Frame, fd: Fd, request: ZerofillRequest) -> ChangedReply:
+        return await self._allocate(frame, fd, ZERO_RANGE, request.offset, request.size)
+
+    async def _allocate(
+        self, frame: Frame, fd: Fd, mode: int, offset: int, size: int
+    ) -> ChangedReply:
+        with self._descriptor(frame, fd, OpenFlag.WRONLY) as descriptor:
+            before = os.fstat(descriptor)
+            await Offload(fallocate, descriptor, mode, offset, size)
+            after = os.fstat(descriptor)
+        return ChangedReply(prestat=iatt_of(before, fd.gfid), poststat=iatt_of(after, fd.gfid))
+
+    @operation
+    async def seek(self, frame: Frame, fd: Fd, request: SeekRequest) -> SeekReply:
+        ways = {SeekWhat.DATA: os.SEEK_DATA, SeekWhat.HOLE: os.SEEK_HOLE}
+        if request.what not in ways:
+            raise fs_error(errno.EINVAL)
+        with self._descriptor(frame, fd, OpenFlag.RDONLY) as descriptor:
+            # No other operation uses the descriptor's position.
+            found = os.lseek(descriptor, request.offset, ways[SeekWhat(request.what)])
+        return SeekReply(offset=found)

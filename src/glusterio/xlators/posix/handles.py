@@ -1,0 +1,315 @@
+"""From a gfid to the file: the handle tree ``.glusterfs/xx/yy/<gfid>``.
+
+A file's handle is a hard link to it. A directory's is a symbolic link that names its parent's handle
+and its own name, ``../../pa/re/<parent>/<name>``; it is read here, never followed by the kernel: the
+way from the root down is walked one name at a time, without following any link, so that nothing in
+the tree can lead out of it. A gfid whose handle does not lead to it is stale.
+
+Files that were put into the directory by other means get a gfid and a handle when they are first
+looked at; one that was copied together with another's gfid gets its own.
+
+Descriptors of directories are kept for a while, the most recently used ones. They are good for what
+is done without a pause: nobody keeps one across a trap.
+
+Source: GlusterFS xlators/storage/posix/src/posix-handle.c.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+
+from glusterio.errors import fs_error
+from glusterio.types import ROOT_GFID, Gfid
+from glusterio.xlators.posix.identity import HIDDEN, Identity, gfid_of, text_of
+
+#: How many directories' descriptors are kept.
+KEPT = 256
+
+#: How deep a directory may lie. The kernel has no such limit; a loop in damaged handles needs one.
+MAX_DEPTH = 4096
+
+_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = _PATH | os.O_DIRECTORY
+
+
+def handle_of(gfid: Gfid) -> str:
+    """Return the path of a gfid's handle, relative to the root."""
+    text = text_of(gfid)
+    return f"{HIDDEN}/{text[:2]}/{text[2:4]}/{text}"
+
+
+class Handles:
+    """The files of one directory tree, by gfid.
+
+    Args:
+        directory: the directory that is served.
+        volume_id: what to mark it with if it bears no mark yet.
+    """
+
+    def __init__(self, directory: str, volume_id: bytes) -> None:
+        self.root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._kept: dict[Gfid, int] = {}
+        self._identity = Identity(self.root)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(HIDDEN, 0o700, dir_fd=self.root)
+            os.close(os.open(HIDDEN, _DIRECTORY, dir_fd=self.root))  # a real directory, no link
+            self._identity.begin(ROOT_GFID)
+            self.volume_id = self._identity.volume_id(volume_id)
+        except BaseException:
+            os.close(self.root)
+            raise
+
+    def close(self) -> None:
+        """Close every descriptor that is kept."""
+        kept, self._kept = self._kept, {}
+        for descriptor in kept.values():
+            os.close(descriptor)
+        os.close(self.root)
+
+    # -- finding ----------------------------------------------------------------------------------
+
+    def directory(self, gfid: Gfid) -> int:
+        """Return a descriptor of a directory; it stays ours, and is for use at once.
+
+        Raises:
+            OSError: ESTALE when there is no such file, ENOTDIR when it is no directory.
+        """
+        if gfid == ROOT_GFID:
+            return self.root
+        descriptor = self._kept.pop(gfid, None)
+        if descriptor is None:
+            descriptor = self._walk_to(gfid)
+            while len(self._kept) >= KEPT:
+                os.close(self._kept.pop(next(iter(self._kept))))
+        self._kept[gfid] = descriptor  # now the most recently used
+        if not os.fstat(descriptor).st_nlink:  # removed behind our back
+            self._drop_kept(gfid)
+            raise fs_error(errno.ESTALE)
+        return descriptor
+
+    def parent_of(self, gfid: Gfid) -> tuple[Gfid, str]:
+        """Return the parent's gfid and the name of a directory other than the root.
+
+        Raises:
+            OSError: ESTALE when there is no such file, ENOTDIR when it is no directory.
+        """
+        try:
+            target = os.readlink(handle_of(gfid), dir_fd=self.root)
+        except FileNotFoundError:
+            raise fs_error(errno.ESTALE) from None
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # not a symbolic link
+                raise fs_error(errno.ENOTDIR) from None
+            raise
+        up, _, rest = target.partition("../../")
+        parts = rest.split("/")
+        try:
+            parent = gfid_of(parts[2])
+            if up or target != self._link_to(parent, parts[3]):
+                raise ValueError
+        except (ValueError, IndexError):  # the handle of a file that is a symbolic link
+            raise fs_error(errno.ENOTDIR) from None
+        return parent, parts[3]
+
+    def _walk_to(self, gfid: Gfid) -> int:
+        names: list[str] = []
+        at = gfid
+        while at != ROOT_GFID and (not names or at not in self._kept):
+            at, name = self.parent_of(at)
+            names.append(name)
+            if len(names) > MAX_DEPTH:
+                raise fs_error(errno.ELOOP)
+        start = self.root if at == ROOT_GFID else self._kept[at]
+        descriptor = start
+        try:
+            for name in reversed(names):
+                below = os.open(name, _DIRECTORY, dir_fd=descriptor)
+                if descriptor != start:
+                    os.close(descriptor)
+                descriptor = below
+            if self._identity.get(descriptor, ".", os.fstat(descriptor).st_ino) != gfid:
+                raise fs_error(errno.ESTALE)
+        except OSError as error:
+            if descriptor != start:
+                os.close(descriptor)
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise fs_error(errno.ESTALE) from None
+            raise
+        return descriptor
+
+    def stat(self, gfid: Gfid) -> os.stat_result:
+        """Return a file's status.
+
+        Raises:
+            OSError: ESTALE when there is no such file.
+        """
+        if gfid == ROOT_GFID or gfid in self._kept:
+            return os.stat(self.directory(gfid))
+        try:
+            status = os.stat(handle_of(gfid), dir_fd=self.root, follow_symlinks=False)
+        except FileNotFoundError:
+            raise fs_error(errno.ESTALE) from None
+        if self._may_be_directory(status):
+            with contextlib.suppress(NotADirectoryError):
+                return os.stat(self.directory(gfid))
+        return status
+
+    @contextlib.contextmanager
+    def inode(self, gfid: Gfid) -> Iterator[int]:
+        """Give an ``O_PATH`` descriptor of a file of any kind, for use at once.
+
+        ``/proc/self/fd/<descriptor>`` is then a path to the very inode, be it a symbolic link.
+
+        Raises:
+            OSError: ESTALE when there is no such file.
+        """
+        if gfid != ROOT_GFID and gfid not in self._kept:
+            try:
+                descriptor = os.open(handle_of(gfid), _PATH, dir_fd=self.root)
+            except FileNotFoundError:
+                raise fs_error(errno.ESTALE) from None
+            try:
+                is_file = not self._may_be_directory(os.fstat(descriptor))
+                if not is_file:
+                    try:
+                        self.directory(gfid)
+                    except NotADirectoryError:
+                        is_file = True
+                if is_file:
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
+        yield self.directory(gfid)
+
+    @staticmethod
+    def _may_be_directory(status: os.stat_result) -> bool:
+        # A file that is a symbolic link has a name besides its handle.
+        return stat.S_ISLNK(status.st_mode) and status.st_nlink == 1
+
+    # -- naming -----------------------------------------------------------------------------------
+
+    def identify(
+        self,
+        parent: Gfid,
+        directory: int,
+        name: str,
+        status: os.stat_result,
+        wanted: Gfid | None = None,
+    ) -> Gfid:
+        """Return a file's gfid; one that has none gets one.
+
+        Args:
+            parent: the directory's gfid.
+            directory: the directory's descriptor.
+            name: the file's name there.
+            status: the file's status.
+            wanted: what its gfid shall be if it has none.
+        """
+        gfid = self._identity.get(directory, name, status.st_ino)
+        if gfid is not None and gfid != ROOT_GFID and self._is_handled(gfid, parent, name, status):
+            return gfid
+        if gfid is None or gfid == ROOT_GFID or self._is_anothers(gfid, status):
+            free = wanted is not None and not self._is_anothers(wanted, status)
+            gfid = wanted if wanted is not None and free else uuid.uuid4().bytes
+            self._identity.set(directory, name, status.st_ino, gfid)
+        else:  # its handle is missing, or that of a directory that was moved behind our back
+            self._remove_handle(gfid)
+        self._make_handle(gfid, parent, directory, name, status)
+        return gfid
+
+    def _is_handled(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
+        handle = handle_of(gfid)
+        try:
+            if stat.S_ISDIR(status.st_mode):
+                return os.readlink(handle, dir_fd=self.root) == self._link_to(parent, name)
+            found = os.stat(handle, dir_fd=self.root, follow_symlinks=False)
+        except OSError:
+            return False
+        return found.st_ino == status.st_ino and found.st_dev == status.st_dev
+
+    def _is_anothers(self, gfid: Gfid, status: os.stat_result) -> bool:
+        """Tell whether another file has this gfid."""
+        try:
+            found = self.stat(gfid)
+        except OSError:
+            return False
+        return (found.st_ino, found.st_dev) != (status.st_ino, status.st_dev)
+
+    def name_new(
+        self, gfid: Gfid, parent: Gfid, directory: int, name: str, status: os.stat_result
+    ) -> None:
+        """Give a file that was just made its gfid and its handle.
+
+        Raises:
+            OSError: EEXIST when another file has this gfid.
+        """
+        if self._is_anothers(gfid, status):
+            raise fs_error(errno.EEXIST)
+        self._remove_handle(gfid)
+        self._identity.set(directory, name, status.st_ino, gfid)
+        self._make_handle(gfid, parent, directory, name, status)
+
+    @staticmethod
+    def _link_to(parent: Gfid, name: str) -> str:
+        text = text_of(parent)
+        return f"../../{text[:2]}/{text[2:4]}/{text}/{name}"
+
+    def _make_handle(
+        self, gfid: Gfid, parent: Gfid, directory: int, name: str, status: os.stat_result
+    ) -> None:
+        handle = handle_of(gfid)
+        for is_second in (False, True):
+            try:
+                if stat.S_ISDIR(status.st_mode):
+                    os.symlink(self._link_to(parent, name), handle, dir_fd=self.root)
+                else:
+                    os.link(
+                        name,
+                        handle,
+                        src_dir_fd=directory,
+                        dst_dir_fd=self.root,
+                        follow_symlinks=False,
+                    )
+                return
+            except FileNotFoundError:
+                if is_second:
+                    raise
+                for length in (len(HIDDEN) + 3, len(HIDDEN) + 6):
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(handle[:length], 0o700, dir_fd=self.root)
+
+    # -- following what happens to names ----------------------------------------------------------
+
+    def moved(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> None:
+        """A name was moved: a directory's handle names its parent and itself."""
+        if stat.S_ISDIR(status.st_mode):
+            self._remove_handle(gfid)
+            os.symlink(self._link_to(parent, name), handle_of(gfid), dir_fd=self.root)
+
+    def removed(self, gfid: Gfid, status: os.stat_result) -> None:
+        """A name was removed: with a file's last name its handle goes, too.
+
+        Args:
+            gfid: the file's gfid.
+            status: its status before.
+        """
+        if stat.S_ISDIR(status.st_mode) or status.st_nlink <= 2:
+            self._identity.forget(status.st_ino)
+            self._remove_handle(gfid)
+            self._drop_kept(gfid)
+
+    def _remove_handle(self, gfid: Gfid) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(handle_of(gfid), dir_fd=self.root)
+
+    def _drop_kept(self, gfid: Gfid) -> None:
+        descriptor = self._kept.pop(gfid, None)
+        if descriptor is not None:
+            os.close(descriptor)
