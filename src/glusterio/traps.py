@@ -178,6 +178,10 @@ class Event:
         #: called once each when the event is set, and possibly more often: they must not mind
         self.waiters: list[Callable[[], None]] = []
 
+    def set_already(self) -> bool:
+        """Tell whether it has happened, to someone who has just begun to wait."""
+        return self.is_set
+
     def set(self) -> None:
         """Let it have happened; everyone who waits goes on."""
         # A waiter that is added after the swap sees is_set; one added before it is called here.
@@ -232,12 +236,18 @@ class Connect(Trap[None]):
 
 
 class Disconnect(Trap[None]):
-    """Close a connection's link. What is still in flight on it fails. Harmless when repeated."""
+    """Close a connection's link. What is still in flight on it fails. Harmless when repeated.
 
-    __slots__ = ("connection",)
+    Args:
+        connection: the connection.
+        error: why; what is in flight fails with errors of this kind. By default, "disconnected".
+    """
 
-    def __init__(self, connection: Any) -> None:
+    __slots__ = ("connection", "error")
+
+    def __init__(self, connection: Any, error: Exception | None = None) -> None:
         self.connection = connection
+        self.error = error
 
 
 class Offload(Trap[Any]):

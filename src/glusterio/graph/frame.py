@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from glusterio.graph.fd import Fd
     from glusterio.lifecycle.session import Call
     from glusterio.wire.credentials import Credentials
 
@@ -17,9 +19,11 @@ class Frame:
             for the teardown's own operations.
         identity: on whose behalf, where that is not the session's own user; or ``None``.
         client: on a brick, the connection identity that asks; ``None`` in a client.
+        late: for an operation that opens something: called when its caller gave up and the answer
+            has come since, with the fd, and the error if there was one. It closes what was opened.
     """
 
-    __slots__ = ("call", "client", "identity")
+    __slots__ = ("call", "client", "identity", "late")
 
     def __init__(
         self,
@@ -30,3 +34,4 @@ class Frame:
         self.call = call
         self.identity = identity
         self.client = client
+        self.late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None

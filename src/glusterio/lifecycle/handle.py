@@ -31,12 +31,15 @@ class Handle:
         fd: the graph's fd behind the handle, once there is one. The lifecycle only carries it.
         deferred: called by the drain, before RELEASE, to write out what the application's own
             buffers still hold; or ``None``.
+        error: why its release was not graceful, once it was tried; or ``None``.
     """
 
     __slots__ = (
         "__weakref__",
         "deferred",
+        "error",
         "fd",
+        "gone",
         "idle",
         "kind",
         "number",
@@ -46,7 +49,9 @@ class Handle:
         "state",
     )
 
-    def __init__(self, number: int, kind: HandleKind, path: str, opened_at: str, idle: Any) -> None:
+    def __init__(
+        self, number: int, kind: HandleKind, path: str, opened_at: str, idle: Any, gone: Any
+    ) -> None:
         self.number = number
         self.kind = kind
         self.path = path
@@ -55,8 +60,11 @@ class Handle:
         self.refs = 0
         self.fd: Any = None
         self.deferred: Any = None
+        self.error: Exception | None = None
         #: set when a closing handle gets its last reference back; an event of the runtime's making
         self.idle = idle
+        #: set when the handle is closed and out of the ledger
+        self.gone = gone
 
     def next_state(self, event: HandleEvent) -> HandleState:
         """Return the state that ``event`` leads to.

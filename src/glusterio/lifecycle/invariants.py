@@ -120,6 +120,3 @@ def violations(session: Session) -> list[str]:
     return [
         f"{name}: {sentence}" for name, check in INVARIANTS.items() for sentence in check(session)
     ]
-
-
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 from glusterio.errors import ForkedSessionError, LocalProtocolError, SessionClosedError
 from glusterio.lifecycle.handle import Handle, HandleKind
@@ -26,13 +26,6 @@ from glusterio.lifecycle.states import (
 from glusterio.lifecycle.trace import TraceHook, TraceRecord
 
 
-class Settable(Protocol):
-    """An event of the runtime's, as far as the lifecycle cares."""
-
-    def set(self) -> None:
-        """Wake whoever waits for it, now and later."""
-
-
 class Call:
     """One admitted call: proof that its caller passed the gate and is counted.
 
@@ -41,15 +34,17 @@ class Call:
         op: the operation's name, for the report.
         handle: the handle that lent the call a reference, or ``None``.
         fiber: what runs the call; the runtime's, for cancelling it.
+        disowned: the teardown has counted the call out, since it would not end.
     """
 
-    __slots__ = ("fiber", "handle", "number", "op")
+    __slots__ = ("disowned", "fiber", "handle", "number", "op")
 
     def __init__(self, number: int, op: str, handle: Handle | None) -> None:
         self.number = number
         self.op = op
         self.handle = handle
         self.fiber: Any = None
+        self.disowned = False
 
     def __repr__(self) -> str:
         return f"<Call {self.number} {self.op}>"
@@ -60,7 +55,7 @@ class Session:
 
     Args:
         lock: a mutual-exclusion lock, used as a context manager; not re-entrant.
-        event: makes an event for waiting; called for the session and for each handle.
+        event: makes an event with a ``set`` method; called for the session and for each handle.
         trace: receives every transition, or ``None``.
         name: the volume's name, for messages.
     """
@@ -68,7 +63,7 @@ class Session:
     def __init__(
         self,
         lock: AbstractContextManager[Any],
-        event: Callable[[], Settable],
+        event: Callable[[], Any],
         trace: TraceHook | None = None,
         name: str = "",
     ) -> None:
@@ -118,6 +113,8 @@ class Session:
         """
         with self._lock:
             if self.calls.pop(call.number, None) is not call:
+                if call.disowned:
+                    return
                 raise LocalProtocolError(f"{call!r} left twice")
             handle = call.handle
             if handle is not None:
@@ -214,7 +211,9 @@ class Session:
             if self.state is not SessionState.ACTIVE:
                 raise self._why_not_admitted()
             self.handles_reserved = number = self.handles_reserved + 1
-            handle = self.ledger[number] = Handle(number, kind, path, opened_at, self._event())
+            handle = self.ledger[number] = Handle(
+                number, kind, path, opened_at, self._event(), self._event()
+            )
             if self._trace is not None:
                 self._record("handle", number, "RESERVE", "", handle.state.name, handle)
             return handle
@@ -246,6 +245,32 @@ class Session:
             self._move(handle, HandleEvent.CLOSE)
             return True
 
+    def lose(self, handle: Handle) -> None:
+        """The connection to an open handle's brick is gone: it becomes stale. Else nothing."""
+        with self._lock:
+            if HandleEvent.LOST in HANDLE_TABLE[handle.state]:
+                self._move(handle, HandleEvent.LOST)
+
+    def disown(self, call: Call) -> None:
+        """Count out a call that could not be ended in time; its own leaving will mean nothing.
+
+        What it borrowed is taken back. The teardown uses this when its deadline is over, and names
+        the call in its report.
+        """
+        with self._lock:
+            if self.calls.get(call.number) is not call:
+                return
+        call.disowned = True
+        self.leave(call)
+
+    def strike(self, handle: Handle) -> None:
+        """Strike a handle off the ledger that cannot be closed: a defect, named in the report."""
+        with self._lock:
+            if self.ledger.pop(handle.number, None) is handle:
+                handle.state = HandleState.CLOSED
+                handle.refs = 0
+                handle.gone.set()
+
     def _move(self, handle: Handle, event: HandleEvent) -> HandleState:
         if event is HandleEvent.OPENED and self.state >= GATE_CLOSED_FROM:
             event = HandleEvent.LATE
@@ -255,6 +280,7 @@ class Session:
             handle.idle.set()
         elif after is HandleState.CLOSED:
             del self.ledger[handle.number]
+            handle.gone.set()
         if self._trace is not None:
             self._record("handle", handle.number, event.name, before.name, after.name, handle)
         return after
@@ -316,4 +342,3 @@ class Session:
             f"<Session {self.name} {self.state.name}"
             f" calls={len(self.calls)} handles={len(self.ledger)}>"
         )
-

@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable
 
 from glusterio.errors import (
+    AuthRejectedError,
     ConnectionLostError,
     RemoteProtocolError,
     VersionMismatchError,
@@ -28,7 +29,7 @@ from glusterio.errors import (
 from glusterio.rpc.stream import MAX_RECORD, RecordStream
 from glusterio.traps import Reply
 from glusterio.wire.credentials import encode_none
-from glusterio.wire.programs import DUMP_PROGRAM, DUMP_VERSION, DumpProc
+from glusterio.wire.programs import DUMP, DumpProc
 from glusterio.wire.records import ReplyHeader, encode_call, parse_message
 
 # xid, direction, reply_stat, verifier flavor, verifier length, accept_stat: the usual reply header.
@@ -99,9 +100,6 @@ class Connection(RecordStream):
         reply.submitted = True
         self.pending[reply.xid] = reply
         self._outgoing.append((reply, list(reply.packet)))
-        if self.lost is not None and self.pending.pop(reply.xid, None) is not None:
-            # fail() ran in between, and did not see this one
-            raise self._why_lost(reply)
 
     def data_to_send(self, limit: int = 64) -> list[Packet]:
         """Return up to ``limit`` buffers to be sent next, in order; empty when there are none."""
@@ -222,11 +220,11 @@ class Connection(RecordStream):
 
     def _refusal(self, record: bytes | bytearray) -> Exception | None:
         """Return the error for a reply that is not a plain success, if it is not one."""
-        header = parse_message(record)
+        header = parse_message(memoryview(record))
         if not isinstance(header, ReplyHeader):
             return RemoteProtocolError(f"{self.name}: neither a call nor a reply")
         if header.reply_stat:
-            return RemoteProtocolError(f"{self.name}: the request was denied")
+            return AuthRejectedError(f"{self.name}: the request was denied")
         if header.accept_stat in (1, 2, 3):
             return VersionMismatchError(
                 f"{self.name}: the server does not offer this program or procedure"
@@ -305,10 +303,7 @@ class Connection(RecordStream):
         self._place = None
         failed: list[Reply] = []
         while self.pending:
-            try:
-                _, reply = self.pending.popitem()
-            except KeyError:  # another thread's submit took the last one back
-                break
+            _, reply = self.pending.popitem()
             reply.error = self._why_lost(reply)
             reply.done = True
             failed.append(reply)
@@ -358,7 +353,7 @@ class Connection(RecordStream):
             )
         if self._ping is None and silent >= self.ping_timeout / 4:
             xid = self.next_xid()
-            packet = encode_call(xid, DUMP_PROGRAM, DUMP_VERSION, DumpProc.PING, encode_none(), 0)
+            packet = encode_call(xid, *DUMP, DumpProc.PING, encode_none(), 0)
             self._ping = Reply(self, xid, (packet,))
             self.submit(self._ping)
         return []

@@ -140,16 +140,16 @@ class RecordStream:
             self._place = None
             self.on_tail()
             return
-        assert self._place is not None
-        self._place.release()
         self._place = None
         store = self._store
         if len(store) == self._length:
             self._store = bytearray()
             self.on_long_record(store)
             return
-        store.extend(bytes(min(self._length - len(store), len(store))))
-        self._place = memoryview(store)
+        # Not extended in place: the driver may still hold a view of it.
+        self._store = bytearray(min(self._length, 2 * len(store)))
+        self._store[: len(store)] = store
+        self._place = memoryview(self._store)
 
     def redirect(self) -> None:
         """Receive the rest of a tail under way into nowhere: its owner does not want it any more."""

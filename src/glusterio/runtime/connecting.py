@@ -89,9 +89,7 @@ class Connecting:
                 continue
             self._connected()
             return
-        self._fiber.wake(
-            self.trap, None, self._error or OSError(f"no address for {self._where()}")
-        )
+        self._fiber.wake(self.trap, None, self._error or OSError(f"no address for {self._where()}"))
 
     def _connected(self) -> None:
         self._driver.attach(self.sock, self.trap.connection)

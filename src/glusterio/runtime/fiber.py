@@ -77,7 +77,7 @@ class Driver(Protocol):
     def cancel_connect(self, trap: Connect) -> None:
         """Stop connecting."""
 
-    def disconnect(self, connection: Any) -> None:
+    def disconnect(self, connection: Any, error: Exception | None = None) -> None:
         """Close a connection's link."""
 
     def offload(self, fiber: Fiber, trap: Offload) -> Armed:
@@ -105,9 +105,12 @@ class Fiber:
         done: whether it has ended.
         value: what it returned.
         error: what it raised, a :class:`~glusterio.traps.Cancelled` included.
+        call: the session's admitted call that it runs for, if any.
+        orphaned: nobody takes the result any more.
     """
 
     __slots__ = (
+        "call",
         "children",
         "cleanup",
         "coro",
@@ -116,6 +119,7 @@ class Fiber:
         "error",
         "home",
         "on_done",
+        "orphaned",
         "resume_error",
         "resume_value",
         "trap",
@@ -135,6 +139,8 @@ class Fiber:
         self.home = home
         self.on_done = on_done
         self.done = False
+        self.call: Any = None
+        self.orphaned = False
         self.value: Any = None
         self.error: BaseException | None = None
         self.trap: Any = None
@@ -330,11 +336,10 @@ def _arm_wait(fiber: Fiber, trap: Wait) -> Armed:
     def happened() -> None:
         fiber.wake(trap, True)
 
-    timer = (
-        fiber.driver.call_later(trap.seconds, lambda: fiber.wake(trap, False) and None)
-        if trap.seconds is not None
-        else None
-    )
+    def too_late() -> None:
+        fiber.wake(trap, False)
+
+    timer = fiber.driver.call_later(trap.seconds, too_late) if trap.seconds is not None else None
 
     def cleanup() -> None:
         if timer is not None:
@@ -345,7 +350,7 @@ def _arm_wait(fiber: Fiber, trap: Wait) -> Armed:
     fiber.cleanup = cleanup
     fiber.trap = trap
     event.waiters.append(happened)
-    if event.is_set:
+    if event.set_already():
         happened()
     return None
 
@@ -360,7 +365,7 @@ def _arm_connect(fiber: Fiber, trap: Connect) -> Armed:
 
 
 def _arm_disconnect(fiber: Fiber, trap: Disconnect) -> Armed:
-    fiber.driver.disconnect(trap.connection)
+    fiber.driver.disconnect(trap.connection, trap.error)
     return None, None
 
 

@@ -126,7 +126,9 @@ class Link:
                 lost = ConnectionLostError(f"{connection.name}: {os.strerror(error.errno or 0)}")
                 with self.sending:
                     return connection.fail(lost), []
-            except BaseException:  # KeyboardInterrupt: bytes may have been received and not been taken
+            except (
+                BaseException
+            ):  # KeyboardInterrupt: bytes may have been received and not been taken
                 with contextlib.suppress(OSError):
                     self.sock.shutdown(socket.SHUT_RDWR)
                 raise

@@ -39,6 +39,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from glusterio.errors import CloseFromCallbackError, ConnectionLostError
@@ -87,7 +88,7 @@ class ThreadsDriver:
     """Runs the core's coroutines on the threads that call."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock: AbstractContextManager[Any] = threading.Lock()
         self._leader: _Home | None = None
         self._followers: dict[_Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
@@ -117,19 +118,27 @@ class ThreadsDriver:
 
     # -- for callers ------------------------------------------------------------------------------
 
-    def run(self, coro: Coro[Any], started: Callable[[Fiber], None] | None = None,
-            on_done: Callable[[Fiber], None] | None = None) -> Any:
+    def run(
+        self,
+        coro: Coro[Any],
+        call: Any = None,
+        on_done: Callable[[Fiber], None] | None = None,
+        unwanted: Callable[[Any], None] | None = None,
+    ) -> Any:
         """Run a coroutine on this thread until it ends; return its result or raise its error.
 
         Args:
             coro: the coroutine.
-            started: called with the fiber before its first step.
+            call: what the fiber runs for; each gets to know the other.
             on_done: called with the fiber when it has ended, before this returns.
+            unwanted: called with the result when an interrupt kept this thread from taking it: an
+                opened file must not be lost.
         """
         home = _Home()
         fiber = Fiber(coro, self, home, on_done)
-        if started is not None:
-            started(fiber)
+        if call is not None:
+            fiber.call = call
+            call.fiber = fiber
         depth = self._home_of.__dict__
         depth["calls"] = depth.get("calls", 0) + 1
         try:
@@ -139,19 +148,26 @@ class ThreadsDriver:
                 self._step_ready(home)
         except BaseException as error:  # KeyboardInterrupt, most likely
             self._unwind(fiber, home, error)
+            if unwanted is not None and fiber.error is None:
+                unwanted(fiber.value)
+            fiber.error = None
             raise
         finally:
             depth["calls"] -= 1
         return fiber.result()
 
-    def start_detached(self, coro: Coro[Any], started: Callable[[Fiber], None],
-                       on_done: Callable[[Fiber], None]) -> None:
+    def start_detached(
+        self,
+        coro: Coro[Any],
+        on_done: Callable[[Fiber], None],
+        call: Any = None,
+    ) -> Fiber:
         """Start a coroutine that this thread does not wait for.
 
         Args:
             coro: the coroutine.
-            started: called with the fiber before its first step.
             on_done: called with the fiber when it has ended, on whichever thread steps it last.
+            call: what the fiber runs for; each gets to know the other.
         """
 
         def deliver(fiber: Fiber) -> None:
@@ -163,9 +179,12 @@ class ThreadsDriver:
                 state["callbacks"] -= 1
 
         fiber = Fiber(coro, self, None, deliver)
-        started(fiber)
+        if call is not None:
+            fiber.call = call
+            call.fiber = fiber
         fiber.step()
         self._nudge_keeper()
+        return fiber
 
     def check_may_block_for_others(self) -> None:
         """Make sure that this thread may wait for every call of the session to end.
@@ -174,7 +193,11 @@ class ThreadsDriver:
             CloseFromCallbackError: it is inside one of them itself.
         """
         state = self._home_of.__dict__
-        if state.get("calls") or state.get("callbacks") or threading.current_thread() is self._keeper:
+        if (
+            state.get("calls")
+            or state.get("callbacks")
+            or threading.current_thread() is self._keeper
+        ):
             raise CloseFromCallbackError(
                 "close() inside an operation or a completion callback of the same session would wait"
                 " for itself; call it from another thread"
@@ -187,7 +210,6 @@ class ThreadsDriver:
             if not home.ready:
                 self._wait(home)
             self._step_ready(home)
-        fiber.error = None
 
     # -- waiting ----------------------------------------------------------------------------------
 
@@ -474,12 +496,12 @@ class ThreadsDriver:
             with contextlib.suppress(OSError):
                 self._poller.unregister(number)
 
-    def disconnect(self, connection: Any) -> None:
+    def disconnect(self, connection: Any, error: Exception | None = None) -> None:
         link = connection.link
         if link is None:
             return
         self.unwatch(link)
-        self._complete(link.close(ConnectionLostError(f"{connection.name}: disconnected")))
+        self._complete(link.close(error or ConnectionLostError(f"{connection.name}: disconnected")))
 
     @staticmethod
     def offload(fiber: Fiber, trap: Offload) -> Armed:
@@ -491,4 +513,3 @@ class ThreadsDriver:
     def new_event(self) -> Event:
         """Make an event for the session."""
         return Event()
-

@@ -128,6 +128,11 @@ class Xlator:
     async def fini(self) -> None:
         """Give everything back: called once, children first, when nothing is in flight any more."""
 
+    async def sever(self, error: Exception | None) -> None:
+        """Cut every connection below at once, since a server does not answer; nothing waits."""
+        for child in self.children:
+            await child.sever(error)
+
     def notify(self, notice: Notice, detail: object = None) -> None:
         """Tell the parents what happened. Must not wait; may run on any thread."""
         for parent in self.parents:
@@ -236,9 +241,7 @@ class Xlator:
         """Open a file as ``fd``."""
         return self.child.open(frame, fd, request)
 
-    def create(
-        self, frame: Frame, fd: Fd, request: names.CreateRequest
-    ) -> Coro[names.CreateReply]:
+    def create(self, frame: Frame, fd: Fd, request: names.CreateRequest) -> Coro[names.CreateReply]:
         """Make a file and open it as ``fd``; sets the fd's gfid."""
         return self.child.create(frame, fd, request)
 

@@ -1,0 +1,73 @@
+"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
+
+::
+
+    import glusterio
+
+    with glusterio.connect("gluster://server1,server2/gv0") as vol:
+        with vol.open("notes/a.txt", "w", encoding="utf-8") as f:
+            f.write("hello\\n")
+        for entry in vol.scandir("/"):
+            print(entry.name, entry.stat().st_size)
+
+:mod:`glusterio.aio` is the same for asyncio.
+"""
+
+from glusterio.api.directory import DirEntry, ScandirIterator
+from glusterio.api.file import File
+from glusterio.api.volume import Volume, connect
+from glusterio.errors import (
+    AuthRejectedError,
+    CloseFromCallbackError,
+    ConnectionLostError,
+    ForkedSessionError,
+    GlusterError,
+    GraphError,
+    HandleClosedError,
+    HandleStaleError,
+    HandshakeError,
+    LocalProtocolError,
+    ProtocolError,
+    RecordTooLongError,
+    RemoteProtocolError,
+    SessionClosedError,
+    UnsupportedGraphError,
+    VersionMismatchError,
+    VolfileError,
+    VolumeNotFoundError,
+    XdrError,
+)
+from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "AuthRejectedError",
+    "CloseFromCallbackError",
+    "ConnectionLostError",
+    "DirEntry",
+    "DrainedHandle",
+    "File",
+    "ForkedSessionError",
+    "GlusterError",
+    "GraphError",
+    "HandleClosedError",
+    "HandleStaleError",
+    "HandshakeError",
+    "LocalProtocolError",
+    "ProtocolError",
+    "RecordTooLongError",
+    "RemoteProtocolError",
+    "ScandirIterator",
+    "SessionClosedError",
+    "StepTime",
+    "TeardownReport",
+    "UnsupportedGraphError",
+    "VersionMismatchError",
+    "VolfileError",
+    "Volume",
+    "VolumeNotFoundError",
+    "XdrError",
+    "__version__",
+    "connect",
+]

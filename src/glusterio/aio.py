@@ -1,0 +1,22 @@
+"""glusterio for asyncio: the same volume, awaited.
+
+::
+
+    from glusterio import aio
+
+    async with aio.connect("gluster://server1,server2/gv0") as vol:
+        async with vol.open("notes/a.txt", "w") as f:
+            await f.write("hello\\n")
+        async for entry in vol.scandir("/"):
+            print(entry.name, (await entry.stat()).st_size)
+
+The errors and the teardown report are those of :mod:`glusterio`.
+"""
+
+from glusterio.api.aio_file import AsyncFile as File
+from glusterio.api.aio_file import AsyncStream as Stream
+from glusterio.api.aio_volume import AsyncDirEntry as DirEntry
+from glusterio.api.aio_volume import AsyncVolume as Volume
+from glusterio.api.aio_volume import connect
+
+__all__ = ["DirEntry", "File", "Stream", "Volume", "connect"]

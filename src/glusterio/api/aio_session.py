@@ -1,0 +1,126 @@
+"""A session on the asyncio driver: how the asyncio face runs operations, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from glusterio.api import live
+from glusterio.api.core import Core
+from glusterio.api.ending import Ending
+from glusterio.api.handles import close_handle
+from glusterio.api.url import Target
+from glusterio.errors import CloseFromCallbackError, ForkedSessionError, SessionClosedError
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.report import TeardownReport
+from glusterio.lifecycle.trace import TraceHook
+from glusterio.runtime.aio import AioDriver
+from glusterio.traps import Coro
+
+Op = Callable[..., Coro[Any]]
+
+
+class AioSession:
+    """One session, used by any number of tasks of one event loop.
+
+    Args:
+        target: which volume.
+        trace: receives every transition of the lifecycle, or ``None``.
+    """
+
+    def __init__(self, target: Target, trace: TraceHook | None = None) -> None:
+        self.driver = AioDriver(asyncio.get_running_loop())
+        self.core = Core(self.driver, target, trace)
+        self._end: asyncio.Task[TeardownReport] | None = None
+        live.add(self)
+
+    async def connect(self, timeout: float) -> None:
+        """Connect. When that fails, or is cancelled, nothing is left.
+
+        Args:
+            timeout: in seconds.
+
+        Raises:
+            What :meth:`glusterio.api.core.Core.connect` raises.
+        """
+        call = self.core.session.begin_connect()
+        self.driver.start()
+        try:
+            await self.driver.run(self.core.connect(timeout), call, self.core.left)
+        except BaseException:
+            await self.close(timeout=1.0, grace=0.0)
+            raise
+
+    async def call(self, op: Op, handle: Handle | None, *args: Any) -> Any:
+        """Run an operation for this task."""
+        coro, call = self.core.begin(op, handle, *args)
+        return await self.driver.run(coro, call, self.core.left)
+
+    async def open(self, op: Op, *args: Any) -> Handle:
+        """Run an operation that opens something; a cancellation does not lose what it opened."""
+        coro, call = self.core.begin(op, None, *args)
+        handle: Handle = await self.driver.run(coro, call, self.core.left, self._close_unwanted)
+        return handle
+
+    async def close_handle(self, handle: Handle) -> None:
+        """Close a handle; nothing happens if it is closed, or if the session is ending."""
+        try:
+            await self.call(close_handle, None, handle)
+        except SessionClosedError as error:
+            if isinstance(error, ForkedSessionError):
+                raise
+
+    def _close_unwanted(self, handle: Handle) -> None:
+        self.driver.start_detached(close_handle(self.core, Frame(), handle), lambda fiber: None)
+
+    async def close(self, timeout: float, grace: float) -> TeardownReport:
+        """End the session, or wait for the end that another task has begun.
+
+        The ending is a task of its own, so that cancelling a caller does not cut it short: a cancelled
+        caller makes it hurry and waits for it all the same, which is bounded.
+
+        Raises:
+            ForkedSessionError: the session is the parent process's.
+            CloseFromCallbackError: called from another event loop than the session's.
+        """
+        if asyncio.get_running_loop() is not self.driver.loop:
+            raise CloseFromCallbackError(
+                "a session is closed on the event loop that it was made on"
+            )
+        if self._end is None:
+            self.core.session.close_gate()
+            ending = Ending(self.core, timeout, grace)
+            self._ending = ending
+            self._end = self.driver.loop.create_task(
+                self._run_ending(ending), name="glusterio-close"
+            )
+        cancelled: asyncio.CancelledError | None = None
+        while not self._end.done():
+            try:
+                await asyncio.shield(self._end)
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self._ending.hurry()
+        if cancelled is not None:
+            raise cancelled
+        return self._end.result()
+
+    async def _run_ending(self, ending: Ending) -> TeardownReport:
+        try:
+            await self.driver.run(ending.run())
+        finally:
+            await self.driver.stop()
+            self.core.report = ending.report
+            live.discard(self)
+        return ending.report
+
+    def close_at_exit(self, timeout: float) -> None:
+        """At interpreter exit the loop is gone; the bricks let go of everything by themselves."""
+        self.driver.forget()
+
+    def forget_after_fork(self) -> None:
+        """Become, in a child process, a dead session."""
+        self.core.session.forked(self.driver.new_lock())
+        self.driver.forget()

@@ -1,0 +1,172 @@
+"""The core of one session: lifecycle, graph and inode table together, below both faces.
+
+A face runs an operation with :meth:`Core.begin`: the coroutine is made, admitted (gate passed, call
+counted, handle borrowed, in one step), and run by the driver; when its fiber has ended, by whatever
+way, the call is counted out. So what the session counts is the callers, not the packets.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from glusterio.api.url import Target
+from glusterio.api.volfile_server import volfile_of
+from glusterio.graph.frame import Frame
+from glusterio.graph.graph import Graph, build
+from glusterio.graph.inode import InodeTable
+from glusterio.graph.volfile import parse
+from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.report import TeardownReport
+from glusterio.lifecycle.session import Call, Session
+from glusterio.lifecycle.states import HandleState, SessionEvent
+from glusterio.lifecycle.trace import TraceHook
+from glusterio.runtime.fiber import Fiber
+from glusterio.traps import Coro, Event, Within
+from glusterio.wire.credentials import Credentials, encode_v3
+from glusterio.xlators.base import Notice, Services, Xlator
+from glusterio.xlators.client import Client
+from glusterio.xlators.posix import Posix
+
+#: The translators that glusterio has, by their type in a volfile.
+REGISTRY: dict[str, type[Xlator]] = {xlator.xlator_type: xlator for xlator in (Client, Posix)}
+
+
+class CoreDriver(Protocol):
+    """What the core itself asks of a driver; the faces ask more."""
+
+    def now(self) -> float:
+        """Return the time, in seconds."""
+
+    def new_lock(self) -> Any:
+        """Make a lock, used as a context manager."""
+
+    def new_event(self) -> Event:
+        """Make an event to wait for."""
+
+    def start_detached(
+        self, coro: Coro[Any], on_done: Callable[[Fiber], None], call: Any = None
+    ) -> Fiber:
+        """Start a coroutine that nobody waits for."""
+
+
+class Core:
+    """One session on one volume.
+
+    Args:
+        driver: who runs the coroutines.
+        target: which volume.
+        trace: receives every transition of the lifecycle, or ``None``.
+
+    Attributes:
+        session: the lifecycle's machine: the gate, the admitted calls, the ledger.
+        graph: the translators, once connected.
+        inodes: what is known of names and files, and who holds them.
+        report: how the session ended, once it has.
+    """
+
+    def __init__(self, driver: CoreDriver, target: Target, trace: TraceHook | None = None) -> None:
+        self.driver = driver
+        self.target = target
+        self.session = Session(driver.new_lock(), driver.new_event, trace, target.volume)
+        self.inodes = InodeTable(lock=driver.new_lock())
+        self.graph: Graph[Xlator] | None = None
+        self.report: TeardownReport | None = None
+        self.now = driver.now
+        self._top: Xlator | None = None
+
+    # -- running operations -----------------------------------------------------------------------
+
+    def begin(
+        self, op: Callable[..., Coro[Any]], handle: Handle | None, *args: Any
+    ) -> tuple[Coro[Any], Call]:
+        """Make an operation's coroutine and have it admitted.
+
+        Args:
+            op: the coroutine function; its arguments are the core, the frame, the handle if there is
+                one, and ``args``.
+            handle: the handle that the operation borrows, or ``None``.
+            args: further arguments.
+
+        Returns:
+            The coroutine and the admitted call, for the driver; :meth:`left` must follow.
+
+        Raises:
+            SessionClosedError: not admitted; nothing happened.
+            HandleClosedError: the handle is closed.
+        """
+        frame = Frame()
+        coro = op(self, frame, *args) if handle is None else op(self, frame, handle, *args)
+        try:
+            call = frame.call = self.session.admit(op.__name__, handle)
+        except BaseException:
+            coro.close()
+            raise
+        return coro, call
+
+    def left(self, fiber: Fiber) -> None:
+        """An operation's fiber has ended: count its call out."""
+        self.session.leave(fiber.call)
+
+    @property
+    def top(self) -> Xlator:
+        """The graph's top translator."""
+        top = self._top
+        assert top is not None, "admitted calls exist only while there is a graph"
+        return top
+
+    # -- connecting -------------------------------------------------------------------------------
+
+    async def connect(self, timeout: float) -> None:
+        """Get the volfile, build the graph, bring it up. The session becomes active, or fails.
+
+        Args:
+            timeout: for all of it, in seconds.
+
+        Raises:
+            TimeoutError: not up in time.
+            HandshakeError: a server refused.
+            GraphError: the volume needs what glusterio does not have; nothing was touched.
+            OSError: nobody there.
+        """
+        try:
+            await Within(timeout, self._bring_up())
+        except TimeoutError:
+            raise TimeoutError(
+                f"volume {self.target.volume}: not connected within {timeout:g} s"
+            ) from None
+        self.session.apply(SessionEvent.CONNECTED)
+
+    async def _bring_up(self) -> None:
+        text, server = await volfile_of(self.target)
+        services = Services(
+            new_event=self.driver.new_event,
+            credentials=encode_v3(
+                Credentials(
+                    pid=os.getpid(),
+                    uid=os.geteuid(),
+                    gid=os.getegid(),
+                    groups=tuple(os.getgroups()),
+                )
+            ),
+            process_uuid=(
+                f"CTX_ID:{uuid.uuid4()}-GRAPH_ID:0-PID:{os.getpid()}-HOST:{platform.node()}"
+            ),
+            volume=self.target.volume,
+            volfile_server=server,
+        )
+        graph = build(parse(text), REGISTRY, services)
+        self.graph = graph
+        graph.top.parents.append(self._on_notice)
+        await graph.init()
+        self._top = graph.top
+
+    def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
+        """What the top of the graph tells: when it is down, no brick holds our handles any more."""
+        if notice is Notice.CHILD_DOWN:
+            for handle in self.session.handles():
+                if handle.state is HandleState.OPEN:
+                    self.session.lose(handle)

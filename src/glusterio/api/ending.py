@@ -1,0 +1,189 @@
+"""How a session ends: the steps of :data:`glusterio.lifecycle.drain.STEPS`, done.
+
+One coroutine, for every driver. It can be interrupted and run again; it goes on where it was, because
+what has been done is in the session's state and in the ledger.
+
+Why it ends in time. Every wait is bounded by what is left of the deadline:
+
+* *settle* waits for the admitted calls for the grace time, then cancels them. A cancelled call has
+  nothing left to wait for; one that still does not end (its thread sits in a system call) is counted
+  out when the deadline is over, and named in the report.
+* *drain* starts every RELEASE at once and waits for the answers. When the deadline is over the
+  connections are cut: every reply that is still due then fails, every release ends, and the bricks
+  let go of the fds because their client is gone.
+* the later steps wait for nothing but the closing of sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from glusterio.api.handles import close_handle
+from glusterio.errors import ConnectionLostError, SessionClosedError
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.drain import DrainAction, plan
+from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
+from glusterio.lifecycle.states import HandleEvent, SessionEvent, SessionState
+from glusterio.traps import Wait
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+#: What a cancelled call gets to unwind in, and a cut connection's releases to end in, in seconds,
+#: however little is left of the deadline. They have nothing to wait for; this is for a busy machine.
+UNWINDING = 1.0
+
+
+class Ending:
+    """The ending of one session.
+
+    Args:
+        core: the session, its gate closed.
+        timeout: for the whole ending, in seconds.
+        grace: how much of that the admitted calls get to finish by themselves, in seconds.
+    """
+
+    def __init__(self, core: Core, timeout: float, grace: float) -> None:
+        self._core = core
+        self._session = core.session
+        self.report = TeardownReport(volume=core.session.name)
+        self._started = core.now()
+        self._deadline = self._started + timeout
+        self._grace = grace
+        self._drained: dict[int, Handle] = {}
+        self.report.steps.append(StepTime("gate", 0.0))
+
+    def hurry(self) -> None:
+        """Let the deadline be now."""
+        self._deadline = min(self._deadline, self._core.now())
+        self._grace = 0.0
+
+    async def run(self) -> TeardownReport:
+        """Bring the session to its end, from wherever it is. Returns the report."""
+        session = self._session
+        if session.state is SessionState.SETTLING:
+            with self._step("settle"):
+                await self._settle()
+                session.apply(SessionEvent.SETTLED)
+        if session.state is SessionState.DRAINING:
+            with self._step("drain"):
+                self._write_out()
+                await self._drain()
+            with self._step("relatives"):
+                # Directory streams are handles of the ledger; upcall queues and gfid objects will
+                # be. What is left here could only be a defect.
+                self._strike_off()
+                session.apply(SessionEvent.DRAINED)
+        if session.state is SessionState.PARTING:
+            with self._step("disconnect"):
+                if self._core.graph is not None:
+                    await self._core.graph.top.sever(None)
+                session.apply(SessionEvent.PARTED)
+        if session.state is SessionState.CHECKING:
+            with self._step("inodes"):
+                self.report.defects += self._core.inodes.check()
+                self._core.inodes.clear()
+                session.apply(SessionEvent.CHECKED)
+        if session.state is SessionState.ENDING:
+            with self._step("translators"):
+                if self._core.graph is not None:
+                    self.report.errors += await self._core.graph.fini()
+                session.apply(SessionEvent.ENDED)
+        return self.report
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """Time a step, also one that is interrupted."""
+        started = self._core.now()
+        try:
+            yield
+        finally:
+            self.report.steps.append(StepTime(name, self._core.now() - started))
+
+    def _left(self) -> float:
+        return max(0.0, self._deadline - self._core.now())
+
+    # -- settle -----------------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        session, report = self._session, self.report
+        calls = session.calls_under_way()
+        report.calls_settled = len(calls)
+        for call in calls:
+            if call.op == "connect" and call.fiber is not None:  # of no use to anybody any more
+                call.fiber.cancel(SessionClosedError("the session was closed while connecting"))
+        if await Wait(session.idle, min(self._grace, self._left())):
+            return
+        overdue = session.calls_under_way()
+        for call in overdue:
+            if call.fiber is not None:
+                call.fiber.cancel(
+                    SessionClosedError(f"{call.op}: the session was closed while it was under way")
+                )
+        if not await Wait(session.idle, max(self._left(), UNWINDING)):
+            for call in session.calls_under_way():
+                report.errors.append(
+                    TimeoutError(f"{call.op} did not end within the time given to close")
+                )
+                session.disown(call)
+        report.calls_cancelled = [call.op for call in overdue]
+        report.calls_settled = max(0, len(calls) - len(overdue))
+
+    # -- drain ------------------------------------------------------------------------------------
+
+    def _write_out(self) -> None:
+        """Have the application's own buffers written, which Python's file objects keep."""
+        for handle in self._session.handles():
+            if handle.deferred is not None:
+                deferred, handle.deferred = handle.deferred, None
+                try:
+                    deferred(self._left())
+                except Exception as error:
+                    handle.error = error
+                    self.report.errors.append(error)
+
+    async def _drain(self) -> None:
+        core, session = self._core, self._session
+        for item in plan(session.handles()):
+            handle = item.handle
+            self._drained.setdefault(handle.number, handle)
+            if item.action is DrainAction.RELEASE:
+                await close_handle(core, Frame(), handle)
+            elif item.action is DrainAction.DROP:
+                session.move(handle, HandleEvent.DROP)
+        waiting = list(self._drained.values())
+        for handle in waiting:
+            if not await Wait(handle.gone, self._left()):
+                await self._cut_off()
+                break
+        for handle in waiting:
+            await Wait(handle.gone, UNWINDING)
+        self._report_handles(waiting)
+
+    async def _cut_off(self) -> None:
+        """The deadline is over: cut the connections, so that every release ends."""
+        left = len(self._session.ledger)
+        error = ConnectionLostError(
+            f"{left} handles were not released within the time given to close; their bricks let go"
+            " of them because the connection was cut"
+        )
+        self.report.errors.append(error)
+        if self._core.graph is not None:
+            await self._core.graph.top.sever(error)
+
+    def _report_handles(self, handles: list[Handle]) -> None:
+        self.report.handles = [
+            DrainedHandle(handle.path, handle.kind.value, handle.opened_at, handle.error)
+            for handle in handles
+        ]
+        for handle in handles:
+            if handle.error is not None and handle.error not in self.report.errors:
+                self.report.errors.append(handle.error)
+
+    def _strike_off(self) -> None:
+        for handle in self._session.handles():
+            self.report.defects.append(f"{handle!r} could not be closed")
+            self._session.strike(handle)

@@ -1,0 +1,252 @@
+"""Operations on open files and directories: from reserving a handle to letting go of it.
+
+The order of an open: *reserve* a handle in the session's ledger, send OPEN, and take the answer. Each
+way out of that is an event of the handle (:mod:`glusterio.lifecycle.states`): opened, refused, late,
+abandoned. Closing is a sub-call of its own, started by whoever moves the handle to ``CLOSING``, and
+goes on whatever happens to the one that started it; so an fd is never left half closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as stat_module
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from glusterio.api.resolve import Place, text_of, walk
+from glusterio.errors import GlusterError, SessionClosedError, fs_error
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.lifecycle.states import HandleEvent, HandleState
+from glusterio.traps import Cancelled, Spawn, Wait
+from glusterio.types import NULL_GFID, Buffer, StrPath
+from glusterio.wire.fops.attributes import FstatRequest
+from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest, ReaddirpRequest
+from glusterio.wire.fops.files import FsyncRequest, FtruncateRequest, OpenRequest
+from glusterio.wire.fops.names import CreateRequest
+from glusterio.wire.iatt import Iatt
+from glusterio.wire.programs import GFID_REQ
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+    from glusterio.wire.fops.directories import DirPlusEntry
+
+#: How much READDIRP may bring at once, in the brick's reckoning, in bytes. Bricks cap it there.
+DIRECTORY_BATCH = 128 * 1024
+
+#: Flags that only this process cares about; a brick does not hear of them.
+_LOCAL_FLAGS = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def gfid_request() -> dict[str, Any]:
+    """Return the extra data that names the gfid of something new."""
+    return {GFID_REQ: uuid.uuid4()}
+
+
+async def open_file(
+    core: Core,
+    frame: Frame,
+    path: StrPath,
+    flags: int,
+    mode: int,
+    umask: int,
+    opened_at: str,
+) -> Handle:
+    """Open, or create and open, a file; or open a directory for reading.
+
+    Raises:
+        OSError: what ``os.open`` would raise, with the path.
+        SessionClosedError: the session began to close meanwhile; nothing was left open.
+    """
+    text = text_of(path)
+    exclusive = flags & os.O_CREAT and flags & os.O_EXCL
+    follow = not (flags & os.O_NOFOLLOW or exclusive)
+    place = await walk(core, frame, path, follow=follow, must_exist=not flags & os.O_CREAT)
+    directory = place.stat is not None and stat_module.S_ISDIR(place.stat.mode)
+    if place.stat is not None:
+        if exclusive:
+            raise fs_error(errno.EEXIST, text)
+        if stat_module.S_ISLNK(place.stat.mode):
+            raise fs_error(errno.ELOOP, text)
+        if directory and flags & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC):
+            raise fs_error(errno.EISDIR, text)
+        if flags & os.O_DIRECTORY and not directory:
+            raise fs_error(errno.ENOTDIR, text)
+    elif text.endswith("/"):
+        raise fs_error(errno.EISDIR, text)
+    kind = HandleKind.DIRECTORY if directory else HandleKind.FILE
+    return await _open(core, frame, text, place, kind, flags, mode & 0o7777, umask, opened_at)
+
+
+async def open_directory(core: Core, frame: Frame, path: StrPath, opened_at: str) -> Handle:
+    """Open a directory for listing.
+
+    Raises:
+        NotADirectoryError: it is none.
+        OSError: what ``os.scandir`` would raise, with the path.
+    """
+    text = text_of(path)
+    place = await walk(core, frame, path, follow=True, must_exist=True)
+    assert place.stat is not None
+    if not stat_module.S_ISDIR(place.stat.mode):
+        raise fs_error(errno.ENOTDIR, text)
+    return await _open(core, frame, text, place, HandleKind.DIRECTORY, 0, 0, 0, opened_at)
+
+
+async def _open(
+    core: Core,
+    frame: Frame,
+    path: str,
+    place: Place,
+    kind: HandleKind,
+    flags: int,
+    mode: int,
+    umask: int,
+    opened_at: str,
+) -> Handle:
+    session = core.session
+    top = core.top
+    on_brick = flags & ~_LOCAL_FLAGS
+    fd = Fd(place.stat.gfid if place.stat is not None else NULL_GFID, on_brick)
+    handle = session.reserve(kind, path, opened_at)
+    handle.fd = fd
+
+    async def late(_: Fd, error: Exception | None) -> None:
+        if error is not None:
+            session.move(handle, HandleEvent.REFUSED)
+        else:
+            core.inodes.ref(fd.gfid, handle)
+            session.move(handle, HandleEvent.OPENED)
+            await _let_go(core, handle)
+
+    frame.late = late
+    session.move(handle, HandleEvent.SEND)
+    try:
+        if kind is HandleKind.DIRECTORY:
+            await top.opendir(frame, fd, OpendirRequest(fd.gfid))
+        elif place.stat is not None:
+            await top.open(frame, fd, OpenRequest(fd.gfid, on_brick & ~(os.O_CREAT | os.O_EXCL)))
+        else:
+            created = await top.create(
+                frame,
+                fd,
+                CreateRequest(place.parent, on_brick, mode, umask, place.name, gfid_request()),
+            )
+            fd.gfid = created.stat.gfid
+    except Cancelled:
+        # The sub-call that the client translator has started tells `late` how it ended.
+        session.move(handle, HandleEvent.ABANDON)
+        raise
+    except Exception as error:
+        session.move(handle, HandleEvent.REFUSED)
+        if isinstance(error, OSError) and not isinstance(error, GlusterError):
+            raise fs_error(error.errno or errno.EIO, path) from None
+        raise
+    except BaseException:
+        session.move(handle, HandleEvent.ABANDON)
+        raise
+    core.inodes.ref(fd.gfid, handle)
+    if session.move(handle, HandleEvent.OPENED) is not HandleState.OPEN:
+        # The gate has closed meanwhile; what the brick opened is closed at once.
+        await Spawn(_let_go(core, handle))
+        raise SessionClosedError(f"{path}: the session was closed while the file was being opened")
+    return handle
+
+
+async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
+    """Close a handle, unless somebody has, or is about to.
+
+    Returns when the handle can no longer be used; calls under way on it finish by themselves, and the
+    brick is told when they have. What has been acknowledged is with the brick already.
+    """
+    if core.session.begin_close(handle):
+        await Spawn(_let_go(core, handle))
+
+
+async def _let_go(core: Core, handle: Handle) -> None:
+    """Bring a handle from ``CLOSING`` to ``CLOSED``: the one place where RELEASE comes from."""
+    await Wait(handle.idle)
+    fd = handle.fd
+    release = core.top.release if handle.kind is HandleKind.FILE else core.top.releasedir
+    try:
+        await release(Frame(), fd)
+    except Exception as error:
+        handle.error = error
+    finally:
+        core.inodes.unref(fd.gfid, handle)
+        core.session.move(handle, HandleEvent.RELEASED)
+
+
+# -- what can be done with an open file -----------------------------------------------------------
+
+
+async def pread(core: Core, frame: Frame, handle: Handle, size: int, offset: int) -> bytes:
+    """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
+    data = (await core.top.readv(frame, handle.fd, size, offset)).data
+    return bytes(data)
+
+
+async def read_into(core: Core, frame: Frame, handle: Handle, sink: memoryview, offset: int) -> int:
+    """Read at ``offset`` into a writable buffer; return the number of bytes."""
+    return len((await core.top.readv(frame, handle.fd, len(sink), offset, sink)).data)
+
+
+async def pwrite(core: Core, frame: Frame, handle: Handle, data: Buffer, offset: int) -> int:
+    """Write all of ``data`` at ``offset``; return its length."""
+    view = data if isinstance(data, bytes) else memoryview(data).cast("B")
+    size = len(view)
+    written = (await core.top.writev(frame, handle.fd, view, offset)).written
+    while written < size:  # a brick writes all or fails; a short count is answered as POSIX does
+        more = (
+            await core.top.writev(frame, handle.fd, memoryview(view)[written:], offset + written)
+        ).written
+        if not more:
+            break
+        written += more
+    return written
+
+
+async def fsync(core: Core, frame: Frame, handle: Handle, data_only: bool) -> None:
+    """Bring the file to the brick's disk."""
+    if handle.kind is HandleKind.DIRECTORY:
+        await core.top.fsyncdir(frame, handle.fd, FsyncdirRequest(handle.fd.gfid, 0, data_only))
+    else:
+        await core.top.fsync(frame, handle.fd, FsyncRequest(handle.fd.gfid, 0, data_only))
+
+
+async def fstat(core: Core, frame: Frame, handle: Handle) -> Iatt:
+    """Get the open file's attributes."""
+    return (await core.top.fstat(frame, handle.fd, FstatRequest(handle.fd.gfid, 0))).stat
+
+
+async def ftruncate(core: Core, frame: Frame, handle: Handle, length: int) -> None:
+    """Set the open file's length."""
+    if length < 0:
+        raise fs_error(errno.EINVAL, handle.path)
+    await core.top.ftruncate(frame, handle.fd, FtruncateRequest(handle.fd.gfid, 0, length))
+
+
+async def read_directory(
+    core: Core, frame: Frame, handle: Handle, offset: int
+) -> tuple[list[DirPlusEntry], int, bool]:
+    """Read the next names of an open directory.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        handle: the directory.
+        offset: 0, or the cookie that the last call returned.
+
+    Returns:
+        The entries without ``.`` and ``..``, the cookie to go on with, and whether these are the last.
+    """
+    reply = await core.top.readdirp(
+        frame, handle.fd, ReaddirpRequest(handle.fd.gfid, 0, offset, DIRECTORY_BATCH)
+    )
+    entries = reply.entries
+    if not entries:
+        return [], offset, True
+    named = [entry for entry in entries if entry.name not in (".", "..")]
+    return named, entries[-1].d_off, reply.op_errno == errno.ENOENT

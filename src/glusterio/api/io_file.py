@@ -1,0 +1,295 @@
+"""Python's own file objects over a volume: what ``Volume.open`` returns.
+
+The raw layer is :class:`RawFile`; the buffered and the text layer are Python's, so that everything
+works that works with ``open``: seeking, iteration, newlines, encodings, ``readinto``, ``truncate``.
+
+One thing differs: a destructor does no I/O. A file object that is dropped without ``close`` warns,
+and its session keeps what it had not written yet; the session's end writes it and reports the file.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+import weakref
+from typing import IO, Any
+
+from glusterio.api import handles
+from glusterio.api.file import File
+from glusterio.api.threads_session import ThreadsSession
+
+#: The buffer of a buffered file, in bytes: what one READ or WRITE then carries.
+BUFFER_SIZE = 128 * 1024
+
+
+class Mode:
+    """A mode string of ``open``, taken apart.
+
+    Args:
+        text: ``"r"``, ``"wb"``, ``"a+"`` and so on.
+
+    Raises:
+        ValueError: Python's ``open`` would not take it either.
+    """
+
+    def __init__(self, text: str) -> None:
+        letters = set(text)
+        if letters - set("rwaxbt+") or len(text) > len(letters):
+            raise ValueError(f"invalid mode: {text!r}")
+        if len(letters & set("rwax")) != 1:
+            raise ValueError("must have exactly one of create/read/write/append mode")
+        if {"b", "t"} <= letters:
+            raise ValueError("can't have text and binary mode at once")
+        self.binary = "b" in letters
+        self.updating = "+" in letters
+        self.reading = "r" in letters or self.updating
+        self.writing = "r" not in letters or self.updating
+        self.appending = "a" in letters
+        access = os.O_RDWR if self.updating else os.O_RDONLY if "r" in letters else os.O_WRONLY
+        self.flags = access | os.O_CLOEXEC | _CREATION[(letters & set("rwax")).pop()]
+        self.raw = "".join(sorted(letters & set("rwax"))) + "b" + "+" * self.updating
+
+
+_CREATION = {
+    "r": 0,
+    "w": os.O_CREAT | os.O_TRUNC,
+    "x": os.O_CREAT | os.O_EXCL,
+    "a": os.O_CREAT | os.O_APPEND,
+}
+
+
+class RawFile(io.RawIOBase):
+    """An unbuffered file with a position.
+
+    Args:
+        session: the session.
+        file: the file; this object owns it.
+        mode: how it was opened.
+    """
+
+    def __init__(self, session: ThreadsSession, file: File, mode: Mode) -> None:
+        super().__init__()
+        self._session = session
+        self._file = file
+        self._mode = mode
+        self._position = 0
+        self._drain_seconds: float | None = None
+        self.name = file.path
+        if mode.appending:
+            self._position = file.fstat().st_size
+
+    @property
+    def mode(self) -> str:
+        """The mode, as ``io.FileIO`` shows it."""
+        return self._mode.raw
+
+    def readable(self) -> bool:
+        return self._mode.reading
+
+    def writable(self) -> bool:
+        return self._mode.writing
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("a file on a volume has no descriptor in this process")
+
+    def isatty(self) -> bool:
+        return False
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._mode.reading:
+            raise io.UnsupportedOperation("not readable")
+        count = self._file.read_into(buffer, self._position)
+        self._position += count
+        return count
+
+    def readall(self) -> bytes:
+        if not self._mode.reading:
+            raise io.UnsupportedOperation("not readable")
+        size = max(self._file.fstat().st_size - self._position, 0)
+        pieces = []
+        while piece := self._file.pread(max(size, BUFFER_SIZE), self._position):
+            pieces.append(piece)
+            self._position += len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def write(self, data: Any) -> int:
+        if not self._mode.writing:
+            raise io.UnsupportedOperation("not writable")
+        count = self._write(memoryview(data).cast("B"))
+        if self._mode.appending:
+            # The brick has appended, wherever our position was.
+            self._position = self._size()
+        else:
+            self._position += count
+        return count
+
+    def _write(self, data: memoryview) -> int:
+        if self._drain_seconds is None:
+            return self._file.pwrite(data, self._position)
+        written: int = self._session.draining(
+            self._drain_seconds, handles.pwrite, self._file._handle, data, self._position
+        )
+        return written
+
+    def _size(self) -> int:
+        if self._drain_seconds is None:
+            return self._file.fstat().st_size
+        return self._position  # nobody will ask for it any more
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence)
+        if base is None:
+            if whence != os.SEEK_END:
+                raise ValueError(f"invalid whence: {whence}")
+            base = self._file.fstat().st_size
+        if base + offset < 0:
+            raise OSError(22, "Invalid argument", self.name)
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def truncate(self, size: int | None = None) -> int:
+        if not self._mode.writing:
+            raise io.UnsupportedOperation("truncate")
+        length = self._position if size is None else size
+        self._file.truncate(length)
+        return length
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                super().close()
+            finally:
+                self._file.close()
+
+    def drain(self, layer: IO[Any], seconds: float) -> None:
+        """Write what ``layer`` has buffered, as a part of the session's end."""
+        self._drain_seconds = seconds
+        try:
+            layer.flush()
+        finally:
+            self._drain_seconds = None
+
+    def __del__(self) -> None:
+        pass  # the File warns
+
+    def __repr__(self) -> str:
+        return f"<glusterio file {self.name!r} mode={self.mode!r}>"
+
+
+class _Dropped:
+    """What a buffered layer does when it is dropped without ``close``: warn, and be kept."""
+
+    _root: RawFile
+
+    def __del__(self) -> None:
+        root: RawFile | None = getattr(self, "_root", None)
+        if root is None or not root._mode.writing or root._file.closed:
+            return  # one that only reads has nothing to lose; its File warns
+        handle = root._file._handle
+        if isinstance(handle.deferred, _Deferred):
+            return
+        handle.deferred = _Deferred(root, self)  # alive again, until the session's end
+        warnings.warn(
+            f"unclosed {root!r}, opened at {handle.opened_at or 'an unknown place'}",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+
+
+class _Deferred:
+    """What the drain calls to have a file's buffers written."""
+
+    __slots__ = ("_layer", "_root")
+
+    def __init__(self, root: RawFile, layer: Any) -> None:
+        self._root = root
+        self._layer = layer
+
+    def __call__(self, seconds: float) -> None:
+        self._root.drain(self._layer, seconds)
+
+
+class _Reader(_Dropped, io.BufferedReader):
+    pass
+
+
+class _Writer(_Dropped, io.BufferedWriter):
+    pass
+
+
+class _Random(_Dropped, io.BufferedRandom):
+    pass
+
+
+class _Text(_Dropped, io.TextIOWrapper):
+    pass
+
+
+def layers(
+    root: RawFile,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> IO[Any]:
+    """Put the buffered and the text layer on a raw file, as ``open`` does.
+
+    Raises:
+        ValueError: arguments that contradict the mode.
+    """
+    mode = root._mode
+    line_buffering = buffering == 1 and not mode.binary
+    size = BUFFER_SIZE if buffering in (-1, 1) else buffering
+    if buffering == 0:
+        return root  # type: ignore[return-value]
+    buffered: Any = (_Random if mode.updating else _Writer if mode.writing else _Reader)(root, size)
+    buffered._root = root
+    outer: Any = buffered
+    if not mode.binary:
+        outer = _Text(buffered, encoding, errors, newline, line_buffering)
+        outer._root = root
+        outer.mode = mode.raw.replace("b", "")
+    if mode.writing:
+        weak = weakref.ref(outer)
+
+        def write_out(seconds: float) -> None:
+            layer = weak()
+            if layer is not None and not layer.closed:
+                root.drain(layer, seconds)
+
+        root._file._handle.deferred = write_out
+    return outer  # type: ignore[no-any-return]
+
+
+def check_arguments(
+    mode: Mode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
+) -> None:
+    """Raise what Python's ``open`` raises for arguments that contradict each other."""
+    if mode.binary:
+        for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+            if value is not None:
+                raise ValueError(f"binary mode doesn't take {_article(name)} {name} argument")
+    elif buffering == 0:
+        raise ValueError("can't have unbuffered text I/O")
+    if buffering < -1:
+        raise ValueError("invalid buffering size")
+    if mode.binary and buffering == 1:
+        warnings.warn(
+            "line buffering (buffering=1) isn't supported in binary mode, the default buffer size"
+            " will be used",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "ae" else "a"

@@ -1,0 +1,58 @@
+"""The sessions that this process has, for its end and for its forks.
+
+Interpreter exit closes every session that is still open, briefly. A child process after ``fork`` finds
+every session of its parent dead, with a clear error, and its copies of the sockets closed, so that a
+brick still sees the parent's end when the parent ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import Protocol
+
+#: What a session gets at interpreter exit, in seconds.
+EXIT_TIMEOUT = 2.0
+
+
+class Live(Protocol):
+    """A session, as this module sees it."""
+
+    def close_at_exit(self, timeout: float) -> None:
+        """Close the session; the interpreter is about to exit."""
+
+    def forget_after_fork(self) -> None:
+        """This is a child process: become a dead session, and leave the parent's alone."""
+
+
+_LIVE: dict[int, Live] = {}
+
+
+def add(session: Live) -> None:
+    """Take note of a session."""
+    _LIVE[id(session)] = session
+
+
+def discard(session: Live) -> None:
+    """A session has ended."""
+    _LIVE.pop(id(session), None)
+
+
+def count() -> int:
+    """Return how many sessions there are."""
+    return len(_LIVE)
+
+
+def _close_all() -> None:
+    for session in list(_LIVE.values()):
+        session.close_at_exit(EXIT_TIMEOUT)
+
+
+def _forget_all() -> None:
+    for session in list(_LIVE.values()):
+        session.forget_after_fork()
+    _LIVE.clear()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,158 @@
+"""A session on the threads driver: how the sync face runs, submits, and ends."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from glusterio.api import live
+from glusterio.api.core import Core
+from glusterio.api.ending import Ending
+from glusterio.api.handles import close_handle
+from glusterio.api.url import Target
+from glusterio.errors import ForkedSessionError, SessionClosedError
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.report import TeardownReport
+from glusterio.lifecycle.trace import TraceHook
+from glusterio.runtime.fiber import Fiber
+from glusterio.runtime.threads import ThreadsDriver
+from glusterio.traps import Cancelled, Coro, Within
+
+Op = Callable[..., Coro[Any]]
+
+
+class ThreadsSession:
+    """One session, used by any number of threads.
+
+    Args:
+        target: which volume.
+        trace: receives every transition of the lifecycle, or ``None``.
+    """
+
+    def __init__(self, target: Target, trace: TraceHook | None = None) -> None:
+        self.driver = ThreadsDriver()
+        self.core = Core(self.driver, target, trace)
+        self._ended = threading.Event()
+        self._pid = os.getpid()
+        self._unwanted_handle = self._close_unwanted
+        live.add(self)
+
+    def connect(self, timeout: float) -> None:
+        """Connect. When that fails nothing is left.
+
+        Args:
+            timeout: in seconds.
+
+        Raises:
+            What :meth:`glusterio.api.core.Core.connect` raises.
+        """
+        call = self.core.session.begin_connect()
+        self.driver.start()
+        try:
+            self.driver.run(self.core.connect(timeout), call, self.core.left)
+        except BaseException:
+            self.close(timeout=1.0, grace=0.0)
+            raise
+
+    # -- operations -------------------------------------------------------------------------------
+
+    def call(self, op: Op, handle: Handle | None, *args: Any) -> Any:
+        """Run an operation on this thread."""
+        coro, call = self.core.begin(op, handle, *args)
+        return self.driver.run(coro, call, self.core.left)
+
+    def open(self, op: Op, *args: Any) -> Handle:
+        """Run an operation that opens something; an interrupt does not lose what it opened."""
+        coro, call = self.core.begin(op, None, *args)
+        handle: Handle = self.driver.run(coro, call, self.core.left, self._unwanted_handle)
+        return handle
+
+    def submit(self, op: Op, handle: Handle | None, *args: Any) -> concurrent.futures.Future[Any]:
+        """Start an operation; the future is completed exactly once, also when the session closes.
+
+        Its callbacks run on whichever thread receives the reply.
+        """
+        coro, call = self.core.begin(op, handle, *args)
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()
+
+        def done(fiber: Fiber) -> None:
+            try:
+                error = fiber.error
+                if error is None:
+                    future.set_result(fiber.value)
+                else:
+                    future.set_exception(error.cause if isinstance(error, Cancelled) else error)
+            finally:
+                # After the callbacks: a close that settles this call has seen them delivered.
+                self.core.left(fiber)
+
+        self.driver.start_detached(coro, done, call)
+        return future
+
+    def draining(self, seconds: float, op: Op, handle: Handle, *args: Any) -> Any:
+        """Run an operation of the drain's own on a handle, past the gate, for at most ``seconds``."""
+        return self.driver.run(_within(seconds, op(self.core, Frame(), handle, *args)))
+
+    def close_handle(self, handle: Handle) -> None:
+        """Close a handle; nothing happens if it is closed, or if the session is ending."""
+        try:
+            self.call(close_handle, None, handle)
+        except SessionClosedError as error:
+            if isinstance(error, ForkedSessionError):
+                raise
+
+    def _close_unwanted(self, handle: Handle) -> None:
+        self.driver.start_detached(close_handle(self.core, Frame(), handle), lambda fiber: None)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def close(self, timeout: float, grace: float) -> TeardownReport:
+        """End the session, or wait for the end that another thread has begun.
+
+        Returns when everything is done, at the latest ``timeout`` and a moment after the call: see
+        :mod:`glusterio.api.ending`. An interrupt makes it hurry, and is raised when it is done.
+
+        Raises:
+            CloseFromCallbackError: called from inside one of the session's own operations.
+            ForkedSessionError: the session is the parent process's.
+        """
+        core = self.core
+        if self._ended.is_set() and core.report is not None:
+            return core.report
+        self.driver.check_may_block_for_others()
+        if not core.session.close_gate():
+            self._ended.wait()
+            assert core.report is not None
+            return core.report
+        ending = Ending(core, timeout, grace)
+        try:
+            try:
+                self.driver.run(ending.run())
+            except BaseException:
+                ending.hurry()
+                self.driver.run(ending.run())
+                raise
+        finally:
+            self.driver.stop()
+            core.report = ending.report
+            live.discard(self)
+            self._ended.set()
+        return core.report
+
+    def close_at_exit(self, timeout: float) -> None:
+        """Close at interpreter exit."""
+        self.close(timeout, timeout / 2)
+
+    def forget_after_fork(self) -> None:
+        """Become, in a child process, a dead session."""
+        self.core.session.forked(self.driver.new_lock())
+        self.driver.forget()
+
+
+async def _within(seconds: float, coro: Coro[Any]) -> Any:
+    return await Within(seconds, coro)

@@ -1,0 +1,93 @@
+"""The URLs that name a volume.
+
+=======================================  ========================================================
+URL                                      what it means
+=======================================  ========================================================
+``gluster://HOST[:PORT][,HOST...]/VOL``  ask these management daemons in turn for the volfile
+``gluster+unix:///VOL?socket=PATH``      ask the management daemon behind this Unix socket
+``volfile:///PATH``                      use this volfile
+``embedded:///DIRECTORY``                serve this directory inside the process, without a network
+=======================================  ========================================================
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+#: Where a management daemon listens when a URL does not say.
+MANAGEMENT_PORT = 24007
+
+#: Where glusterd's own Unix socket is, as Debian and Red Hat have it.
+MANAGEMENT_SOCKET = "/var/run/glusterd.socket"
+
+
+class Target(NamedTuple):
+    """What a URL names.
+
+    Attributes:
+        scheme: ``gluster``, ``gluster+unix``, ``volfile`` or ``embedded``.
+        volume: the volume's name, or one made from the path.
+        servers: where to ask for the volfile: ``(host, port)`` or a socket's path, in order.
+        path: the volfile, or the directory.
+        url: the URL as given.
+    """
+
+    scheme: str
+    volume: str
+    servers: tuple[tuple[str, int] | str, ...] = ()
+    path: str = ""
+    url: str = ""
+
+
+def parse_url(url: str) -> Target:
+    """Parse a volume's URL.
+
+    Raises:
+        ValueError: it is none of the forms above.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "gluster":
+        return _gluster(url, rest)
+    if scheme not in ("gluster+unix", "volfile", "embedded"):
+        raise ValueError(
+            f"{url!r}: a volume's URL begins with gluster://, gluster+unix://, volfile:// or"
+            " embedded://"
+        )
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.netloc:
+        raise ValueError(f"{url!r}: three slashes are needed, {scheme}:///...")
+    if scheme == "gluster+unix":
+        volume = path.strip("/")
+        if not volume or "/" in volume:
+            raise ValueError(f"{url!r}: no volume name")
+        sockets = parse_qs(parts.query).get("socket", [MANAGEMENT_SOCKET])
+        return Target(scheme, volume, tuple(sockets), url=url)
+    if not path.strip("/"):
+        raise ValueError(f"{url!r}: no path")
+    name = path.rstrip("/").rpartition("/")[2].removesuffix(".vol")
+    return Target(scheme, name, path=path, url=url)
+
+
+def _gluster(url: str, rest: str) -> Target:
+    hosts, _, volume = rest.partition("/")
+    volume = unquote(volume.strip("/"))
+    if not volume or "/" in volume:
+        raise ValueError(f"{url!r}: gluster://HOST/VOLUME is needed")
+    servers = tuple(_server(url, host) for host in hosts.split(",") if host)
+    if not servers:
+        raise ValueError(f"{url!r}: no host")
+    return Target("gluster", volume, servers, url=url)
+
+
+def _server(url: str, text: str) -> tuple[str, int]:
+    host, port = text, ""
+    if text.startswith("["):  # [::1]:24007
+        host, _, after = text[1:].partition("]")
+        port = after.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not host or (port and not port.isdigit()) or not 0 <= int(port or 0) < 65536:
+        raise ValueError(f"{url!r}: {text!r} is not a host and port")
+    return host, int(port) if port else MANAGEMENT_PORT

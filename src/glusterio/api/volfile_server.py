@@ -1,0 +1,88 @@
+"""Getting the volfile: from a management daemon, from disk, or made up for a directory.
+
+Source: GlusterFS api/src/glfs-mgmt.c, xlators/mgmt/glusterd/src/glusterd-handshake.c.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from glusterio.api.url import Target
+from glusterio.errors import HandshakeError, VolumeNotFoundError
+from glusterio.rpc.connection import Connection
+from glusterio.traps import Connect, Disconnect, Offload
+from glusterio.wire.handshake import GetspecReply, GetspecRequest
+from glusterio.wire.programs import HANDSHAKE, HandshakeProc
+from glusterio.xlators.client.handshake import ask
+
+#: The range of operating versions that we claim to know: everything.
+_OP_VERSIONS = {"min-op-version": "1", "max-op-version": "100000"}
+
+_EMBEDDED = """\
+volume embedded-posix
+  type storage/posix
+  option directory "{directory}"
+end-volume
+"""
+
+
+async def volfile_of(target: Target) -> tuple[str, tuple[str, int] | str | None]:
+    """Return the volfile's text for a target, and the server that gave it.
+
+    Raises:
+        VolumeNotFoundError: the daemons that answer know no such volume.
+        OSError: no daemon can be reached, or the file cannot be read.
+    """
+    if target.scheme == "volfile":
+        return await Offload(_read_text, target.path), None
+    if target.scheme == "embedded":
+        return _EMBEDDED.format(directory=target.path), None
+    return await _ask_servers(target.servers, target.volume)
+
+
+def _read_text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
+
+
+async def _ask_servers(
+    servers: Sequence[tuple[str, int] | str], volume: str
+) -> tuple[str, tuple[str, int] | str]:
+    """Ask each server in turn; the first volfile counts."""
+    failures: list[OSError] = []
+    for server in servers:
+        try:
+            return await _ask_server(server, volume), server
+        except OSError as error:
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    for failure in failures:
+        if isinstance(failure, HandshakeError):
+            raise failure
+    raise OSError(
+        errno.ENOTCONN,
+        "no management daemon answers: " + "; ".join(str(failure) for failure in failures),
+    )
+
+
+async def _ask_server(server: tuple[str, int] | str, volume: str) -> str:
+    where = server if isinstance(server, str) else f"{server[0]}:{server[1]}"
+    connection = Connection(f"management daemon {where}")
+    try:
+        await Connect(server, connection)
+        reply = await ask(
+            connection,
+            HANDSHAKE,
+            HandshakeProc.GETSPEC,
+            GetspecRequest(0, volume, _OP_VERSIONS),
+            GetspecReply,
+        )
+    finally:
+        await Disconnect(connection)
+    if reply.op_ret < 0:
+        if reply.op_errno == errno.ENOENT:
+            raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
+        raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
+    return str(reply.spec)

@@ -1,0 +1,397 @@
+"""The asyncio driver: the same coroutines, run on an event loop.
+
+A caller awaits :meth:`AioDriver.run`; its fiber is stepped at once, up to the first reply that it has
+to wait for. Received bytes go into the connection's own buffer (``BufferedProtocol``), and the fibers
+that they complete are stepped before the callback returns. What is sent during one turn of the loop
+is written once, at its end: with hundreds of operations in flight that is one system call for many.
+
+Everything here happens on the loop's thread, so the claims need no lock.
+
+Cancelling a caller cancels its fiber: the fiber unwinds then and there, up to what it hands to
+:class:`~glusterio.traps.Spawn`, and the caller's ``CancelledError`` goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from glusterio.errors import ConnectionLostError, RemoteProtocolError
+from glusterio.rpc.connection import Connection
+from glusterio.runtime.fiber import Armed, Fiber
+from glusterio.runtime.link import bind_privileged
+from glusterio.traps import Connect, Coro, Event, Offload, Reply
+
+#: How often the ping clocks are looked at, in seconds.
+TICK = 0.25
+
+
+class _NoLock:
+    """A lock for where there is one thread only."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _drop(fiber: Fiber, unwanted: Callable[[Any], None] | None) -> None:
+    """A fiber has ended, and its caller does not take the result."""
+    if unwanted is not None and fiber.error is None:
+        unwanted(fiber.value)
+    fiber.error = None
+
+
+class _Wire(asyncio.BufferedProtocol):
+    """One connection's transport."""
+
+    def __init__(self, driver: AioDriver, connection: Connection) -> None:
+        self.driver = driver
+        self.connection = connection
+        self.transport: asyncio.Transport | None = None
+        self.paused = False
+        self.flush_wanted = False
+
+    # -- asyncio's side ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.connection.link = self
+        self.driver.wires.add(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.connection.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        connection = self.connection
+        try:
+            replies = connection.received(nbytes)
+        except RemoteProtocolError as error:
+            self.close(error)
+            return
+        self.driver.complete(replies)
+        messages = connection.messages()
+        if messages and connection.on_message is not None:
+            for message in messages:
+                connection.on_message(message)
+        self.driver.drain()
+
+    def eof_received(self) -> bool:
+        return False  # the transport closes itself
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.driver.wires.discard(self)
+        self.connection.link = None
+        self.transport = None
+        connection = self.connection
+        reason = "the connection was closed"
+        if isinstance(exc, OSError) and exc.errno:
+            reason = os.strerror(exc.errno)
+        lost = ConnectionLostError(f"{connection.name}: {reason}")
+        self.driver.complete(connection.fail(lost))
+        self.driver.drain()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self.flush()
+
+    # -- our side ---------------------------------------------------------------------------------
+
+    def want_flush(self) -> None:
+        """Write what is queued at the end of this turn of the loop."""
+        if not self.flush_wanted:
+            self.flush_wanted = True
+            self.driver.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what is queued, unless the peer is slow to take it."""
+        self.flush_wanted = False
+        transport, connection = self.transport, self.connection
+        while connection.has_data_to_send and transport is not None and not self.paused:
+            buffers = connection.data_to_send()
+            size = sum(map(len, buffers))
+            # The transport may keep what it could not send at once, and a cancelled caller may then
+            # change its buffer: so what is not immutable is joined, that is, copied.
+            if len(buffers) == 1 and type(buffers[0]) is bytes:
+                transport.write(buffers[0])
+            else:
+                transport.write(b"".join(buffers))
+            connection.sent(size)
+
+    def close(self, error: Exception) -> None:
+        """Close the transport now; what is in flight fails with ``error``."""
+        self.driver.wires.discard(self)
+        self.connection.link = None
+        transport, self.transport = self.transport, None
+        failed = self.connection.fail(error)
+        if transport is not None:
+            transport.abort()  # what it has not sent yet nobody waits for
+        self.driver.complete(failed)
+        self.driver.drain()
+
+
+class AioDriver:
+    """Runs the core's coroutines on one event loop.
+
+    Args:
+        loop: the loop, running.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.lock: AbstractContextManager[Any] = _NoLock()
+        self.wires: set[_Wire] = set()
+        self._ready: deque[Fiber] = deque()
+        self._draining = False
+        self._drain_wanted = False
+        self._connecting: dict[Connect, asyncio.Task[None]] = {}
+        self._ticker: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Start the ping clocks."""
+        self._ticker = self.loop.call_later(TICK, self._tick)
+
+    # -- for callers ------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        coro: Coro[Any],
+        call: Any = None,
+        on_done: Callable[[Fiber], None] | None = None,
+        unwanted: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """Run a coroutine of the core; return its result or raise its error.
+
+        Args:
+            coro: the coroutine.
+            call: what the fiber runs for; each gets to know the other.
+            on_done: called with the fiber when it has ended, which after a cancellation can be later
+                than the return from here.
+            unwanted: called with the result when the caller was cancelled and cannot take it: an
+                opened file must not be lost.
+        """
+        waiter: asyncio.Future[None] | None = None
+
+        def done(fiber: Fiber) -> None:
+            if on_done is not None:
+                on_done(fiber)
+            if fiber.orphaned:
+                _drop(fiber, unwanted)
+            elif waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+        fiber = Fiber(coro, self, None, done)
+        if call is not None:
+            fiber.call = call
+            call.fiber = fiber
+        fiber.step()
+        if not fiber.done:
+            waiter = self.loop.create_future()
+            try:
+                await waiter
+            except asyncio.CancelledError as error:
+                if waiter.done():  # it had ended in the same turn of the loop
+                    _drop(fiber, unwanted)
+                else:
+                    fiber.orphaned = True
+                    fiber.cancel(error)
+                    self.drain()
+                raise
+        return fiber.result()
+
+    def start_detached(
+        self,
+        coro: Coro[Any],
+        on_done: Callable[[Fiber], None],
+        call: Any = None,
+    ) -> Fiber:
+        """Start a coroutine that nobody awaits.
+
+        Args:
+            coro: the coroutine.
+            on_done: called with the fiber when it has ended.
+            call: what the fiber runs for; each gets to know the other.
+        """
+        fiber = Fiber(coro, self, None, on_done)
+        if call is not None:
+            fiber.call = call
+            call.fiber = fiber
+        fiber.step()
+        return fiber
+
+    async def stop(self) -> None:
+        """Close what is left. Called once, when nothing is in flight any more."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        for task in list(self._connecting.values()):
+            task.cancel()
+        for wire in list(self.wires):
+            wire.close(ConnectionLostError("the session has ended"))
+        # A transport's socket is closed by the loop, one turn later.
+        await asyncio.sleep(0)
+
+    def forget(self) -> None:
+        """In a child process: close this process's copies of the sockets, and nothing else."""
+        for wire in self.wires:
+            if wire.transport is not None:
+                sock: socket.socket = wire.transport.get_extra_info("socket")
+                with contextlib.suppress(OSError):
+                    os.close(sock.fileno())
+
+    # -- stepping ---------------------------------------------------------------------------------
+
+    def complete(self, replies: list[Reply]) -> None:
+        """Tell whoever waits for these replies."""
+        for reply in replies:
+            if reply.settled is not None:
+                reply.settled(reply)
+            if reply.fiber is not None:
+                reply.fiber.wake(reply, reply)
+
+    def enqueue(self, fiber: Fiber) -> None:
+        self._ready.append(fiber)
+        if not self._draining and not self._drain_wanted:
+            self._drain_wanted = True
+            self.loop.call_soon(self.drain)
+
+    def drain(self) -> None:
+        """Step every fiber that is ready, and those that this makes ready."""
+        self._drain_wanted = False
+        if self._draining:
+            return
+        self._draining = True
+        ready = self._ready
+        try:
+            while ready:
+                ready.popleft().step()
+        finally:
+            self._draining = False
+
+    def _tick(self) -> None:
+        now = self.now()
+        for wire in list(self.wires):
+            failed = wire.connection.tick(now)
+            if wire.connection.lost is not None:
+                self.complete(failed)
+                wire.close(wire.connection.lost)
+            elif wire.connection.has_data_to_send:
+                wire.want_flush()
+        self.drain()
+        self._ticker = self.loop.call_later(TICK, self._tick)
+
+    # -- for fibers (the Driver protocol) ---------------------------------------------------------
+
+    @staticmethod
+    def now() -> float:
+        return time.monotonic()
+
+    @staticmethod
+    def new_lock() -> _NoLock:
+        """Make a lock for the session."""
+        return _NoLock()
+
+    @staticmethod
+    def new_event() -> Event:
+        """Make an event for the session."""
+        return Event()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        return self.loop.call_later(seconds, callback)
+
+    def submit(self, reply: Reply) -> None:
+        wire = reply.connection.link
+        if wire is None:
+            raise ConnectionLostError(
+                f"{reply.connection.name}: not connected", may_have_happened=False
+            )
+        reply.connection.submit(reply)
+        wire.want_flush()
+
+    def abandon(self, reply: Reply) -> None:
+        if reply.connection.abandon(reply) and reply.settled is not None:
+            reply.settled(reply)
+
+    def connect(self, fiber: Fiber, trap: Connect) -> Armed:
+        fiber.trap = trap
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._connecting[trap]
+            if task.cancelled():
+                error: BaseException | None = ConnectionLostError("given up while connecting")
+            else:
+                error = task.exception()
+            if not fiber.wake(trap, None, error) and error is None:
+                self.disconnect(trap.connection)  # cancelled meanwhile
+
+        task = self.loop.create_task(self._connect(trap))
+        self._connecting[trap] = task
+        task.add_done_callback(ended)
+        return None
+
+    async def _connect(self, trap: Connect) -> None:
+        address = trap.address
+
+        def wire() -> _Wire:
+            return _Wire(self, trap.connection)
+
+        if isinstance(address, str):
+            await self.loop.create_unix_connection(wire, address)
+        elif trap.privileged and os.geteuid() == 0:
+            await self._connect_privileged(wire, *address)
+        else:
+            await self.loop.create_connection(wire, *address)
+
+    async def _connect_privileged(self, wire: Callable[[], _Wire], host: str, port: int) -> None:
+        failure: OSError | None = None
+        for family, _, _, _, where in await self.loop.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                bind_privileged(sock)
+                await self.loop.sock_connect(sock, where)
+                await self.loop.create_connection(wire, sock=sock)
+                return
+            except OSError as error:
+                failure = error
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+        raise failure or OSError(f"no address for {host}:{port}")
+
+    def cancel_connect(self, trap: Connect) -> None:
+        task = self._connecting.get(trap)
+        if task is not None:
+            task.cancel()
+
+    def disconnect(self, connection: Any, error: Exception | None = None) -> None:
+        wire = connection.link
+        if wire is not None:
+            wire.close(error or ConnectionLostError(f"{connection.name}: disconnected"))
+
+    def offload(self, fiber: Fiber, trap: Offload) -> Armed:
+        fiber.trap = trap
+
+        def ended(future: asyncio.Future[Any]) -> None:
+            error: BaseException | None = (
+                ConnectionLostError("the loop is closing")
+                if future.cancelled()
+                else future.exception()
+            )
+            fiber.wake(trap, None if error is not None else future.result(), error)
+
+        self.loop.run_in_executor(None, trap.function, *trap.args).add_done_callback(ended)
+        return None

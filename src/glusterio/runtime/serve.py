@@ -1,0 +1,336 @@
+"""Serving on an event loop: listening sockets, and one :class:`Served` for each client.
+
+Sockets are used without asyncio's transports: a request is received into the connection's own
+buffer, and what was answered during one turn of the loop is sent by one system call. A request's
+coroutine is stepped as soon as the request is there, so that what needs no waiting is done in order.
+
+A client that does not read its replies, or has too many requests under way, is not read from until
+that has changed. When a client goes, its running operations end first; then it is cleaned up after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, Protocol
+
+from glusterio.errors import RemoteProtocolError
+from glusterio.rpc.service import Request, ServerConnection
+from glusterio.runtime.aio import AioDriver
+from glusterio.runtime.fiber import Fiber
+from glusterio.traps import Coro
+
+log = logging.getLogger("glusterio.serve")
+
+#: Clients at the same time; more have to wait until one goes.
+MAX_CLIENTS = 4096
+
+#: Seconds without accepting, after there was no descriptor left for it.
+PAUSE = 0.5
+
+#: How often a socket is read before the others have their turn.
+_TURNS = 8
+
+#: Buffers handed to one system call.
+_BUFFERS = 256
+
+
+class Endpoint(NamedTuple):
+    """Where a client comes from, and where it came to.
+
+    Attributes:
+        peer: the client's address: its host, or ``"unix"``.
+        name: its address in full, for messages.
+        local: the address of this machine that it came to.
+    """
+
+    peer: str
+    name: str
+    local: str
+
+
+class Session(Protocol):
+    """What serves one client."""
+
+    #: its connection
+    connection: ServerConnection
+
+    def handle(self, request: Request) -> Coro[None] | None:
+        """Begin to answer a request; ``None`` when it has been answered already."""
+
+    def disconnected(self) -> None:
+        """The client is gone. Operations may still be running; what they wait for shall not come."""
+
+    def clean_up(self) -> Coro[None]:
+        """Give back what the client held. Nothing of its is running any more."""
+
+
+class Served:
+    """One client's socket, and what goes on for it.
+
+    Args:
+        server: whose client it is.
+        sock: the connected socket.
+        session: what serves it.
+    """
+
+    def __init__(self, server: Server, sock: socket.socket, session: Session) -> None:
+        self.server = server
+        self.sock = sock
+        self.session = session
+        self.connection = session.connection
+        self.running = 0
+        self.is_open = True
+        self._reading = False
+        self._writing = False
+        self._flush_wanted = False
+
+    def begin(self) -> None:
+        """Start to receive."""
+        self._reading = True
+        self.server.loop.add_reader(self.sock, self._readable)
+
+    # -- receiving --------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        connection = self.connection
+        try:
+            for _ in range(_TURNS):
+                buffer = connection.get_buffer()
+                count = self.sock.recv_into(buffer)
+                if not count:
+                    self.close()
+                    return
+                for request in connection.received(count):
+                    self._handle(request)
+                if count < len(buffer) or not connection.wants_requests or not self.is_open:
+                    break
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._end(error)
+            return
+        self._flush()
+        self._control_reading()
+
+    def _end(self, error: OSError) -> None:
+        if isinstance(error, RemoteProtocolError):
+            log.warning("%s: %s", self.connection.name, error.args[-1])
+        self.close()
+
+    def _handle(self, request: Request) -> None:
+        coro = self.session.handle(request)
+        if coro is not None:
+            self.running += 1
+            self.server.driver.start_detached(coro, self._handled)
+
+    def _handled(self, fiber: Fiber) -> None:
+        self.running -= 1
+        if fiber.error is not None:
+            log.error("%s: a request failed", self.connection.name, exc_info=fiber.error)
+            self.close()
+        if self.is_open:
+            self._want_flush()
+        elif not self.running:
+            self._clean_up()
+
+    def _control_reading(self) -> None:
+        """Receive, or do not, as the connection wants it."""
+        wanted = self.is_open and self.connection.wants_requests
+        if wanted == self._reading:
+            return
+        self._reading = wanted
+        if wanted:
+            self.server.loop.add_reader(self.sock, self._readable)
+        elif self.is_open:
+            self.server.loop.remove_reader(self.sock)
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    def _want_flush(self) -> None:
+        """Send what is queued at the end of this turn of the loop."""
+        if not self._flush_wanted:
+            self._flush_wanted = True
+            self.server.loop.call_soon(self._flush_later)
+
+    def _flush_later(self) -> None:
+        self._flush_wanted = False
+        self._flush()
+        self._control_reading()
+
+    def _flush(self) -> None:
+        connection = self.connection
+        if not self.is_open or self._writing:
+            return
+        try:
+            while connection.has_data_to_send:
+                connection.sent(self.sock.sendmsg(connection.data_to_send(_BUFFERS)))
+        except (BlockingIOError, InterruptedError):
+            self._writing = True
+            self.server.loop.add_writer(self.sock, self._writable)
+        except OSError:
+            self.close()
+
+    def _writable(self) -> None:
+        self._writing = False
+        self.server.loop.remove_writer(self.sock)
+        self._flush()
+        self._control_reading()
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the socket, and clean up once nothing is running. Harmless when repeated."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        loop = self.server.loop
+        loop.remove_reader(self.sock)
+        loop.remove_writer(self.sock)
+        self.sock.close()
+        self.session.disconnected()
+        if not self.running:
+            self._clean_up()
+
+    def _clean_up(self) -> None:
+        self.server.driver.start_detached(self.session.clean_up(), self._cleaned_up)
+
+    def _cleaned_up(self, fiber: Fiber) -> None:
+        if fiber.error is not None:
+            log.error("%s: cleaning up failed", self.connection.name, exc_info=fiber.error)
+        self.server.forget(self)
+
+
+class Server:
+    """Listens, and serves each client that comes.
+
+    Args:
+        accept: makes the session of a new client.
+    """
+
+    def __init__(self, accept: Callable[[Endpoint], Session]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.driver = AioDriver(self.loop)
+        self.clients: dict[Served, None] = {}
+        self._accept = accept
+        self._listeners: dict[socket.socket, bool] = {}
+        self._paths: list[str] = []
+        self._closing = False
+        self._empty: asyncio.Future[None] | None = None
+
+    def run(self, coro: Coro[Any]) -> Coroutine[Any, Any, Any]:
+        """Run a coroutine of the core; to be awaited."""
+        return self.driver.run(coro)
+
+    # -- listening --------------------------------------------------------------------------------
+
+    async def listen(self, host: str, port: int) -> int:
+        """Listen on a TCP port; 0 takes any that is free. Returns the port.
+
+        Raises:
+            OSError: the address is unknown, or the port is taken.
+        """
+        found = await self.loop.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, _, _, _, address = found[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            self._listen(listener)
+        except BaseException:
+            listener.close()
+            raise
+        bound: int = listener.getsockname()[1]
+        return bound
+
+    def listen_unix(self, path: str) -> None:
+        """Listen on a Unix socket, which is removed at the end.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(path)
+            self._paths.append(path)
+            self._listen(listener)
+        except BaseException:
+            listener.close()
+            raise
+
+    def _listen(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        listener.listen(256)
+        self._listeners[listener] = False
+        self._control_accepting()
+
+    def _control_accepting(self) -> None:
+        wanted = not self._closing and len(self.clients) < MAX_CLIENTS
+        for listener, accepting in self._listeners.items():
+            if wanted and not accepting:
+                self.loop.add_reader(listener, self._acceptable, listener)
+            elif accepting and not wanted:
+                self.loop.remove_reader(listener)
+            self._listeners[listener] = wanted
+
+    def _acceptable(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                log.error("cannot accept: %s", os.strerror(error.errno))
+                self.loop.remove_reader(listener)
+                self._listeners[listener] = False
+                self.loop.call_later(PAUSE, self._control_accepting)
+            return  # the client has gone again, or there is none
+        try:
+            sock.setblocking(False)
+            client = Served(self, sock, self._accept(_endpoint_of(sock)))
+        except OSError:
+            sock.close()
+            return
+        self.clients[client] = None
+        client.begin()
+        self._control_accepting()
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def forget(self, client: Served) -> None:
+        """A client has been cleaned up after."""
+        self.clients.pop(client, None)
+        self._control_accepting()
+        if not self.clients and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    async def close(self) -> None:
+        """Stop listening, close every client, and return when all are cleaned up after."""
+        self._closing = True
+        self._control_accepting()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for path in self._paths:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        self._paths.clear()
+        for client in list(self.clients):
+            client.close()
+        if self.clients:
+            self._empty = self.loop.create_future()
+            await self._empty
+
+
+def _endpoint_of(sock: socket.socket) -> Endpoint:
+    if sock.family == socket.AF_UNIX:
+        return Endpoint("unix", "unix", "")
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    peer, local = sock.getpeername(), sock.getsockname()
+    return Endpoint(peer[0], f"{peer[0]}:{peer[1]}", local[0])

@@ -1,0 +1,368 @@
+"""protocol/client: the translator that talks to one brick.
+
+The fops are table-driven: a request is encoded, sent, its reply decoded, and a failure becomes an
+``OSError``. READ, WRITE, LOOKUP and the STATs go through prebuilt packets.
+
+An fd's context is the brick's number for it and the count of requests about it that the brick has not
+answered. The count matters for closing: a brick serves one connection's requests in any order, so a
+RELEASE must not be sent while another request about the same fd is unanswered, even if its caller has
+long given up.
+
+An OPEN whose caller gives up is not forgotten: a sub-call waits for its reply in the caller's stead
+and releases what the brick opened. The handle in the session's ledger tells the drain to wait for it.
+
+Source: GlusterFS xlators/protocol/client/src/client.c, client-handshake.c, client-rpc-fops_v2.c.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glusterio.errors import (
+    ConnectionLostError,
+    RemoteProtocolError,
+    fs_error,
+)
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.rpc.connection import Connection
+from glusterio.traps import Cancelled, Coro, Disconnect, Event, Reply, Spawn, Wait
+from glusterio.types import NULL_GFID, Buffer
+from glusterio.wire import dictionary, hot
+from glusterio.wire.credentials import encode_v3
+from glusterio.wire.fops import FOPS, attributes, directories, files, names
+from glusterio.wire.messages import decode, encode
+from glusterio.wire.programs import ANONYMOUS_FD, Fop
+from glusterio.wire.programs import FOPS as FOP_PROGRAM
+from glusterio.wire.records import encode_call
+from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
+from glusterio.xlators.client.handshake import connect_to_brick
+
+#: Where the body of a reply begins: behind the header with an empty verifier, checked before.
+BODY = 24
+
+#: How long a RELEASE waits for requests about the same fd that the brick has not answered, in
+#: seconds, beyond the caller's own patience. Then the connection is of no use any more.
+UNANSWERED = 60.0
+
+
+class RemoteFd:
+    """What the client keeps for an fd.
+
+    Attributes:
+        number: the brick's number for it.
+        unanswered: requests about it that the brick has not answered.
+        quiet: while a RELEASE waits for that count to fall to zero, the event that says so.
+    """
+
+    __slots__ = ("number", "quiet", "unanswered")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.unanswered = 0
+        self.quiet: Event | None = None
+
+    def answered(self, _: Reply) -> None:
+        """The brick has answered a request about this fd, or never will."""
+        self.unanswered -= 1
+        if self.quiet is not None and not self.unanswered:
+            self.quiet.set()
+
+
+_ANONYMOUS = RemoteFd(ANONYMOUS_FD)
+
+
+class Client(Xlator):
+    """One brick, over one connection.
+
+    Options: ``remote-host``, ``remote-subvolume``, ``remote-port``, ``transport.socket.connect-path``,
+    ``username``, ``password``, ``ping-timeout``, as in a volfile.
+    """
+
+    xlator_type = "protocol/client"
+
+    def __init__(self, name: str, options: Any, children: Any, services: Services) -> None:
+        super().__init__(name, options, children, services)
+        self._connection: Connection | None = None
+        self._hot = hot.HotPath(services.credentials)
+        self._up = False
+
+    # -- life -------------------------------------------------------------------------------------
+
+    async def init(self) -> None:
+        """Find the brick, connect, and shake hands.
+
+        Raises:
+            HandshakeError: the brick, or the management daemon, would not have us.
+            OSError: nobody there.
+            RemoteProtocolError: not a GlusterFS brick.
+        """
+        self._connection = await connect_to_brick(
+            self.name, self.options, self.services, self._lost
+        )
+        self._up = True
+        if self._connection.lost is not None:
+            self._lost(self._connection.lost)
+            raise self._connection.lost
+        self.notify(Notice.CHILD_UP)
+
+    async def fini(self) -> None:
+        """Close the connection; the brick lets go of whatever it still held for us."""
+        await self.sever(None)
+        self._connection = None
+
+    async def sever(self, error: Exception | None) -> None:
+        """Cut the connection; what is in flight fails."""
+        self._up = False
+        if self._connection is not None:
+            await Disconnect(self._connection, error)
+
+    def _lost(self, error: Exception) -> None:
+        if self._up:
+            self._up = False
+            self.notify(Notice.CHILD_DOWN, error)
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def _connected(self) -> Connection:
+        connection = self._connection
+        if connection is None:
+            raise ConnectionLostError(f"{self.name}: not connected", may_have_happened=False)
+        return connection
+
+    def _request(
+        self, fop: Fop, frame: Frame, message: Any, remote: RemoteFd | None = None
+    ) -> Reply:
+        """Make the request for a fop; it is sent when it is awaited."""
+        connection = self._connected()
+        credentials = (
+            self.services.credentials if frame.identity is None else encode_v3(frame.identity)
+        )
+        body = encode(message)
+        xid = connection.next_xid()
+        head = encode_call(xid, *FOP_PROGRAM, fop, credentials, len(body))
+        reply = Reply(connection, xid, (head + body,))
+        if remote is not None:
+            remote.unanswered += 1
+            reply.settled = remote.answered
+        return reply
+
+    async def _answer(self, fop: Fop, reply: Reply) -> Any:
+        """Wait for a reply and decode it.
+
+        Raises:
+            OSError: the brick says that the operation failed.
+            RemoteProtocolError: the reply does not decode; the connection has been ended.
+            ConnectionLostError: no reply, since the connection is gone.
+        """
+        await reply
+        try:
+            message = decode(FOPS[fop].reply_class, memoryview(reply.record), BODY)
+        except RemoteProtocolError as error:
+            await Disconnect(reply.connection, error)
+            raise
+        if message.op_ret < 0:
+            raise fs_error(message.op_errno)
+        return message
+
+    async def _plain(self, fop: Fop, frame: Frame, message: Any) -> Any:
+        """Any fop that concerns no fd."""
+        return await self._answer(fop, self._request(fop, frame, message))
+
+    async def _on_fd(self, fop: Fop, frame: Frame, fd: Fd, message: Any) -> Any:
+        """Any fop on an open file: the brick's number and the gfid are filled in."""
+        remote = self._remote(fd)
+        request = self._request(
+            fop, frame, message._replace(gfid=fd.gfid, fd=remote.number), remote
+        )
+        return await self._answer(fop, request)
+
+    def _remote(self, fd: Fd) -> RemoteFd:
+        remote = fd.context.get(self)
+        if remote is not None:
+            return remote  # type: ignore[no-any-return]
+        if fd.anonymous:
+            return _ANONYMOUS
+        raise ConnectionLostError(
+            f"{self.name}: the brick does not hold this file open", may_have_happened=False
+        )
+
+    # -- opening and closing ----------------------------------------------------------------------
+
+    async def _open(self, fop: Fop, frame: Frame, fd: Fd, message: Any) -> Any:
+        reply = self._request(fop, frame, message)
+        try:
+            answer = await self._answer(fop, reply)
+        except Cancelled:
+            if reply.submitted:
+                await Spawn(self._release_when_it_comes(fop, reply, fd, frame))
+            raise
+        self._opened(fd, answer)
+        return answer
+
+    def _opened(self, fd: Fd, answer: Any) -> None:
+        fd.context[self] = RemoteFd(answer.fd)
+        if fd.gfid == NULL_GFID:
+            fd.gfid = answer.stat.gfid
+
+    async def _release_when_it_comes(self, fop: Fop, reply: Reply, fd: Fd, frame: Frame) -> None:
+        """The caller of an OPEN gave up: wait for the reply in its stead, and close what it opened."""
+        error: Exception | None = None
+        try:
+            self._opened(fd, await self._answer(fop, reply))
+        except Exception as failure:
+            error = failure
+        if frame.late is not None:
+            await frame.late(fd, error)
+
+    async def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> files.OpenReply:
+        return await self._open(Fop.OPEN, frame, fd, request)  # type: ignore[no-any-return]
+
+    async def create(self, frame: Frame, fd: Fd, request: names.CreateRequest) -> names.CreateReply:
+        return await self._open(Fop.CREATE, frame, fd, request)  # type: ignore[no-any-return]
+
+    async def opendir(
+        self, frame: Frame, fd: Fd, request: directories.OpendirRequest
+    ) -> files.OpenReply:
+        return await self._open(Fop.OPENDIR, frame, fd, request)  # type: ignore[no-any-return]
+
+    async def _release(self, fop: Fop, frame: Frame, fd: Fd, message: Any) -> None:
+        remote = fd.context.pop(self, None)
+        connection = self._connection
+        if remote is None or connection is None or connection.lost is not None:
+            return  # the brick has let go of it, or never had it
+        if remote.unanswered:
+            remote.quiet = self.services.new_event()
+            if remote.unanswered and not await Wait(remote.quiet, UNANSWERED):
+                await Disconnect(
+                    connection,
+                    ConnectionLostError(f"{connection.name}: a request is not being answered"),
+                )
+        try:
+            await self._plain(fop, frame, message._replace(gfid=fd.gfid, fd=remote.number))
+        except ConnectionLostError:
+            pass  # and with the connection the brick's fd
+
+    async def release(self, frame: Frame, fd: Fd) -> None:
+        await self._release(Fop.RELEASE, frame, fd, files.ReleaseRequest(fd.gfid, 0))
+
+    async def releasedir(self, frame: Frame, fd: Fd) -> None:
+        await self._release(Fop.RELEASEDIR, frame, fd, directories.ReleasedirRequest(fd.gfid, 0))
+
+    # -- the hot path -----------------------------------------------------------------------------
+
+    async def readv(
+        self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
+    ) -> Data:
+        connection = self._connected()
+        remote = self._remote(fd)
+        xid = connection.next_xid()
+        packet = self._hot_for(frame).read(xid, fd.gfid, remote.number, offset, size)
+        remote.unanswered += 1
+        if sink is None:
+            reply = Reply(connection, xid, (packet,), None, None, remote.answered)
+        else:
+            reply = Reply(connection, xid, (packet,), sink[:size], _find_data, remote.answered)
+        await reply
+        record = reply.record
+        try:
+            op_ret, op_errno, data = hot.read_reply(
+                record, BODY, len(record) + reply.received if sink is not None else None
+            )
+        except RemoteProtocolError as error:
+            await Disconnect(connection, error)
+            raise
+        if op_ret < 0:
+            raise fs_error(op_errno)
+        if op_ret > size:
+            raise await self._broken(f"{op_ret} bytes read, {size} asked for")
+        if sink is not None:
+            if reply.received != op_ret:  # a reply whose data was not where it should be
+                sink[:op_ret] = memoryview(record)[data:]
+            return Data(sink[:op_ret], None, op_errno == 2)
+        return Data(memoryview(record)[data:], None, op_errno == 2)
+
+    async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
+        connection = self._connected()
+        remote = self._remote(fd)
+        xid = connection.next_xid()
+        size = len(data)
+        head = self._hot_for(frame).write(xid, fd.gfid, remote.number, offset, size)
+        remote.unanswered += 1
+        packet = (head, data) if size else (head,)
+        reply = await Reply(connection, xid, packet, None, None, remote.answered)
+        try:
+            op_ret, op_errno = hot.write_reply(reply.record, BODY)
+        except RemoteProtocolError as error:
+            await Disconnect(connection, error)
+            raise
+        if op_ret < 0:
+            raise fs_error(op_errno)
+        if op_ret > size:
+            raise await self._broken(f"{op_ret} bytes written, {size} sent")
+        return Written(op_ret)
+
+    async def lookup(self, frame: Frame, request: names.LookupRequest) -> names.LookupReply:
+        connection = self._connected()
+        xid = connection.next_xid()
+        packet = self._hot_for(frame).lookup(
+            xid,
+            request.pargfid,
+            request.name.encode("utf-8", "surrogateescape"),
+            dictionary.encode(request.xdata),
+            request.gfid,
+        )
+        return await self._answer(Fop.LOOKUP, Reply(connection, xid, (packet,)))  # type: ignore[no-any-return]
+
+    async def fstat(
+        self, frame: Frame, fd: Fd, request: attributes.FstatRequest
+    ) -> attributes.StatReply:
+        return await self._on_fd(Fop.FSTAT, frame, fd, request)  # type: ignore[no-any-return]
+
+    def _hot_for(self, frame: Frame) -> hot.HotPath:
+        if frame.identity is None:
+            return self._hot
+        return hot.HotPath(encode_v3(frame.identity))
+
+    async def _broken(self, what: str) -> RemoteProtocolError:
+        connection = self._connected()
+        error = RemoteProtocolError(f"{connection.name}: {what}")
+        await Disconnect(connection, error)
+        return error
+
+
+def _find_data(view: memoryview) -> int | None:
+    """Find where the data of a READ's reply begins, if it brings any."""
+    return hot.read_data(view, BODY)
+
+
+#: The fops that concern no fd, and those that do, by the translator's method. Each is one request and
+#: one reply, and needs no code of its own.
+_PLAIN_FOPS = (
+    Fop.MKNOD, Fop.MKDIR, Fop.SYMLINK, Fop.LINK, Fop.UNLINK, Fop.RMDIR, Fop.RENAME, Fop.READLINK,
+    Fop.STAT, Fop.SETATTR, Fop.ACCESS, Fop.STATFS, Fop.TRUNCATE,
+    Fop.SETXATTR, Fop.GETXATTR, Fop.REMOVEXATTR,
+)  # fmt: skip
+_FD_FOPS = (
+    Fop.FSETATTR, Fop.FLUSH, Fop.FSYNC, Fop.FTRUNCATE, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,
+)  # fmt: skip
+
+
+def _add_plain(fop: Fop) -> None:
+    def method(self: Client, frame: Frame, request: Any) -> Coro[Any]:
+        return self._plain(fop, frame, request)
+
+    setattr(Client, fop.name.lower(), method)
+
+
+def _add_on_fd(fop: Fop) -> None:
+    def method(self: Client, frame: Frame, fd: Fd, request: Any) -> Coro[Any]:
+        return self._on_fd(fop, frame, fd, request)
+
+    setattr(Client, fop.name.lower(), method)
+
+
+for _fop in _PLAIN_FOPS:
+    _add_plain(_fop)
+for _fop in _FD_FOPS:
+    _add_on_fd(_fop)

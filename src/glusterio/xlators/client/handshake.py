@@ -1,0 +1,201 @@
+"""Finding a brick and being accepted by it: portmap, connect, SETVOLUME.
+
+Source: GlusterFS xlators/protocol/client/src/client-handshake.c, xlators/protocol/server/src/
+server-handshake.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from glusterio.errors import (
+    AuthRejectedError,
+    ConnectionLostError,
+    HandshakeError,
+    RemoteProtocolError,
+    VolumeNotFoundError,
+)
+from glusterio.rpc.connection import Connection
+from glusterio.traps import Connect, Disconnect, Reply, Wait
+from glusterio.wire.credentials import Credentials, encode_v2
+from glusterio.wire.handshake import (
+    PortByBrickReply,
+    PortByBrickRequest,
+    SetvolumeReply,
+    SetvolumeRequest,
+)
+from glusterio.wire.messages import decode, encode
+from glusterio.wire.programs import FOPS, HANDSHAKE, PORTMAP, HandshakeProc, PortmapProc
+from glusterio.wire.records import encode_call
+from glusterio.xlators.base import Services
+
+#: Where glusterd listens.
+GLUSTERD_PORT = 24007
+
+#: Where the body of a reply begins, behind the header with an empty verifier.
+_BODY = 24
+
+#: A brick that is still starting says EAGAIN: how often, and how many seconds apart, to ask again.
+_STARTING_TRIES = 20
+_STARTING_PAUSE = 0.25
+
+Address = tuple[str, int] | str
+
+
+async def ask(
+    connection: Connection, program: tuple[int, int], procedure: int, request: Any, reply: type[Any]
+) -> Any:
+    """Make one call of the handshake kind and decode its reply.
+
+    Raises:
+        ConnectionLostError: the server closed the connection instead.
+        RemoteProtocolError: the reply does not decode; the connection has been ended.
+        AuthRejectedError: the server denied the call as such.
+    """
+    body = encode(request)
+    credentials = encode_v2(
+        Credentials(pid=os.getpid(), uid=os.getuid(), gid=os.getgid(), lk_owner=bytes(8))
+    )
+    xid = connection.next_xid()
+    head = encode_call(xid, *program, procedure, credentials, len(body))
+    answer = await Reply(connection, xid, (head + body,))
+    try:
+        return decode(reply, memoryview(answer.record), _BODY)
+    except RemoteProtocolError as error:
+        await Disconnect(connection, error)
+        raise
+
+
+async def find_brick(options: Mapping[str, str]) -> Address:
+    """Return where a brick listens: what the volfile says, or else what its glusterd says.
+
+    Raises:
+        HandshakeError: the brick is not running.
+        OSError: its glusterd cannot be reached.
+    """
+    path = options.get("transport.socket.connect-path")
+    if path:
+        return path
+    host = options.get("remote-host", "localhost")
+    port = options.get("remote-port")
+    if port:
+        return host, int(port)
+    brick = options.get("remote-subvolume", "")
+    connection = Connection(f"glusterd {host}:{GLUSTERD_PORT}")
+    try:
+        await Connect((host, int(options.get("glusterd-port", GLUSTERD_PORT))), connection)
+        reply = await ask(
+            connection,
+            PORTMAP,
+            PortmapProc.PORTBYBRICK,
+            PortByBrickRequest(brick),
+            PortByBrickReply,
+        )
+    finally:
+        await Disconnect(connection)
+    if reply.op_ret < 0 or not 0 < reply.port < 65536:
+        raise HandshakeError(f"brick {host}:{brick} is not running", errno.ENOTCONN)
+    return host, reply.port
+
+
+async def connect_to_brick(
+    name: str,
+    options: Mapping[str, str],
+    services: Services,
+    on_lost: Callable[[Exception], None],
+) -> Connection:
+    """Connect to a brick and have it accept us.
+
+    The ordinary source port is tried first. A brick that takes only privileged ones
+    (``server.allow-insecure off``) denies the call; then, as root, such a port is tried.
+
+    Args:
+        name: the client translator's name.
+        options: its options.
+        services: the session's services.
+        on_lost: what the connection shall call when it ends.
+
+    Raises:
+        HandshakeError: the brick refused; its subclasses say why.
+        OSError: nobody there.
+    """
+    address = await find_brick(options)
+    try:
+        return await _attempt(address, name, options, services, on_lost, privileged=False)
+    except AuthRejectedError as refusal:
+        if refusal.errno != errno.EACCES or isinstance(address, str) or os.geteuid() != 0:
+            raise
+        try:
+            return await _attempt(address, name, options, services, on_lost, privileged=True)
+        except ConnectionLostError:
+            raise refusal from None
+
+
+async def _attempt(
+    address: Address,
+    name: str,
+    options: Mapping[str, str],
+    services: Services,
+    on_lost: Callable[[Exception], None],
+    *,
+    privileged: bool,
+) -> Connection:
+    where = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+    ping = float(options.get("ping-timeout", services.ping_timeout))
+    connection = Connection(f"brick {where}", ping)
+    try:
+        await Connect(address, connection, privileged)
+        for _ in range(_STARTING_TRIES):
+            reply = await ask(
+                connection,
+                HANDSHAKE,
+                HandshakeProc.SETVOLUME,
+                SetvolumeRequest(_introduction(name, options, services)),
+                SetvolumeReply,
+            )
+            if reply.op_ret >= 0 or reply.op_errno != errno.EAGAIN:
+                break
+            await Wait(services.new_event(), _STARTING_PAUSE)
+        if reply.op_ret < 0:
+            raise _refusal(reply, where, options.get("remote-subvolume", ""))
+    except BaseException:
+        await Disconnect(connection)
+        raise
+    connection.on_lost = on_lost
+    return connection
+
+
+def _introduction(name: str, options: Mapping[str, str], services: Services) -> dict[str, str]:
+    """Who we are, as SETVOLUME's dictionary wants it."""
+    introduction = {
+        key: options[key]
+        for key in ("remote-subvolume", "username", "password", "subdir-mount")
+        if options.get(key)
+    }
+    introduction |= {
+        "process-uuid": f"{services.process_uuid}-PC_NAME:{name}-RECON_NO:-0",
+        "fops-version": str(FOPS.number),
+        "mgmt-version": str(HANDSHAKE.number),
+        "client-version": "10.3",
+        "clnt-lk-version": "1",
+        "opversion": "100000",
+        "process-name": "glusterio",
+        "volfile-key": services.volume,
+    }
+    return introduction
+
+
+def _refusal(reply: SetvolumeReply, where: str, subvolume: str) -> HandshakeError:
+    """Return the error for a SETVOLUME that failed."""
+    said = reply.options.get("ERROR", b"")
+    words = said.rstrip(b"\0").decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    code = reply.op_errno
+    message = f"brick {where}: {words or os.strerror(code)}"
+    if code == errno.ENOENT:
+        return VolumeNotFoundError(f"{message} ({subvolume})")
+    if code in (errno.EACCES, errno.EPERM):
+        return AuthRejectedError(message, code)
+    return HandshakeError(message, code)
