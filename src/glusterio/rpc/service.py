@@ -126,7 +126,7 @@ class ServerConnection(RecordStream):
         self._take(store)
 
     def _take(self, record: bytes | bytearray) -> None:
-        header = parse_message(record)
+        header = parse_message(memoryview(record))
         if not isinstance(header, CallHeader):
             raise RemoteProtocolError(f"{self.name}: a reply to a server")
         xid = header.xid

@@ -1,0 +1,94 @@
+"""``python -m glusterio.brick DIR --volume NAME``: serve a directory until told to stop.
+
+SIGTERM and SIGINT end it; SIGUSR1 writes what is going on to the standard error, as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+
+from glusterio.brick.handshake import Access
+from glusterio.brick.main import MANAGEMENT_PORT, Brick
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m glusterio.brick", description="Serve a directory as a GlusterFS volume."
+    )
+    parser.add_argument("directory", help="what to serve")
+    parser.add_argument("--volume", help="the volume's name (the directory's)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--port", type=int, default=MANAGEMENT_PORT, help="0 for any (24007)")
+    parser.add_argument("--brick-port", type=int, default=0, help="0 for any, as it is by default")
+    parser.add_argument("--unix", help="a Unix socket for the management daemon, too")
+    parser.add_argument("--allow", action="append", help="pattern of addresses that may (*)")
+    parser.add_argument("--ping-timeout", type=int, default=42, help="what clients are told")
+    parser.add_argument("--ready-fd", type=int, help="where to write the ports when ready, as JSON")
+    return parser
+
+
+async def serve(brick: Brick, ready_fd: int | None = None) -> None:
+    """Serve until a signal tells to stop, and end cleanly then."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(
+        signal.SIGUSR1, lambda: print(json.dumps(brick.dump()), file=sys.stderr)
+    )
+    async with brick:
+        print(f"serving {brick.url}", flush=True)
+        if ready_fd is not None:
+            ready = {
+                "url": brick.url,
+                "port": brick.port,
+                "brick_port": brick.brick_port,
+                "pid": os.getpid(),
+            }
+            os.write(ready_fd, json.dumps(ready).encode() + b"\n")
+            os.close(ready_fd)
+        await told.wait()
+
+
+def raise_descriptor_limit() -> None:
+    """Have as many descriptors as one may: clients open files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve, as the command line says."""
+    given = arguments().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    raise_descriptor_limit()
+    try:
+        brick = Brick(
+            given.directory,
+            given.volume,
+            host=given.host,
+            port=given.port,
+            brick_port=given.brick_port,
+            unix=given.unix,
+            access=Access(allow=given.allow) if given.allow else None,
+            ping_timeout=given.ping_timeout,
+        )
+        asyncio.run(serve(brick, given.ready_fd))
+    except (OSError, ValueError) as error:
+        print(f"glusterio.brick: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""One client of a brick or of the management daemon, and what it may call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from glusterio.brick.fds import FdTable
+from glusterio.errors import RemoteProtocolError
+from glusterio.rpc.service import Request, ServerConnection
+from glusterio.rpc.stream import MAX_RECORD
+from glusterio.runtime.serve import Endpoint
+from glusterio.traps import Coro, Event
+from glusterio.types import Buffer
+from glusterio.wire.credentials import Credentials
+from glusterio.wire.handshake import DUMP_CALLS as _DUMP_CALLS
+from glusterio.wire.handshake import CallSpec, DumpReply, DumpRequest, PingReply, ProgramDetail
+from glusterio.wire.messages import decode, encode
+from glusterio.wire.programs import DUMP, AcceptStat, DumpProc, Program
+
+log = logging.getLogger("glusterio.brick")
+
+#: How long a record may be before the client has been accepted, in bytes.
+MAX_FIRST_RECORD = 64 * 1024
+
+
+class Client:
+    """An accepted client: what frames carry, and what locks are held by.
+
+    Args:
+        uid: its ``process-uuid``.
+        name: its address, for messages.
+
+    Attributes:
+        gone: set when its connection has ended; whoever waits on the client's behalf gives up then.
+    """
+
+    def __init__(self, uid: str, name: str) -> None:
+        self.uid = uid
+        self.name = name
+        self.gone = Event()
+
+    def __repr__(self) -> str:
+        return f"<Client {self.name} {self.uid}>"
+
+
+#: Answers a request with the buffers of the reply's body.
+Procedure: TypeAlias = "Callable[[Connection, Request], Coro[Sequence[Buffer]]]"
+
+
+class ServedProgram(Protocol):
+    """An RPC program that is offered."""
+
+    #: its name in the answer to DUMP
+    name: str
+    #: its number and version
+    program: Program
+
+    def find(self, procedure: int) -> Procedure | None:
+        """Return what answers a procedure, ``None`` when nothing does."""
+
+
+class CallDenied(Exception):
+    """The caller's credential is refused."""
+
+
+class Answer(NamedTuple):
+    """How a simple procedure is answered: its messages, and a function from one to the other."""
+
+    spec: CallSpec
+    function: Callable[[Connection, Any], Any]
+
+
+class SimpleProgram:
+    """A program whose procedures need no waiting.
+
+    Args:
+        name: its name in the answer to DUMP.
+        program: its number and version.
+        answers: its procedures.
+    """
+
+    def __init__(self, name: str, program: Program, answers: Mapping[int, Answer]) -> None:
+        self.name = name
+        self.program = program
+        self._answers = answers
+
+    def find(self, procedure: int) -> Procedure | None:
+        """Return what answers a procedure, ``None`` when nothing does."""
+        answer = self._answers.get(procedure)
+        if answer is None:
+            return None
+
+        async def answering(connection: Connection, request: Request) -> Sequence[Buffer]:
+            spec, function = answer
+            message = decode(spec.request_class, memoryview(request.record), request.body)
+            return (encode(function(connection, message)),)
+
+        return answering
+
+
+class Programs:
+    """The programs of a server. DUMP, which tells about them, is always one of them.
+
+    Args:
+        programs: the others.
+    """
+
+    def __init__(self, programs: Iterable[ServedProgram]) -> None:
+        dump = SimpleProgram(
+            "GF-DUMP",
+            DUMP,
+            {
+                DumpProc.DUMP: Answer(_DUMP_CALLS[DumpProc.DUMP], self._dump),
+                DumpProc.PING: Answer(_DUMP_CALLS[DumpProc.PING], lambda *_: PingReply()),
+            },
+        )
+        self._programs = {each.program.number: each for each in (*programs, dump)}
+
+    def _dump(self, connection: Connection, request: DumpRequest) -> DumpReply:
+        details = [
+            ProgramDetail(each.name, each.program.number, each.program.version)
+            for each in self._programs.values()
+        ]
+        return DumpReply(request.id, 0, 0, tuple(details))
+
+    def get(self, number: int) -> ServedProgram | None:
+        """Return a program."""
+        return self._programs.get(number)
+
+
+class Connection:
+    """One client's connection: a :class:`~glusterio.runtime.serve.Session`.
+
+    Args:
+        endpoint: where the client comes from.
+        programs: what it may call.
+        close_all: closes every descriptor in the table, when the client has gone.
+
+    Attributes:
+        client: who it is, once it has been accepted.
+        fds: its descriptors.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        programs: Programs,
+        close_all: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.connection = ServerConnection(endpoint.name, MAX_FIRST_RECORD)
+        self.client: Client | None = None
+        self.fds = FdTable()
+        self._programs = programs
+        self._close_all = close_all
+        self._credential: tuple[int, bytes] = (-1, b"")
+        self._caller: Credentials | None = None
+
+    @property
+    def name(self) -> str:
+        """The client's address."""
+        return self.connection.name
+
+    def accept(self, uid: str) -> None:
+        """Make the client one that may use the brick."""
+        self.client = Client(uid, self.name)
+        self.connection.accept_records(MAX_RECORD)
+
+    def caller(self, request: Request) -> Credentials:
+        """Return on whose behalf a request is made.
+
+        Raises:
+            CallDenied: the credential is no good.
+        """
+        header = request.header
+        credential = (header.flavor, header.credentials)
+        if self._caller is None or credential != self._credential:
+            try:
+                self._caller = header.caller()
+            except RemoteProtocolError:
+                raise CallDenied from None
+            self._credential = credential
+        return self._caller
+
+    # -- for the runtime --------------------------------------------------------------------------
+
+    def handle(self, request: Request) -> Coro[None] | None:
+        """Begin to answer a request; ``None`` when it has been refused at once."""
+        program = self._programs.get(request.program)
+        if program is None:
+            self.connection.refuse(request.xid, AcceptStat.PROG_UNAVAIL)
+            return None
+        version = program.program.version
+        if request.version != version:
+            self.connection.refuse_version(request.xid, version, version)
+            return None
+        procedure = program.find(request.procedure)
+        if procedure is None:
+            self.connection.refuse(request.xid, AcceptStat.PROC_UNAVAIL)
+            return None
+        return self._answer(request, procedure)
+
+    async def _answer(self, request: Request, procedure: Procedure) -> None:
+        try:
+            self.connection.reply(request.xid, *await procedure(self, request))
+        except RemoteProtocolError as error:
+            log.debug("%s: procedure %d: %s", self.name, request.procedure, error)
+            self.connection.refuse(request.xid, AcceptStat.GARBAGE_ARGS)
+        except CallDenied:
+            self.connection.deny(request.xid)
+        except Exception:
+            log.exception("%s: procedure %d failed", self.name, request.procedure)
+            self.connection.refuse(request.xid, AcceptStat.SYSTEM_ERR)
+
+    def disconnected(self) -> None:
+        """The client is gone."""
+        if self.client is not None:
+            self.client.gone.set()
+
+    async def clean_up(self) -> None:
+        """Close what the client had open."""
+        if self._close_all is not None:
+            await self._close_all(self)

@@ -1,0 +1,187 @@
+"""A brick and its management daemon, from the start to the end."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import Any
+
+from glusterio.brick.connection import Connection, Programs
+from glusterio.brick.handshake import Access, Handshake, Offer
+from glusterio.brick.management import Management, Volume
+from glusterio.brick.server import FopProgram
+from glusterio.runtime.serve import Endpoint, Server
+from glusterio.traps import Event
+from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.posix import Posix
+
+#: Where glusterd listens.
+MANAGEMENT_PORT = 24007
+
+
+class Brick:
+    """A directory served as a volume.
+
+    Args:
+        directory: the directory; it must exist.
+        volume: the volume's name; by default the directory's.
+        host: the address to listen on. Everybody who reaches it may use the volume, with the rights
+            that he claims to have, unless ``access`` says otherwise.
+        port: the management daemon's port; 0 takes any that is free.
+        brick_port: the brick's port; 0 takes any that is free.
+        unix: the path of a Unix socket on which the management daemon listens, too.
+        access: who may use it.
+        volume_id: the volume's id; by default the one that the directory is marked with.
+        ping_timeout: what clients are told, in seconds.
+
+    ::
+
+        async with Brick("/srv/data") as brick:
+            print(brick.url)
+            ...
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        volume: str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = MANAGEMENT_PORT,
+        brick_port: int = 0,
+        unix: str | None = None,
+        access: Access | None = None,
+        volume_id: uuid.UUID | None = None,
+        ping_timeout: int = 42,
+    ) -> None:
+        self.directory = os.path.realpath(directory)
+        self.volume = volume or os.path.basename(self.directory) or "root"
+        if "/" in self.volume or self.volume.split() != [self.volume]:
+            raise ValueError(f"no name for a volume: {self.volume!r}")
+        if self.directory.split() != [self.directory]:
+            raise ValueError(f"no name for a brick, for the space in it: {self.directory!r}")
+        self.host = host
+        self.port = port
+        self.brick_port = brick_port
+        self._unix = unix
+        self._access = access or Access()
+        self._volume_id = volume_id
+        self._ping_timeout = ping_timeout
+        self._servers: list[Server] = []
+        self._graph: list[Xlator] = []
+
+    @property
+    def url(self) -> str:
+        """The URL of the volume."""
+        host = "127.0.0.1" if self.host in ("", "0.0.0.0", "::") else self.host
+        where = f"[{host}]" if ":" in host else host
+        return f"gluster://{where}:{self.port}/{self.volume}"
+
+    # -- life -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen, and serve from now on.
+
+        Raises:
+            OSError: the directory is not there or cannot be used, or a port is taken.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        options = {"directory": self.directory}
+        if self._volume_id is not None:
+            options["volume-id"] = str(self._volume_id)
+        posix = Posix(
+            f"{self.volume}-posix", options, (), Services(new_event=Event, volume=self.volume)
+        )
+        self._graph = [posix]
+        fops = FopProgram(self._graph[-1])
+        offer = Offer(self.directory, uuid.UUID(int=0), self._access)
+        programs = Programs([fops, Handshake(offer).program()])
+
+        def accept_client(endpoint: Endpoint) -> Connection:
+            return Connection(endpoint, programs, fops.close_all)
+
+        server = Server(accept_client)
+        self._servers.append(server)
+        for xlator in self._graph:
+            await server.run(xlator.init())
+        offer.volume_id = posix.volume_id
+        offer.ready = True
+        self.brick_port = await server.listen(self.host, self.brick_port)
+
+        entry = Volume(
+            self.volume,
+            self.directory,
+            self.host,
+            posix.volume_id,
+            self.brick_port,
+            self._ping_timeout,
+            self._access.login,
+        )
+        managed = Management(entry).programs()
+
+        def accept_asker(endpoint: Endpoint) -> Connection:
+            return Connection(endpoint, managed)
+
+        management = Server(accept_asker)
+        self._servers.append(management)
+        self.port = await management.listen(self.host, self.port)
+        if self._unix is not None:
+            management.listen_unix(self._unix)
+
+    async def stop(self) -> None:
+        """Stop accepting, close every client and what it had open, and end. Harmless when repeated."""
+        servers, self._servers = self._servers, []
+        for server in reversed(servers):
+            await server.close()
+        graph, self._graph = self._graph, []
+        for xlator in graph:
+            await servers[0].run(xlator.fini())
+
+    async def __aenter__(self) -> Brick:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # -- looking in -------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        """Tell what is going on.
+
+        Returns:
+            ``fds``, ``open_files``, ``open_directories``, ``locks`` and ``pending``, all numbers: what
+            clients hold by their connections' tables, what is open on the machine, what is locked,
+            and how many calls are under way; and ``clients``, one entry for each.
+        """
+        clients = []
+        for served in self._servers[0].clients if self._servers else ():
+            session = served.session
+            assert isinstance(session, Connection)
+            clients.append(
+                {
+                    "name": session.name,
+                    "uid": session.client.uid if session.client is not None else None,
+                    "fds": len(session.fds),
+                    "pending": served.running,
+                    "queued_bytes": session.connection.queued_bytes,
+                }
+            )
+        found: dict[str, Any] = {
+            "url": self.url,
+            "fds": sum(client["fds"] for client in clients),
+            "pending": sum(client["pending"] for client in clients),
+            "locks": 0,
+            "clients": clients,
+        }
+        for xlator in self._graph:
+            counts = getattr(xlator, "counts", None)
+            if counts is not None:
+                found.update(counts())
+        return found

@@ -1,0 +1,233 @@
+"""protocol/server: the file operations of a connection, wound to the top of the brick's graph.
+
+What an operation looks like on the wire says the table of :mod:`glusterio.wire.fops`; how it is wound
+says the table at the end of this file, by one of a few kinds. Everything that goes wrong in an
+operation becomes its reply's ``op_errno``.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from glusterio.brick.connection import Connection, Procedure
+from glusterio.brick.fds import OpenFd
+from glusterio.errors import RemoteProtocolError, fs_error
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.rpc.service import Request
+from glusterio.traps import Coro
+from glusterio.types import NULL_GFID, Buffer
+from glusterio.wire.credentials import Credentials
+from glusterio.wire.fops import FOPS as SPECS
+from glusterio.wire.fops import FopSpec
+from glusterio.wire.fops.data import ReadReply, ReadRequest, WriteRequest
+from glusterio.wire.fops.files import ChangedReply, CommonReply, FlushRequest
+from glusterio.wire.iatt import ZERO_IATT
+from glusterio.wire.messages import decode_with_tail, encode, failure
+from glusterio.wire.programs import ANONYMOUS_FD, CRASHING_FOPS, FOPS, REFUSED_FOPS, Fop
+from glusterio.xlators.base import Xlator
+
+log = logging.getLogger("glusterio.brick")
+
+#: How one kind of operation is wound: connection, frame, request and raw data in; the reply and the
+#: raw data behind it out.
+Winding = Callable[[Connection, Frame, Any, memoryview], Coro[tuple[Any, Buffer]]]
+
+_NO_DATA: Final = b""
+
+#: On whose behalf a brick closes what a client left: nobody's. The empty lock owner of its FLUSH
+#: stands for all owners.
+_THE_BRICK: Final = Credentials(0, 0, 0)
+
+
+class FopProgram:
+    """The program of the file operations.
+
+    Args:
+        top: the top of the brick's graph.
+    """
+
+    name = "GlusterFS 4.x v1"
+    program = FOPS
+
+    def __init__(self, top: Xlator) -> None:
+        self._top = top
+        self._procedures: dict[int, Procedure] = {
+            fop: self._procedure(SPECS[fop], self._winding(fop)) for fop in SERVED
+        }
+
+    def find(self, procedure: int) -> Procedure | None:
+        """Return what answers a procedure, ``None`` when nothing does."""
+        return self._procedures.get(procedure)
+
+    def _procedure(self, spec: FopSpec, wind: Winding) -> Procedure:
+        async def procedure(connection: Connection, request: Request) -> Sequence[Buffer]:
+            if connection.client is None:
+                raise RemoteProtocolError("a file operation before SETVOLUME")
+            caller = connection.caller(request)
+            message, tail = decode_with_tail(
+                spec.request_class, memoryview(request.record), request.body
+            )
+            frame = Frame(identity=caller, client=connection.client)
+            try:
+                reply, data = await wind(connection, frame, message, tail)
+                body = encode(reply)
+            except OSError as error:
+                body = encode(failure(spec.reply_class, error.errno or errno.EIO))
+                return (body,)
+            except Exception:
+                log.exception("%s: %s failed", connection.name, spec.request_class.__name__)
+                return (encode(failure(spec.reply_class, errno.EIO)),)
+            return (body, data) if len(data) else (body,)
+
+        return procedure
+
+    # -- the kinds --------------------------------------------------------------------------------
+
+    def _winding(self, fop: Fop) -> Winding:
+        special = _SPECIAL.get(fop)
+        if special is not None:
+            return special.__get__(self)  # type: ignore[no-any-return]
+        method = getattr(self._top, fop.name.lower(), None)
+        if method is None:
+            return self._unsupported
+        if "fd" in SPECS[fop].request_class._fields:
+            return self._on_fd(method)
+        return self._on_gfid(method)
+
+    @staticmethod
+    async def _unsupported(
+        connection: Connection, frame: Frame, message: Any, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        raise fs_error(errno.ENOSYS)
+
+    @staticmethod
+    def _on_gfid(method: Callable[..., Coro[Any]]) -> Winding:
+        async def wind(
+            connection: Connection, frame: Frame, message: Any, tail: memoryview
+        ) -> tuple[Any, Buffer]:
+            return await method(frame, message), _NO_DATA
+
+        return wind
+
+    def _on_fd(self, method: Callable[..., Coro[Any]]) -> Winding:
+        async def wind(
+            connection: Connection, frame: Frame, message: Any, tail: memoryview
+        ) -> tuple[Any, Buffer]:
+            async def call(fd: Fd) -> Any:
+                return await method(frame, fd, message)
+
+            return await self._with_fd(connection, frame, message, call), _NO_DATA
+
+        return wind
+
+    async def _with_fd(
+        self,
+        connection: Connection,
+        frame: Frame,
+        message: Any,
+        call: Callable[[Fd], Coro[Any]],
+    ) -> Any:
+        """Call with the fd that a message names, which lives as long as the call."""
+        if message.fd == ANONYMOUS_FD:
+            return await call(Fd(message.gfid, anonymous=True))
+        opened = connection.fds.use(message.fd)
+        try:
+            return await call(opened.fd)
+        finally:
+            if connection.fds.done(opened):
+                await self._close(frame, opened)
+
+    # -- what is special --------------------------------------------------------------------------
+
+    async def _null(
+        self, connection: Connection, frame: Frame, message: Any, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        return SPECS[Fop.NULL].reply_class(), _NO_DATA
+
+    async def _open(
+        self, connection: Connection, frame: Frame, message: Any, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        fd = Fd(message.gfid, message.flags)
+        reply = await self._top.open(frame, fd, message)
+        return reply._replace(fd=connection.fds.add(fd, False)), _NO_DATA
+
+    async def _opendir(
+        self, connection: Connection, frame: Frame, message: Any, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        fd = Fd(message.gfid)
+        reply = await self._top.opendir(frame, fd, message)
+        return reply._replace(fd=connection.fds.add(fd, True)), _NO_DATA
+
+    async def _create(
+        self, connection: Connection, frame: Frame, message: Any, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        fd = Fd(NULL_GFID, message.flags)
+        reply = await self._top.create(frame, fd, message)
+        return reply._replace(fd=connection.fds.add(fd, False)), _NO_DATA
+
+    async def _read(
+        self, connection: Connection, frame: Frame, message: ReadRequest, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        async def call(fd: Fd) -> Any:
+            return await self._top.readv(frame, fd, message.size, message.offset)
+
+        data, stat, eof = await self._with_fd(connection, frame, message, call)
+        reply = ReadReply(len(data), errno.ENOENT if eof else 0, stat or ZERO_IATT, len(data))
+        return reply, data
+
+    async def _write(
+        self, connection: Connection, frame: Frame, message: WriteRequest, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        async def call(fd: Fd) -> Any:
+            return await self._top.writev(frame, fd, tail, message.offset)
+
+        written, before, after = await self._with_fd(connection, frame, message, call)
+        reply = ChangedReply(written, 0, None, before or ZERO_IATT, after or ZERO_IATT)
+        return reply, _NO_DATA
+
+    async def _release(
+        self, connection: Connection, frame: Frame, message: Any, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        """Close a descriptor. It always works, even for one that is not open."""
+        opened = connection.fds.remove(message.fd)
+        if opened is not None:
+            await self._close(frame, opened)
+        return CommonReply(), _NO_DATA
+
+    async def _close(self, frame: Frame, opened: OpenFd) -> None:
+        if opened.is_directory:
+            await self._top.releasedir(frame, opened.fd)
+        else:
+            await self._top.release(frame, opened.fd)
+
+    # -- the end of a connection ------------------------------------------------------------------
+
+    async def close_all(self, connection: Connection) -> None:
+        """Close every descriptor of a client that has gone. Nothing of its is running."""
+        frame = Frame(identity=_THE_BRICK, client=connection.client)
+        for opened in connection.fds.remove_all():
+            try:
+                if not opened.is_directory:
+                    await self._top.flush(frame, opened.fd, FlushRequest(opened.fd.gfid, 0))
+            except OSError as error:
+                log.warning("%s: flushing %r: %s", connection.name, opened.fd, error)
+            await self._close(frame, opened)
+
+
+_SPECIAL: Final[dict[Fop, Any]] = {
+    Fop.NULL: FopProgram._null,
+    Fop.OPEN: FopProgram._open,
+    Fop.OPENDIR: FopProgram._opendir,
+    Fop.CREATE: FopProgram._create,
+    Fop.READ: FopProgram._read,
+    Fop.WRITE: FopProgram._write,
+    Fop.RELEASE: FopProgram._release,
+    Fop.RELEASEDIR: FopProgram._release,
+}
+
+#: What a brick of GlusterFS 10 answers, but for what kills it.
+SERVED: Final = frozenset(SPECS) - CRASHING_FOPS - REFUSED_FOPS
