@@ -27,7 +27,7 @@ from glusterio.lifecycle.drain import DrainAction, plan
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
 from glusterio.lifecycle.states import HandleEvent, SessionEvent, SessionState
-from glusterio.traps import Wait
+from glusterio.traps import Gather, Wait
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -147,13 +147,15 @@ class Ending:
 
     async def _drain(self) -> None:
         core, session = self._core, self._session
+        closing = []
         for item in plan(session.handles()):
             handle = item.handle
             self._drained.setdefault(handle.number, handle)
             if item.action is DrainAction.RELEASE:
-                await close_handle(core, Frame(), handle)
+                closing.append(close_handle(core, Frame(), handle))
             elif item.action is DrainAction.DROP:
                 session.move(handle, HandleEvent.DROP)
+        await Gather(closing)  # every RELEASE at once; close_handle itself does not wait
         waiting = list(self._drained.values())
         for handle in waiting:
             if not await Wait(handle.gone, self._left()):

@@ -101,7 +101,7 @@ class Connection(RecordStream):
         self.pending[reply.xid] = reply
         self._outgoing.append((reply, list(reply.packet)))
 
-    def data_to_send(self, limit: int = 64) -> list[Packet]:
+    def data_to_send(self, limit: int = 512) -> list[Packet]:
         """Return up to ``limit`` buffers to be sent next, in order; empty when there are none."""
         outgoing = self._outgoing
         if len(outgoing) == 1:

@@ -309,6 +309,9 @@ class AioDriver:
     def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         return self.loop.call_later(seconds, callback)
 
+    def corked(self) -> AbstractContextManager[Any]:
+        return self.lock  # nothing is sent before the end of the turn, anyway
+
     def submit(self, reply: Reply) -> None:
         wire = reply.connection.link
         if wire is None:

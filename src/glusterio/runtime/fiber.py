@@ -68,6 +68,9 @@ class Driver(Protocol):
     def submit(self, reply: Reply) -> None:
         """Send a request. Its fiber is set; the connection completes it. May raise."""
 
+    def corked(self) -> AbstractContextManager[Any]:
+        """While in it, what this thread submits is queued; then it is sent in few system calls."""
+
     def abandon(self, reply: Reply) -> None:
         """Let go of a request, as in :meth:`glusterio.rpc.connection.Connection.abandon`."""
 
@@ -299,8 +302,9 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
     children = [Fiber(coro, driver, fiber.home, child_done) for coro in coroutines]
     fiber.children = children
     fiber.trap = trap
-    for child in children:
-        child.step()
+    with driver.corked():
+        for child in children:
+            child.step()
     return None
 
 

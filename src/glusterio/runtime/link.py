@@ -78,6 +78,15 @@ class Link:
                 return True
             return self._send()
 
+    def hold(self, reply: Reply) -> None:
+        """Queue a request; :meth:`flush` sends it.
+
+        Raises:
+            ConnectionLostError: the connection has ended.
+        """
+        with self.sending:
+            self.connection.submit(reply)
+
     def flush(self) -> bool:
         """Send what is queued. Returns whether something is left."""
         with self.sending:

@@ -38,7 +38,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -141,6 +141,9 @@ class ThreadsDriver:
             call.fiber = fiber
         depth = self._home_of.__dict__
         depth["calls"] = depth.get("calls", 0) + 1
+        held = depth.pop("corked", None)
+        if held is not None:  # a run inside a step: what it waits for must go out
+            self._send_held(held)
         try:
             fiber.step()
             while not fiber.done:
@@ -154,6 +157,8 @@ class ThreadsDriver:
             raise
         finally:
             depth["calls"] -= 1
+            if held is not None:
+                depth["corked"] = held
         return fiber.result()
 
     def start_detached(
@@ -457,9 +462,36 @@ class ThreadsDriver:
             raise ConnectionLostError(
                 f"{reply.connection.name}: not connected", may_have_happened=False
             )
-        if link.submit(reply):
-            with contextlib.suppress(OSError, ValueError):  # closed since: its requests have failed
-                self._poller.modify(link.sock, _BOTH)
+        held: set[Link] | None = self._home_of.__dict__.get("corked")
+        if held is not None:
+            link.hold(reply)
+            held.add(link)
+        elif link.submit(reply):
+            self._watch_writing(link)
+
+    def _watch_writing(self, link: Link) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed since: its requests have failed
+            self._poller.modify(link.sock, _BOTH)
+
+    @contextlib.contextmanager
+    def corked(self) -> Iterator[None]:
+        state = self._home_of.__dict__
+        if "corked" in state:  # the outermost sends
+            yield
+            return
+        held: set[Link] = set()
+        state["corked"] = held
+        try:
+            yield
+        finally:
+            del state["corked"]
+            self._send_held(held)
+
+    def _send_held(self, held: set[Link]) -> None:
+        while held:
+            link = held.pop()
+            if link.flush():
+                self._watch_writing(link)
 
     def abandon(self, reply: Reply) -> None:
         link = reply.connection.link
