@@ -17,7 +17,8 @@ import sys
 from collections.abc import Sequence
 
 from glusterio.brick.handshake import Access
-from glusterio.brick.main import MANAGEMENT_PORT, Brick
+from glusterio.brick.main import Brick
+from glusterio.brick.management import MANAGEMENT_PORT
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from glusterio.brick.connection import Connection, Programs
 from glusterio.brick.handshake import Access, Handshake, Offer
-from glusterio.brick.management import Management, Volume
+from glusterio.brick.management import MANAGEMENT_PORT, Management, Volume
 from glusterio.brick.server import FopProgram
-from glusterio.runtime.serve import Endpoint, Server
+from glusterio.brick.volfiles import brick_volfile
+from glusterio.graph.graph import Graph, build
+from glusterio.graph.volfile import parse
+from glusterio.runtime.serve import Server
 from glusterio.traps import Event
 from glusterio.xlators.base import Services, Xlator
 from glusterio.xlators.posix import Posix
 
-#: Where glusterd listens.
-MANAGEMENT_PORT = 24007
+log = logging.getLogger("glusterio.brick")
+
+#: The translators of bricks.
+XLATORS: Mapping[str, Callable[..., Xlator]] = {Posix.xlator_type: Posix}
 
 
 class Brick:
@@ -58,8 +65,7 @@ class Brick:
         self.volume = volume or os.path.basename(self.directory) or "root"
         if "/" in self.volume or self.volume.split() != [self.volume]:
             raise ValueError(f"no name for a volume: {self.volume!r}")
-        if self.directory.split() != [self.directory]:
-            raise ValueError(f"no name for a brick, for the space in it: {self.directory!r}")
+        brick_volfile(self.volume, self.directory)  # both can be written
         self.host = host
         self.port = port
         self.brick_port = brick_port
@@ -68,7 +74,7 @@ class Brick:
         self._volume_id = volume_id
         self._ping_timeout = ping_timeout
         self._servers: list[Server] = []
-        self._graph: list[Xlator] = []
+        self._graph: Graph[Xlator] | None = None
 
     @property
     def url(self) -> str:
@@ -92,56 +98,47 @@ class Brick:
             raise
 
     async def _start(self) -> None:
-        options = {"directory": self.directory}
-        if self._volume_id is not None:
-            options["volume-id"] = str(self._volume_id)
-        posix = Posix(
-            f"{self.volume}-posix", options, (), Services(new_event=Event, volume=self.volume)
-        )
-        self._graph = [posix]
-        fops = FopProgram(self._graph[-1])
+        text = brick_volfile(self.volume, self.directory, self._volume_id)
+        self._graph = build(parse(text), XLATORS, Services(new_event=Event, volume=self.volume))
+        fops = FopProgram(self._graph.top)
         offer = Offer(self.directory, uuid.UUID(int=0), self._access)
         programs = Programs([fops, Handshake(offer).program()])
-
-        def accept_client(endpoint: Endpoint) -> Connection:
-            return Connection(endpoint, programs, fops.close_all)
-
-        server = Server(accept_client)
+        server = Server(lambda endpoint: Connection(endpoint, programs, fops.close_all))
         self._servers.append(server)
-        for xlator in self._graph:
-            await server.run(xlator.init())
-        offer.volume_id = posix.volume_id
+        await server.run(self._graph.init())
+        offer.volume_id = self._marked_id()
         offer.ready = True
         self.brick_port = await server.listen(self.host, self.brick_port)
 
         entry = Volume(
-            self.volume,
-            self.directory,
-            self.host,
-            posix.volume_id,
-            self.brick_port,
-            self._ping_timeout,
-            self._access.login,
+            name=self.volume,
+            path=self.directory,
+            host=self.host,
+            volume_id=offer.volume_id,
+            port=self.brick_port,
+            ping_timeout=self._ping_timeout,
+            login=self._access.login,
         )
         managed = Management(entry).programs()
-
-        def accept_asker(endpoint: Endpoint) -> Connection:
-            return Connection(endpoint, managed)
-
-        management = Server(accept_asker)
+        management = Server(lambda endpoint: Connection(endpoint, managed))
         self._servers.append(management)
-        self.port = await management.listen(self.host, self.port)
+        entry.management_port = self.port = await management.listen(self.host, self.port)
         if self._unix is not None:
             management.listen_unix(self._unix)
+
+    def _marked_id(self) -> uuid.UUID:
+        assert self._graph is not None
+        return next(each.volume_id for each in self._graph.leaves if isinstance(each, Posix))
 
     async def stop(self) -> None:
         """Stop accepting, close every client and what it had open, and end. Harmless when repeated."""
         servers, self._servers = self._servers, []
         for server in reversed(servers):
             await server.close()
-        graph, self._graph = self._graph, []
-        for xlator in graph:
-            await servers[0].run(xlator.fini())
+        graph, self._graph = self._graph, None
+        if graph is not None and servers:
+            for error in await servers[0].run(graph.fini()):
+                log.error("ending the brick's graph: %s", error)
 
     async def __aenter__(self) -> Brick:
         await self.start()
@@ -180,7 +177,7 @@ class Brick:
             "locks": 0,
             "clients": clients,
         }
-        for xlator in self._graph:
+        for xlator in self._graph.xlators if self._graph is not None else ():
             counts = getattr(xlator, "counts", None)
             if counts is not None:
                 found.update(counts())

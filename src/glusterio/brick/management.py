@@ -33,6 +33,9 @@ from glusterio.wire.handshake import (
 from glusterio.wire.programs import HANDSHAKE, PORTMAP, HandshakeProc, PortmapProc
 from glusterio.wire.xdr import raw
 
+#: Where glusterd listens.
+MANAGEMENT_PORT = 24007
+
 #: Addresses that mean "all of this machine's".
 _ANY = frozenset({"", "0.0.0.0", "::"})
 
@@ -47,6 +50,7 @@ class Volume:
         host: the address on which it listens.
         volume_id: its id.
         port: the brick's port; 0 while it does not run.
+        management_port: the port on which this is told.
         ping_timeout: what clients are told, in seconds.
         login: what clients are told to log in with.
     """
@@ -56,6 +60,7 @@ class Volume:
     host: str
     volume_id: uuid.UUID
     port: int = 0
+    management_port: int = 0
     ping_timeout: int = 42
     login: tuple[str, str] | None = field(default=None, repr=False)
 
@@ -107,6 +112,7 @@ class Management:
             volume.name,
             "127.0.0.1" if host in _ANY else host,
             volume.path,
+            port=0 if volume.management_port == MANAGEMENT_PORT else volume.port,
             ping_timeout=volume.ping_timeout,
             login=volume.login,
         )

@@ -5,18 +5,39 @@ The grammar is GlusterFS's (libglusterfs/src/graph.y).
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
+
+#: A word that may stand without quotes: no keyword of the grammar itself is.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
+_KEYWORDS = frozenset({"volume", "end-volume", "type", "option", "subvolumes", "subvolumeS"})
+#: What no volfile can hold; GlusterFS runs what stands between backticks.
+_IMPOSSIBLE = re.compile("[\x00-\x1f\x7f`]")
+
+
+def quoted(word: str) -> str:
+    """Write a word so that it is read as one.
+
+    Raises:
+        ValueError: it cannot be written.
+    """
+    if not word or _IMPOSSIBLE.search(word):
+        raise ValueError(f"no volfile can hold {word!r}")
+    if _PLAIN.fullmatch(word) and word not in _KEYWORDS:
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def section(
     name: str, xlator_type: str, options: Mapping[str, str], subvolumes: Sequence[str] = ()
 ) -> str:
     """Write one translator's section."""
-    lines = [f"volume {name}", f"    type {xlator_type}"]
-    lines += [f"    option {key} {value}" for key, value in options.items()]
+    lines = [f"volume {quoted(name)}", f"    type {xlator_type}"]
+    lines += [f"    option {key} {quoted(value)}" for key, value in options.items()]
     if subvolumes:
-        lines.append(f"    subvolumes {' '.join(subvolumes)}")
+        lines.append(f"    subvolumes {' '.join(map(quoted, subvolumes))}")
     return "\n".join([*lines, "end-volume", ""])
 
 
@@ -25,6 +46,7 @@ def client_volfile(
     host: str,
     path: str,
     *,
+    port: int = 0,
     ping_timeout: int = 42,
     login: tuple[str, str] | None = None,
 ) -> str:
@@ -34,6 +56,8 @@ def client_volfile(
         volume: the volume's name.
         host: where the client finds the brick.
         path: the brick's name, which is the path of its directory.
+        port: the brick's port, for clients that shall not ask for it; GlusterFS's own ask on port
+            24007 only.
         ping_timeout: seconds of silence after which the brick counts as dead.
         login: user name and password for SETVOLUME.
     """
@@ -45,6 +69,8 @@ def client_volfile(
         "transport.address-family": "inet6" if ":" in host else "inet",
         "send-gids": "true",
     }
+    if port:
+        options["remote-port"] = str(port)
     if login is not None:
         options["username"], options["password"] = login
     return section(f"{volume}-client-0", "protocol/client", options)
