@@ -1,0 +1,308 @@
+"""The gate, the count, the ledger: one call at a time, then from many threads at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import pytest
+
+from glusterio.errors import (
+    ForkedSessionError,
+    HandleClosedError,
+    HandleStaleError,
+    LocalProtocolError,
+    SessionClosedError,
+)
+from glusterio.lifecycle.handle import HandleKind
+from glusterio.lifecycle.invariants import violations
+from glusterio.lifecycle.session import Call, Session
+from glusterio.lifecycle.states import HandleEvent, HandleState, SessionEvent, SessionState
+from tests.lifecycle.driven import Driven, active, handle_in, session_in
+
+
+@pytest.mark.parametrize("state", SessionState, ids=lambda state: state.name)
+def test_only_an_active_session_admits_and_reserves(state: SessionState) -> None:
+    session = session_in(state)
+    if state is SessionState.ACTIVE:
+        call = session.admit("stat")
+        assert (call.number, call.op, call.handle) == (1, "stat", None)
+        assert session.calls_under_way() == [call]
+        return
+    wanted = ForkedSessionError if state is SessionState.FORKED else SessionClosedError
+    uses: list[Callable[[], object]] = [
+        lambda: session.admit("stat"),
+        lambda: session.reserve(HandleKind.FILE, "/f"),
+    ]
+    for use in uses:
+        with pytest.raises(wanted) as caught:
+            use()
+        assert type(caught.value) is wanted
+        assert "volume gv0" in str(caught.value)
+    assert not session.calls
+    assert not session.ledger
+    assert session.calls_admitted == session.handles_reserved == 0
+
+
+@pytest.mark.parametrize("state", HandleState, ids=lambda state: state.name)
+def test_only_an_open_handle_is_borrowed(state: HandleState) -> None:
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, state)
+    if state is HandleState.OPEN:
+        first, second = session.admit("read", handle), session.admit("write", handle)
+        assert handle.refs == 2
+        session.leave(first)
+        session.leave(second)
+    else:
+        error = HandleStaleError if state is HandleState.STALE else HandleClosedError
+        with pytest.raises(error, match="/f"):
+            session.admit("read", handle)
+    assert handle.refs == 0
+    assert session.calls == {}
+    assert session.admit("stat").number == (3 if state is HandleState.OPEN else 1)
+
+
+def test_a_closed_session_is_told_before_a_closed_handle() -> None:
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, HandleState.CLOSING)
+    session.close_gate()
+    with pytest.raises(SessionClosedError):
+        session.admit("read", handle)
+
+
+def test_leaving_twice_is_a_defect() -> None:
+    session, handle, call = active()
+    other = session.admit("read", handle)
+    session.leave(call)
+    with pytest.raises(LocalProtocolError, match="left twice"):
+        session.leave(call)
+    assert handle.refs == 1
+    with pytest.raises(LocalProtocolError):
+        session.leave(Call(other.number + 1, "read", handle))
+    assert handle.refs == 1
+
+
+def test_the_gate_is_closed_by_one() -> None:
+    session = session_in(SessionState.ACTIVE)
+    call = session.admit("stat")
+    assert session.close_gate() is True
+    assert not session.idle
+    assert session.close_gate() is False
+    with pytest.raises(LocalProtocolError, match="1 calls have not left"):
+        session.apply(SessionEvent.SETTLED)
+    assert session.state is SessionState.SETTLING
+    session.leave(call)
+    assert session.idle
+    session.apply(SessionEvent.SETTLED)
+
+
+@pytest.mark.parametrize(
+    "state", [SessionState.NEW, SessionState.CONNECTING, SessionState.ACTIVE], ids=lambda s: s.name
+)
+def test_a_gate_that_closes_over_nothing_is_idle_at_once(state: SessionState) -> None:
+    session = session_in(state)
+    assert not session.idle
+    assert session.close_gate()
+    assert session.idle
+
+
+def test_the_connecting_is_a_call_that_the_close_settles() -> None:
+    session = Driven()
+    call = session.begin_connect()
+    with pytest.raises(LocalProtocolError):
+        session.begin_connect()
+    assert session.calls_under_way() == [call]
+    assert session.close_gate()
+    assert not session.idle
+    with pytest.raises(LocalProtocolError):
+        session.apply(SessionEvent.CONNECTED)
+    session.leave(call)
+    assert session.idle
+    with pytest.raises(LocalProtocolError):
+        session.begin_connect()
+
+
+def test_the_drain_is_over_when_the_ledger_is_empty() -> None:
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, HandleState.OPEN)
+    session.close_gate()
+    session.apply(SessionEvent.SETTLED)
+    with pytest.raises(LocalProtocolError, match="1 handles are still in the ledger"):
+        session.apply(SessionEvent.DRAINED)
+    assert session.begin_close(handle) is True
+    assert session.begin_close(handle) is False
+    assert handle.idle
+    session.move(handle, HandleEvent.RELEASED)
+    session.apply(SessionEvent.DRAINED)
+
+
+def test_a_closing_handle_waits_for_its_borrowers() -> None:
+    session, handle, call = active()
+    other = session.admit("write", handle)
+    assert session.begin_close(handle)
+    session.leave(call)
+    assert not handle.idle
+    session.leave(other)
+    assert handle.idle
+
+
+@pytest.mark.parametrize("state", HandleState, ids=lambda state: state.name)
+def test_closing_begins_once_and_only_where_there_is_something_to_close(state: HandleState) -> None:
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, state)
+    assert session.begin_close(handle) is (state in (HandleState.OPEN, HandleState.STALE))
+    assert session.begin_close(handle) is False
+
+
+@pytest.mark.parametrize("first", [HandleEvent.SEND, HandleEvent.ABANDON], ids=lambda e: e.name)
+def test_a_late_reply_goes_straight_to_closing(first: HandleEvent) -> None:
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, HandleState.OPENING)
+    if first is HandleEvent.ABANDON:
+        session.move(handle, first)
+    session.close_gate()
+    assert session.move(handle, HandleEvent.OPENED) is HandleState.CLOSING
+    assert handle.idle
+    assert session.records[-1].event == "LATE"
+    with pytest.raises(SessionClosedError):
+        session.admit("read", handle)
+
+
+def test_numbers_are_never_used_twice() -> None:
+    session = session_in(SessionState.ACTIVE)
+    numbers = []
+    for state in (HandleState.CLOSED, HandleState.OPEN, HandleState.CLOSED):
+        numbers.append(handle_in(session, state).number)
+        call = session.admit("x")
+        session.leave(call)
+    assert numbers == [1, 2, 3]
+    assert session.calls_admitted == 3
+
+
+# --------------------------------------------------------------------------------------------- fork
+
+
+class Unusable:
+    """A lock that a thread holds which does not exist here."""
+
+    def __enter__(self) -> None:
+        raise AssertionError("this would never return")
+
+    def __exit__(self, *args: object) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("state", SessionState, ids=lambda state: state.name)
+def test_a_child_process_finds_its_parents_session_dead(state: SessionState) -> None:
+    session = session_in(state)
+    if state is SessionState.ACTIVE:
+        session.admit("read", handle_in(session, HandleState.OPEN))
+    records = len(session.records)
+    session._lock = Unusable()
+    session.forked(nullcontext())
+    session.forked(nullcontext())
+    assert not session.calls
+    assert not session.ledger
+    assert len(session.records) == records  # the trace is the parent's
+    assert violations(session) == []
+    if state is SessionState.CLOSED:
+        assert session.state is SessionState.CLOSED
+        assert session.close_gate() is False
+        return
+    assert session.state is SessionState.FORKED
+    with pytest.raises(ForkedSessionError, match="parent process"):
+        session.close_gate()
+    with pytest.raises(ForkedSessionError):
+        session.admit("stat")
+
+
+# ------------------------------------------------------------------------------------------ threads
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_the_gate_against_many_threads(attempt: int) -> None:
+    lock = threading.Lock()
+    session = Session(lock, threading.Event)
+    idle = session.idle
+    assert isinstance(idle, threading.Event)
+    session.apply(SessionEvent.CONNECT)
+    session.apply(SessionEvent.CONNECTED)
+    handle = handle_in(session, HandleState.OPEN)
+    start = threading.Barrier(9)
+    closed: list[int] = []
+    admitted = [0] * 8
+    wrong: list[str] = []
+
+    def work(number: int) -> None:
+        start.wait()
+        while True:
+            try:
+                call = session.admit("read", handle)
+            except SessionClosedError:
+                break
+            admitted[number] += 1
+            if idle.is_set():
+                wrong.append("idle, but a call is under way")
+            session.leave(call)
+        if session.close_gate():
+            closed.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    if session.close_gate():
+        closed.append(-1)
+    assert idle.wait(10)
+    with lock:
+        counted = session.calls_admitted
+        assert session.calls == {}
+    for thread in threads:
+        thread.join()
+    assert closed == [-1]
+    assert wrong == []
+    assert counted == session.calls_admitted == sum(admitted)
+    assert handle.refs == 0
+    assert violations(session) == []
+
+
+def test_closing_a_handle_against_many_threads() -> None:
+    session = Session(threading.Lock(), threading.Event)
+    session.apply(SessionEvent.CONNECT)
+    session.apply(SessionEvent.CONNECTED)
+    for _ in range(20):
+        handle = handle_in(session, HandleState.OPEN)
+        start = threading.Barrier(6)
+        closers: list[int] = []
+        wrong: list[str] = []
+
+        def work(
+            number: int,
+            handle: object = handle,
+            start: threading.Barrier = start,
+            closers: list[int] = closers,
+            wrong: list[str] = wrong,
+        ) -> None:
+            start.wait()
+            for _ in range(number * 3):
+                try:
+                    call = session.admit("read", handle)  # type: ignore[arg-type]
+                except HandleClosedError:
+                    break
+                if handle.idle.is_set():  # type: ignore[attr-defined]
+                    wrong.append("idle, but borrowed")
+                session.leave(call)
+            if session.begin_close(handle):  # type: ignore[arg-type]
+                closers.append(number)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        assert handle.idle.wait(10)
+        for thread in threads:
+            thread.join()
+        assert len(closers) == 1
+        assert wrong == []
+        assert handle.refs == 0
+        session.move(handle, HandleEvent.RELEASED)
