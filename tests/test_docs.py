@@ -1,0 +1,37 @@
+"""The documentation says what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_diagrams_are_those_of_the_tables() -> None:
+    path = ROOT / "tools" / "state_diagrams.py"
+    spec = importlib.util.spec_from_file_location("state_diagrams", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, text in module.descriptions().items():
+        assert (module.DIAGRAMS / f"{name}.dot").read_text(encoding="utf-8") == text
+        svg = (module.DIAGRAMS / f"{name}.svg").read_text(encoding="utf-8")
+        drawn = set(re.findall(r">([A-Z]{4,})<", svg))
+        named = set(re.findall(r"\b([A-Z]{4,})\b", text))
+        assert drawn == named, "the picture is not that of the description: draw it again"
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if not target.startswith(("http:", "https:")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
