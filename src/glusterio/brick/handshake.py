@@ -26,7 +26,7 @@ from glusterio.wire.handshake import (
 from glusterio.wire.programs import FOPS, HANDSHAKE, HandshakeProc
 
 #: The version of the locks of a client, which has not meant anything for a long time.
-LK_VERSION = "1"
+LK_VERSION = "0"
 
 
 @dataclass(frozen=True)

@@ -93,16 +93,10 @@ class FopProgram:
             return special.__get__(self)  # type: ignore[no-any-return]
         method = getattr(self._top, fop.name.lower(), None)
         if method is None:
-            return self._unsupported
+            return _refusing(_UNSUPPORTED.get(fop, errno.ENOSYS))
         if "fd" in SPECS[fop].request_class._fields:
             return self._on_fd(method)
         return self._on_gfid(method)
-
-    @staticmethod
-    async def _unsupported(
-        connection: Connection, frame: Frame, message: Any, tail: memoryview
-    ) -> tuple[Any, Buffer]:
-        raise fs_error(errno.ENOSYS)
 
     @staticmethod
     def _on_gfid(method: Callable[..., Coro[Any]]) -> Winding:
@@ -217,6 +211,18 @@ class FopProgram:
                 log.warning("%s: flushing %r: %s", connection.name, opened.fd, error)
             await self._close(frame, opened)
 
+
+def _refusing(number: int) -> Winding:
+    async def wind(
+        connection: Connection, frame: Frame, message: Any, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        raise fs_error(number)
+
+    return wind
+
+
+#: What an operation that no translator of the graph offers is refused with, if not with ENOSYS.
+_UNSUPPORTED: Final = {Fop.IPC: errno.EOPNOTSUPP}
 
 _SPECIAL: Final[dict[Fop, Any]] = {
     Fop.NULL: FopProgram._null,

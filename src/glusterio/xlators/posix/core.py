@@ -48,7 +48,8 @@ def operation(method: Callable[P, Coro[T]]) -> Callable[P, Coro[T]]:
 def iatt_of(status: os.stat_result, gfid: Gfid) -> Iatt:
     """Turn a file's status into its attributes.
 
-    The handle is one of a file's links, but none that counts.
+    The handle is one of a file's links, but none that counts. A device's number travels as GlusterFS
+    writes it (libglusterfs/src/glusterfs/iatt.h, ``ia_makedev``).
     """
     is_directory = stat.S_ISDIR(status.st_mode)
     atime, atime_nsec = divmod(status.st_atime_ns, _SECOND)
@@ -59,7 +60,7 @@ def iatt_of(status: os.stat_result, gfid: Gfid) -> Iatt:
         _VALID,
         int.from_bytes(gfid[8:], "big"),
         status.st_dev,
-        status.st_rdev,
+        os.major(status.st_rdev) << 32 | os.minor(status.st_rdev),
         status.st_size,
         status.st_blocks,
         0,

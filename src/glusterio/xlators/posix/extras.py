@@ -60,7 +60,7 @@ class ExtraAnswers(Opening):
             elif key == OPEN_FD_COUNT:
                 answers[key] = UInt(self._open_counts.get(gfid, 0))
             elif key in _LOCK_COUNTS:
-                answers[key] = UInt(0)
+                answers[key] = 0
             elif key.startswith(_NAMESPACES) and not is_private(key):
                 wanted.append(key)
         if wanted or LIST_XATTR in xdata:

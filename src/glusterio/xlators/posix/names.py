@@ -81,7 +81,13 @@ class NameOperations(ExtraAnswers, Opening):
 
     def _lookup_gfid(self, frame: Frame, request: LookupRequest) -> LookupReply:
         gfid = request.gfid
-        status = self.handles.stat(gfid)
+        if gfid == NULL_GFID:
+            raise fs_error(errno.EINVAL)
+        try:
+            status = self.handles.stat(gfid)
+        except OSError as error:
+            # Other operations say ESTALE. This one asks whether there is such a file.
+            raise fs_error(errno.ENOENT if error.errno == errno.ESTALE else errno.EIO) from None
         return LookupReply(
             xdata=self._answers(frame, gfid, status, request.xdata), stat=iatt_of(status, gfid)
         )
