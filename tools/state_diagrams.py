@@ -40,7 +40,9 @@ digraph {name} {{
 Table = Mapping[Any, Mapping[Any, Any]]
 
 
-def dot(name: str, table: Table, fills: Mapping[IntEnum, str], layout: str, skip: Any = None) -> str:
+def dot(
+    name: str, table: Table, fills: Mapping[IntEnum, str], layout: str, skip: Any = None
+) -> str:
     """Describe one machine in Graphviz's language.
 
     Args:
@@ -104,9 +106,7 @@ def main() -> int:
                 stale.append(str(path))
             continue
         path.write_text(text, encoding="utf-8")
-        subprocess.run(
-            ["dot", "-Tsvg", str(path), "-o", str(path.with_suffix(".svg"))], check=True
-        )
+        subprocess.run(["dot", "-Tsvg", str(path), "-o", str(path.with_suffix(".svg"))], check=True)
     if stale:
         print("not what the tables give: " + ", ".join(stale), file=sys.stderr)
         return 1

@@ -302,8 +302,11 @@ class ThreadsDriver:
         when = until
         if self._timers:
             with self.lock:
-                if self._timers and (when is None or self._timers[0][0] < when):
-                    when = self._timers[0][0]
+                timers = self._timers
+                while timers and timers[0][2].callback is None:
+                    heapq.heappop(timers)  # cancelled: most time-outs never happen
+                if timers and (when is None or timers[0][0] < when):
+                    when = timers[0][0]
         if when is None:
             return None
         return max(0.0, when - self.now())
