@@ -114,6 +114,8 @@ async def _open(
     handle.fd = fd
 
     async def late(_: Fd, error: Exception | None) -> None:
+        if handle.state is HandleState.OPENING:  # the answer was there when the caller gave up
+            session.move(handle, HandleEvent.ABANDON)
         if error is not None:
             session.move(handle, HandleEvent.REFUSED)
         else:
@@ -136,16 +138,14 @@ async def _open(
             )
             fd.gfid = created.stat.gfid
     except Cancelled:
-        # The sub-call that the client translator has started tells `late` how it ended.
-        session.move(handle, HandleEvent.ABANDON)
+        # If a translator has sent the request, its sub-call tells `late` how it ended.
+        if handle.state is HandleState.OPENING:
+            session.move(handle, HandleEvent.ABANDON if frame.adopted else HandleEvent.REFUSED)
         raise
     except Exception as error:
         session.move(handle, HandleEvent.REFUSED)
         if isinstance(error, OSError) and not isinstance(error, GlusterError):
             raise fs_error(error.errno or errno.EIO, path) from None
-        raise
-    except BaseException:
-        session.move(handle, HandleEvent.ABANDON)
         raise
     core.inodes.ref(fd.gfid, handle)
     if session.move(handle, HandleEvent.OPENED) is not HandleState.OPEN:

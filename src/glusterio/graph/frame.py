@@ -21,9 +21,11 @@ class Frame:
         client: on a brick, the connection identity that asks; ``None`` in a client.
         late: for an operation that opens something: called when its caller gave up and the answer
             has come since, with the fd, and the error if there was one. It closes what was opened.
+        adopted: whether a translator has taken it on itself to call ``late``; when it lets a
+            cancellation through without that, nothing is or will be open.
     """
 
-    __slots__ = ("call", "client", "identity", "late")
+    __slots__ = ("adopted", "call", "client", "identity", "late")
 
     def __init__(
         self,
@@ -35,3 +37,4 @@ class Frame:
         self.identity = identity
         self.client = client
         self.late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
+        self.adopted = False

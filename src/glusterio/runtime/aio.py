@@ -14,7 +14,6 @@ Cancelling a caller cancels its fiber: the fiber unwinds then and there, up to w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import time
@@ -200,7 +199,7 @@ class AioDriver:
             try:
                 await waiter
             except asyncio.CancelledError as error:
-                if waiter.done():  # it had ended in the same turn of the loop
+                if not waiter.cancelled():  # it had ended in the same turn of the loop
                     _drop(fiber, unwanted)
                 else:
                     fiber.orphaned = True
@@ -245,9 +244,9 @@ class AioDriver:
         """In a child process: close this process's copies of the sockets, and nothing else."""
         for wire in self.wires:
             if wire.transport is not None:
-                sock: socket.socket = wire.transport.get_extra_info("socket")
-                with contextlib.suppress(OSError):
-                    os.close(sock.fileno())
+                # The transport itself would unregister it from a selector that is the parent's, too.
+                wrapped = wire.transport.get_extra_info("socket")
+                getattr(wrapped, "_sock", wrapped).close()
 
     # -- stepping ---------------------------------------------------------------------------------
 

@@ -194,7 +194,8 @@ class Client(Xlator):
         try:
             answer = await self._answer(fop, reply)
         except Cancelled:
-            if reply.submitted:
+            if reply.submitted and frame.late is not None:
+                frame.adopted = True
                 await Spawn(self._release_when_it_comes(fop, reply, fd, frame))
             raise
         self._opened(fd, answer)
@@ -212,8 +213,8 @@ class Client(Xlator):
             self._opened(fd, await self._answer(fop, reply))
         except Exception as failure:
             error = failure
-        if frame.late is not None:
-            await frame.late(fd, error)
+        assert frame.late is not None
+        await frame.late(fd, error)
 
     async def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> files.OpenReply:
         return await self._open(Fop.OPEN, frame, fd, request)  # type: ignore[no-any-return]
