@@ -1,0 +1,277 @@
+"""The two sides of a copy, behind one interface: a volume, and this machine.
+
+Paths of a :class:`VolumeSide` are relative to the volume's root, those of a :class:`LocalSide` are the
+system's. Reading and writing take what they do in blocks, several of them in flight.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import NamedTuple, Protocol
+
+from glusterio import aio
+from glusterio.cli.tasks import in_thread, together
+
+#: What one READ or WRITE carries, and how many of them a file has in flight.
+BLOCK = 1024 * 1024
+BLOCKS_IN_FLIGHT = 4
+CHUNK = BLOCK * BLOCKS_IN_FLIGHT
+
+#: Local files up to this size are read and written at once, larger ones by a thread, because the
+#: event loop has better things to do.
+SMALL = 256 * 1024
+
+
+class Listed(NamedTuple):
+    """One name of a directory."""
+
+    name: str
+    stat: os.stat_result
+
+
+class OpenFile(Protocol):
+    """A file being read or written."""
+
+    async def read(self, size: int, offset: int) -> bytes:
+        """Read up to ``size`` bytes; fewer only at the end of the file."""
+
+    async def write(self, data: bytes, offset: int) -> None:
+        """Write all of ``data``."""
+
+    async def stat(self) -> os.stat_result:
+        """Return the file's attributes."""
+
+    async def __aenter__(self) -> OpenFile: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class Side(Protocol):
+    """Where a tree is."""
+
+    #: The volume's URL, or nothing for this machine: what is the same place, and what is not.
+    place: str
+
+    async def stat(self, path: str, follow: bool = False) -> os.stat_result:
+        """Return attributes."""
+
+    async def list(self, path: str) -> list[Listed]:
+        """List a directory."""
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
+        """Open a file, when entered."""
+
+    async def readlink(self, path: str) -> str:
+        """Return a symbolic link's target."""
+
+    async def symlink(self, target: str, path: str) -> None:
+        """Make a symbolic link."""
+
+    async def mkdir(self, path: str, mode: int) -> None:
+        """Make a directory."""
+
+    async def unlink(self, path: str) -> None:
+        """Remove a file's name."""
+
+    async def chmod(self, path: str, mode: int) -> None:
+        """Set permission bits."""
+
+    async def set_times(self, path: str, stat: os.stat_result) -> None:
+        """Set the times that ``stat`` holds, also of a symbolic link itself."""
+
+
+class VolumeFile:
+    """A file on a volume."""
+
+    def __init__(self, volume: aio.Volume, path: str, flags: int, mode: int) -> None:
+        self._opening = volume.open_handle(path, flags, mode)
+
+    async def read(self, size: int, offset: int) -> bytes:
+        """Read up to ``size`` bytes, several blocks of it at the same time."""
+        if size <= BLOCK:
+            return await self._file.pread(size, offset)
+        blocks = await together(
+            self._file.pread(min(BLOCK, size - at), offset + at) for at in range(0, size, BLOCK)
+        )
+        return b"".join(blocks)
+
+    async def write(self, data: bytes, offset: int) -> None:
+        """Write all of ``data``, several blocks of it at the same time."""
+        if len(data) <= BLOCK:
+            await self._write(data, offset)
+            return
+        view = memoryview(data)
+        await together(
+            self._write(view[at : at + BLOCK], offset + at) for at in range(0, len(data), BLOCK)
+        )
+
+    async def _write(self, data: bytes | memoryview, offset: int) -> None:
+        written = await self._file.pwrite(data, offset)
+        if written != len(data):
+            raise OSError(f"only {written} of {len(data)} bytes were written")
+
+    async def stat(self) -> os.stat_result:
+        """Return the file's attributes."""
+        return await self._file.fstat()
+
+    async def __aenter__(self) -> VolumeFile:
+        self._file = await self._opening
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._file.close()
+
+
+class VolumeSide:
+    """A volume."""
+
+    def __init__(self, volume: aio.Volume, url: str) -> None:
+        self.volume = volume
+        self.place = url
+
+    async def stat(self, path: str, follow: bool = False) -> os.stat_result:
+        """Return attributes."""
+        return await self.volume.stat(path or "/", follow_symlinks=follow)
+
+    async def list(self, path: str) -> list[Listed]:
+        """List a directory; what disappears meanwhile is not in it."""
+        found = []
+        async with self.volume.scandir(path or "/") as entries:
+            async for entry in entries:
+                try:
+                    found.append(Listed(entry.name, await entry.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> VolumeFile:
+        """Open a file, when entered."""
+        return VolumeFile(self.volume, path or "/", flags, mode)
+
+    async def readlink(self, path: str) -> str:
+        """Return a symbolic link's target."""
+        return await self.volume.readlink(path)
+
+    async def symlink(self, target: str, path: str) -> None:
+        """Make a symbolic link."""
+        await self.volume.symlink(target, path)
+
+    async def mkdir(self, path: str, mode: int) -> None:
+        """Make a directory."""
+        await self.volume.mkdir(path or "/", mode)
+
+    async def unlink(self, path: str) -> None:
+        """Remove a file's name."""
+        await self.volume.unlink(path)
+
+    async def chmod(self, path: str, mode: int) -> None:
+        """Set permission bits."""
+        await self.volume.chmod(path or "/", mode)
+
+    async def set_times(self, path: str, stat: os.stat_result) -> None:
+        """Set times, also of a symbolic link itself."""
+        times = (stat.st_atime_ns, stat.st_mtime_ns)
+        await self.volume.utime(path or "/", times, follow_symlinks=False)
+
+
+class LocalFile:
+    """A file of this machine."""
+
+    def __init__(self, path: str, flags: int, mode: int) -> None:
+        self._path = path
+        self._flags = flags | os.O_CLOEXEC | os.O_NOCTTY
+        self._mode = mode
+
+    async def read(self, size: int, offset: int) -> bytes:
+        """Read up to ``size`` bytes."""
+        if size <= SMALL:
+            return self._read(size, offset)
+        return await in_thread(self._read, size, offset)
+
+    def _read(self, size: int, offset: int) -> bytes:
+        data = os.pread(self._descriptor, size, offset)
+        while 0 < len(data) < size:
+            more = os.pread(self._descriptor, size - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    async def write(self, data: bytes, offset: int) -> None:
+        """Write all of ``data``."""
+        if len(data) <= SMALL:
+            self._write(data, offset)
+        else:
+            await in_thread(self._write, data, offset)
+
+    def _write(self, data: bytes, offset: int) -> None:
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._descriptor, view, offset)
+            view, offset = view[written:], offset + written
+
+    async def stat(self) -> os.stat_result:
+        """Return the file's attributes."""
+        return os.fstat(self._descriptor)
+
+    async def __aenter__(self) -> LocalFile:
+        self._descriptor = os.open(self._path, self._flags, self._mode)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+class LocalSide:
+    """This machine."""
+
+    place = ""
+
+    async def stat(self, path: str, follow: bool = False) -> os.stat_result:
+        """Return attributes."""
+        return os.stat(path, follow_symlinks=follow)
+
+    async def list(self, path: str) -> list[Listed]:
+        """List a directory; what disappears meanwhile is not in it."""
+        found = []
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    found.append(Listed(entry.name, entry.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> LocalFile:
+        """Open a file, when entered."""
+        return LocalFile(path, flags, mode)
+
+    async def readlink(self, path: str) -> str:
+        """Return a symbolic link's target."""
+        return os.readlink(path)
+
+    async def symlink(self, target: str, path: str) -> None:
+        """Make a symbolic link."""
+        os.symlink(target, path)
+
+    async def mkdir(self, path: str, mode: int) -> None:
+        """Make a directory."""
+        os.mkdir(path, mode)
+
+    async def unlink(self, path: str) -> None:
+        """Remove a file's name."""
+        os.unlink(path)
+
+    async def chmod(self, path: str, mode: int) -> None:
+        """Set permission bits."""
+        os.chmod(path, mode)
+
+    async def set_times(self, path: str, stat: os.stat_result) -> None:
+        """Set times, also of a symbolic link itself."""
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns), follow_symlinks=False)

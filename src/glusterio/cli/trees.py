@@ -1,0 +1,137 @@
+"""What is below a directory, on either side: surveyed, and removed."""
+
+from __future__ import annotations
+
+import os
+import stat as stat_module
+from collections.abc import Callable
+from typing import NamedTuple
+
+from glusterio.cli.sides import Side, VolumeSide
+from glusterio.cli.tasks import each
+from glusterio.errors import GlusterError
+
+#: How many directories are listed, made or removed at the same time.
+DIRECTORIES_AT_ONCE = 16
+
+#: How many names are removed at the same time.
+NAMES_AT_ONCE = 64
+
+#: Told of a path that something could not be done with, and why.
+Complaint = Callable[[str, Exception], None]
+
+
+class Item(NamedTuple):
+    """Something in a tree.
+
+    Attributes:
+        path: relative to the tree's root; empty for the root itself.
+        stat: its attributes; never those of what a link points to.
+    """
+
+    path: str
+    stat: os.stat_result
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return stat_module.S_ISDIR(self.stat.st_mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat_module.S_ISLNK(self.stat.st_mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return stat_module.S_ISREG(self.stat.st_mode)
+
+    @property
+    def depth(self) -> int:
+        """How far below the root it is: 0 is the root."""
+        return self.path.count("/") + 1 if self.path else 0
+
+
+def below(root: str, path: str) -> str:
+    """Return the path of what is at a relative path in a tree."""
+    return os.path.join(root, path) if root and path else root or path
+
+
+def is_fatal(error: Exception) -> bool:
+    """Tell whether an error ends everything, because it is the session's and not a file's."""
+    return isinstance(error, (GlusterError, ConnectionError))
+
+
+async def survey(
+    side: Side,
+    root: str,
+    *,
+    complain: Complaint,
+    leave_out: Callable[[str], bool] = lambda path: False,
+) -> list[Item]:
+    """List everything below a directory, and not the directory itself; parents come first.
+
+    Args:
+        side: where it is.
+        root: the directory.
+        complain: told of directories that cannot be listed.
+        leave_out: whether a relative path, and what is below it, is of no interest.
+    """
+    found: list[Item] = []
+    level = [""]
+
+    async def list_one(directory: str) -> None:
+        try:
+            names = await side.list(below(root, directory))
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            complain(directory, error)
+            return
+        for name, stat in names:
+            item = Item(os.path.join(directory, name), stat)
+            if not leave_out(item.path):
+                found.append(item)
+                if item.is_directory:
+                    following.append(item.path)
+
+    while level:
+        following: list[str] = []
+        await each(level, list_one, DIRECTORIES_AT_ONCE)
+        level = following
+    found.sort(key=lambda item: item.path.split("/"))
+    return found
+
+
+def by_depth(items: list[Item]) -> list[list[Item]]:
+    """Group items by depth, the nearest to the root first."""
+    levels: dict[int, list[Item]] = {}
+    for item in items:
+        levels.setdefault(item.depth, []).append(item)
+    return [levels[depth] for depth in sorted(levels)]
+
+
+async def remove_tree(side: VolumeSide, root: str, complain: Complaint) -> int:
+    """Remove a directory and everything below it; return the number of names removed."""
+    items = await survey(side, root, complain=complain)
+    removed = 0
+
+    async def remove(item: Item) -> None:
+        nonlocal removed
+        path = below(root, item.path)
+        try:
+            await (side.volume.rmdir if item.is_directory else side.volume.unlink)(path)
+            removed += 1
+        except FileNotFoundError:
+            pass
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            complain(item.path, error)
+
+    await each([item for item in items if not item.is_directory], remove, NAMES_AT_ONCE)
+    for level in reversed(by_depth([item for item in items if item.is_directory])):
+        await each(level, remove, DIRECTORIES_AT_ONCE)
+    await remove(Item("", await side.stat(root)))
+    return removed
