@@ -1,0 +1,207 @@
+"""storage/posix: nothing leads out of the directory that is served."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from glusterio.graph.fd import Fd
+from glusterio.types import NULL_GFID, ROOT_GFID
+from glusterio.wire.fops import names
+from tests.xlators.posix_bed import NOBODY_IN_PARTICULAR as FRAME
+from tests.xlators.posix_bed import PosixBed, new_gfid, posix_bed
+
+HOSTILE = [
+    "",
+    ".",
+    "..",
+    "/",
+    "/etc",
+    "../outside",
+    "a/b",
+    "d/../../outside",
+    "nul\0nul",
+    "\0",
+    "trailing/",
+]
+
+ENTRY_OPERATIONS: dict[str, Callable[[PosixBed, str], object]] = {
+    "create": lambda bed, name: bed.create(name),
+    "mkdir": lambda bed, name: bed.mkdir(name),
+    "mknod": lambda bed, name: bed.run(
+        bed.posix.mknod(FRAME, names.MknodRequest(ROOT_GFID, 0, 0o100644, 0, name, new_gfid()))
+    ),
+    "symlink": lambda bed, name: bed.symlink(name, "target"),
+    "link": lambda bed, name: bed.link(bed.make("source"), name),
+    "unlink": lambda bed, name: bed.unlink(name),
+    "rmdir": lambda bed, name: bed.rmdir(name),
+    "rename from": lambda bed, name: bed.rename(name, "x"),
+    "rename to": lambda bed, name: bed.rename("f", name),
+}
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Iterator[PosixBed]:
+    served = tmp_path / "served"
+    served.mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret").write_text("secret")
+    with posix_bed(served) as made:
+        made.make("f")
+        made.mkdir("d")
+        yield made
+
+
+def outside(bed: PosixBed) -> list[str]:
+    found = sorted(os.listdir(bed.directory.parent / "outside"))
+    assert (bed.directory.parent / "outside" / "secret").read_text() == "secret"
+    return found
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("operation", ENTRY_OPERATIONS)
+def test_hostile_names_are_refused(bed: PosixBed, operation: str, name: str) -> None:
+    with pytest.raises(OSError, match="Invalid") as caught:
+        ENTRY_OPERATIONS[operation](bed, name)
+    assert caught.value.errno == errno.EINVAL
+    assert outside(bed) == ["secret"]
+    assert sorted(os.listdir(bed.directory.parent)) == ["outside", "served"]
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in ("", ".", "..")])
+def test_hostile_names_are_not_looked_up(bed: PosixBed, name: str) -> None:
+    with pytest.raises(OSError, match="Invalid") as caught:
+        bed.lookup(name)
+    assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("operation", ENTRY_OPERATIONS)
+def test_long_names_are_refused(bed: PosixBed, operation: str) -> None:
+    with pytest.raises(OSError, match="too long") as caught:
+        ENTRY_OPERATIONS[operation](bed, "x" * 256)
+    assert caught.value.errno == errno.ENAMETOOLONG
+
+
+@pytest.mark.parametrize("operation", ENTRY_OPERATIONS)
+def test_the_bricks_own_directory_is_refused(bed: PosixBed, operation: str) -> None:
+    with pytest.raises(PermissionError):
+        ENTRY_OPERATIONS[operation](bed, ".glusterfs")
+    assert (bed.directory / ".glusterfs").is_dir()
+
+
+def test_the_bricks_own_directory_is_hidden(bed: PosixBed) -> None:
+    with pytest.raises(PermissionError):
+        bed.lookup(".glusterfs")
+    assert ".glusterfs" not in bed.entries()
+    below = bed.mkdir(".glusterfs", bed.gfid("d"))  # elsewhere it is a name like any other
+    assert sorted(bed.entries(bed.gfid("d"))) == [".", "..", ".glusterfs"]
+    assert bed.gfid("d", ".glusterfs") == below
+
+
+@pytest.mark.parametrize("target", ["/", "..", "../outside", "../outside/secret", "/etc/passwd"])
+def test_symbolic_links_are_not_followed(bed: PosixBed, target: str) -> None:
+    gfid = bed.symlink("s", target)
+    for attempt in (
+        lambda: bed.lookup("secret", gfid),
+        lambda: bed.make("new", parent=gfid),
+        lambda: bed.mkdir("new", gfid),
+        lambda: bed.entries(gfid),
+        lambda: bed.open(gfid),
+        lambda: bed.create("s", flags=os.O_RDWR | os.O_TRUNC),
+        lambda: bed.rename("f", "new", new_parent=gfid),
+        lambda: bed.link(bed.gfid("f"), "new", gfid),
+        lambda: bed.read(Fd(gfid, anonymous=True)),
+        lambda: bed.write(Fd(gfid, anonymous=True), b"overwritten"),
+    ):
+        with pytest.raises(OSError):  # noqa: PT011 - ENOTDIR or ELOOP, as it happens
+            attempt()
+    assert outside(bed) == ["secret"]
+    assert bed.link(gfid, "t").stat.gfid == gfid  # the link itself, not its target
+    assert os.readlink(bed.directory / "t") == target
+
+
+def test_link_in_the_place_of_a_directory_is_not_followed(bed: PosixBed) -> None:
+    gfid = bed.gfid("d")
+    with posix_bed(bed.directory) as fresh:  # which has not got the directory open
+        (bed.directory / "d").rmdir()
+        (bed.directory / "d").symlink_to(bed.directory.parent / "outside")
+        for each in (bed, fresh):
+            with pytest.raises(OSError, match="Stale"):
+                each.make("new", parent=gfid)
+            with pytest.raises(OSError, match="Stale"):
+                each.lookup("secret", gfid)
+    assert outside(bed) == ["secret"]
+
+
+def test_other_directory_in_the_place_of_one_is_another(bed: PosixBed) -> None:
+    gfid = bed.gfid("d")
+    with posix_bed(bed.directory) as fresh:
+        (bed.directory / "d").rmdir()
+        (bed.directory / "d").mkdir()
+        with pytest.raises(OSError, match="Stale"):
+            fresh.make("new", parent=gfid)
+        assert fresh.gfid("d") != gfid
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/etc",
+        "../../../../outside",
+        "../../00/00/00000000-0000-0000-0000-000000000001/../outside",
+        "../../00/00/00000000-0000-0000-0000-000000000001/..",
+        "../../00/00/00000000-0000-0000-0000-000000000001/",
+        "../../00/00/00000000-0000-0000-0000-000000000001",
+        "../../00/00/nothing/d",
+        "",
+    ],
+)
+def test_forged_handles_lead_nowhere(bed: PosixBed, target: str) -> None:
+    gfid = bed.symlink("x", target) if target else bed.mkdir("x")
+    name = next(iter(bed.handles() - {*map(handle_text, (bed.gfid("f"), bed.gfid("d")))}))
+    (bed.directory / "x").unlink() if target else (bed.directory / "x").rmdir()
+    assert name == handle_text(gfid)
+    for attempt in (
+        lambda: bed.lookup("secret", gfid),
+        lambda: bed.make("new", parent=gfid),
+        lambda: bed.entries(gfid),
+    ):
+        with pytest.raises(OSError):  # noqa: PT011 - ENOTDIR or ESTALE, as it happens
+            attempt()
+    assert outside(bed) == ["secret"]
+
+
+def test_handles_in_a_circle_end(bed: PosixBed) -> None:
+    outer = bed.mkdir("outer")
+    inner = bed.mkdir("inner", outer)
+    with posix_bed(bed.directory) as fresh:
+        text, up = handle_text(outer), handle_text(inner)
+        handle = bed.directory / ".glusterfs" / text[:2] / text[2:4] / text
+        handle.unlink()
+        handle.symlink_to(f"../../{up[:2]}/{up[2:4]}/{up}/outer")
+        with pytest.raises(OSError, match="symbolic links"):
+            fresh.make("new", parent=inner)
+
+
+def test_the_brick_does_not_serve_through_a_link_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / ".glusterfs").symlink_to("../elsewhere")
+    with pytest.raises(OSError), posix_bed(tmp_path / "served"):  # noqa: PT011 - ELOOP or ENOTDIR
+        pass
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_anonymous_fd_of_nothing(bed: PosixBed) -> None:
+    for gfid in (NULL_GFID, b"\xff" * 16):
+        with pytest.raises(OSError, match="Stale"):
+            bed.read(Fd(gfid, anonymous=True))
+
+
+def handle_text(gfid: bytes) -> str:
+    text = gfid.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
