@@ -138,7 +138,7 @@ class Core:
             raise TimeoutError(
                 f"volume {self.target.volume}: not connected within {timeout:g} s"
             ) from None
-        self.session.apply(SessionEvent.CONNECTED)
+        self.session.connected()
 
     async def _bring_up(self) -> None:
         text, server = await volfile_of(self.target)

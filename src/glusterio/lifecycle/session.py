@@ -153,6 +153,17 @@ class Session:
                 self._record("call", number, "ADMIT", "", "", None)
             return call
 
+    def connected(self) -> None:
+        """The session is up: move to ``ACTIVE``.
+
+        Raises:
+            SessionClosedError: the gate has closed meanwhile.
+        """
+        with self._lock:
+            if self.state >= GATE_CLOSED_FROM:
+                raise SessionClosedError(f"volume {self.name}: closed while connecting")
+            self._apply(SessionEvent.CONNECTED)
+
     def close_gate(self) -> bool:
         """Close the gate if it is open.
 

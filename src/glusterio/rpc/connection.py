@@ -93,10 +93,15 @@ class Connection(RecordStream):
         """Queue a request.
 
         Raises:
-            ConnectionLostError: the connection has ended; the request was not sent.
+            ConnectionLostError: the connection has ended, or the request was given up meanwhile; it was
+                not sent.
         """
         if self.lost is not None:
             raise self._why_lost(reply)
+        if reply.done:  # abandoned by another thread before it got here
+            raise ConnectionLostError(
+                f"{self.name}: given up before it was sent", may_have_happened=False
+            )
         reply.submitted = True
         self.pending[reply.xid] = reply
         self._outgoing.append((reply, list(reply.packet)))

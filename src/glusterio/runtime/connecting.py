@@ -71,6 +71,8 @@ class Connecting:
             self._connected()
 
     def _next(self) -> None:
+        if self._fiber.trap is not self.trap:
+            return  # given up meanwhile
         while self._candidates:
             family, where = self._candidates.pop(0)
             try:

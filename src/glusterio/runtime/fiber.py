@@ -17,6 +17,7 @@ Cancellation, in one place:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -38,6 +39,9 @@ from glusterio.traps import (
 )
 
 log = logging.getLogger("glusterio")
+
+#: Stands in a fiber's ``trap`` when that has been completed and the fiber is about to be stepped.
+_CLAIMED: Any = object()
 
 #: What arming a trap gives: ``None`` when the fiber is at rest, or ``(value, error)`` at once.
 Armed = tuple[Any, BaseException | None] | None
@@ -156,7 +160,7 @@ class Fiber:
     def step(self) -> None:
         """Run the coroutine to its next trap that does not complete at once, or to its end."""
         value, error = self.resume_value, self.resume_error
-        self.resume_value = self.resume_error = None
+        self.resume_value = self.resume_error = self.trap = None
         if self.cleanup is not None:
             self.cleanup()
             self.cleanup = None
@@ -180,7 +184,10 @@ class Fiber:
                 self.wanted_cancel = None
                 _discard(trap)
                 continue
-            armed = _ARM[kind](self, trap)
+            try:
+                armed = _ARM[kind](self, trap)
+            except BaseException as exception:  # an interrupt; or no such trap
+                armed = self._disarm(exception)
             if armed is None:
                 return  # at rest; from here on somebody else may be stepping us
             value, error = armed
@@ -208,7 +215,7 @@ class Fiber:
         with driver.lock:
             if self.trap is not trap:
                 return False
-            self.trap = None
+            self.trap = _CLAIMED
             self.resume_value = value
             self.resume_error = error
             driver.enqueue(self)
@@ -221,7 +228,7 @@ class Fiber:
             trap = self.trap
             if self.done:
                 return
-            if trap is None:
+            if trap is None or trap is _CLAIMED:
                 self.wanted_cancel = cause
                 return
             if self.children:
@@ -229,7 +236,7 @@ class Fiber:
                 children = list(self.children)
             else:
                 children = []
-                self.trap = None
+                self.trap = _CLAIMED
                 self.resume_error = Cancelled(cause)
         if children:
             for child in children:
@@ -242,6 +249,14 @@ class Fiber:
             driver.cancel_connect(trap)
         with driver.lock:
             driver.enqueue(self)
+
+    def _disarm(self, error: BaseException) -> Armed:
+        """Arming the trap has failed: have the error thrown at it, unless somebody was quicker."""
+        with self.driver.lock:
+            if self.trap is _CLAIMED:
+                return None
+            self.trap = None
+            return None, error
 
     def _finish(self, value: Any, error: BaseException | None) -> None:
         self.value = value
@@ -272,11 +287,14 @@ def _arm_reply(fiber: Fiber, reply: Reply) -> Armed:
     fiber.trap = reply
     try:
         fiber.driver.submit(reply)
-    except BaseException as error:
-        fiber.trap = None
+    except Exception as error:
+        with fiber.driver.lock:
+            if fiber.trap is not reply:  # cancelled meanwhile: so it will be stepped
+                return None
+            fiber.trap = None
         reply.fiber = None
         reply.done = True
-        reply.error = error if isinstance(error, Exception) else None
+        reply.error = error
         return None, error
     return None
 
@@ -343,16 +361,18 @@ def _arm_wait(fiber: Fiber, trap: Wait) -> Armed:
     def too_late() -> None:
         fiber.wake(trap, False)
 
-    timer = fiber.driver.call_later(trap.seconds, too_late) if trap.seconds is not None else None
+    timer: Timer | None = None
 
     def cleanup() -> None:
         if timer is not None:
             timer.cancel()
-        if happened in event.waiters:
+        with contextlib.suppress(ValueError):
             event.waiters.remove(happened)
 
     fiber.cleanup = cleanup
-    fiber.trap = trap
+    fiber.trap = trap  # from here on it can be woken: so the trap comes before all that wakes it
+    if trap.seconds is not None:
+        timer = fiber.driver.call_later(trap.seconds, too_late)
     event.waiters.append(happened)
     if event.set_already():
         happened()

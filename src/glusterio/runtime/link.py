@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
@@ -87,10 +88,17 @@ class Link:
         with self.sending:
             self.connection.submit(reply)
 
-    def flush(self) -> bool:
-        """Send what is queued. Returns whether something is left."""
+    def flush(self, flushed: Callable[[], object] | None = None) -> bool:
+        """Send what is queued. Returns whether something is left.
+
+        Args:
+            flushed: called when nothing is left, before anybody can find the socket full again.
+        """
         with self.sending:
-            return self._send()
+            left = self._send()
+            if not left and flushed is not None:
+                flushed()
+            return left
 
     def _send(self) -> bool:
         connection = self.connection

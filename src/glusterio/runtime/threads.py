@@ -106,6 +106,7 @@ class ThreadsDriver:
         self._keeper_home = _Home()
         self._keeper_may_go = threading.Event()
         self._stopping = False
+        self._detached = 0  # started and not yet ended; the house-keeper must not stay away then
         self._keeper: threading.Thread | None = None
         self._pid = os.getpid()
 
@@ -182,7 +183,11 @@ class ThreadsDriver:
                 on_done(fiber)
             finally:
                 state["callbacks"] -= 1
+                with self.lock:
+                    self._detached -= 1
 
+        with self.lock:
+            self._detached += 1
         fiber = Fiber(coro, self, None, deliver)
         if call is not None:
             fiber.call = call
@@ -223,6 +228,7 @@ class ThreadsDriver:
         while True:
             with self.lock:
                 if home.ready:
+                    self._wake_a_follower()  # if we were given the lead just then
                     return
                 if self._leader is None or self._leader is self._keeper_home:
                     self._leader = home  # from the house-keeper without asking
@@ -243,16 +249,25 @@ class ThreadsDriver:
                     with self.lock:
                         if self._followers.pop(home, home) is home:
                             home.gate.acquire(blocking=False)  # woken just then
+                            self._wake_a_follower()
                     raise
 
     def _pass_the_lead(self, home: _Home) -> None:
         with self.lock:
             if self._leader is home:
                 self._leader = None
-                if self._followers:
-                    follower = next(iter(self._followers))
-                    del self._followers[follower]
-                    follower.gate.release()
+                self._wake_a_follower()
+
+    def _wake_a_follower(self) -> None:
+        """If nobody leads, have somebody lead. Called with the lock held."""
+        if self._leader is not None:
+            return
+        if self._followers:
+            follower = next(iter(self._followers))
+            del self._followers[follower]
+            follower.gate.release()
+        elif self._detached:
+            self._keeper_may_go.set()
 
     def _step_ready(self, home: _Home) -> None:
         with self.lock:
@@ -335,9 +350,9 @@ class ThreadsDriver:
                     fiber.wake(reply, reply)
 
     def _flush(self, link: Link) -> None:
-        with contextlib.suppress(OSError, ValueError):  # closed by another thread meanwhile
-            if not link.flush():
-                self._poller.modify(link.sock, _READ)
+        # Closed by another thread meanwhile, if it raises.
+        with contextlib.suppress(OSError, ValueError):
+            link.flush(lambda: self._poller.modify(link.sock, _READ))
 
     def _fire_timers(self) -> None:
         now = self.now()
@@ -364,7 +379,9 @@ class ThreadsDriver:
         with self.lock:
             if self._leader is not home:
                 return  # the byte may be for the new leader
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(
+                OSError
+            ):  # empty; or closed, for a call that outlived its session
                 while len(self._wake_in.recv(4096)) == 4096:
                     pass
 
