@@ -44,12 +44,17 @@ class RawClient:
     """A connection.
 
     Args:
-        port: the server's port on this machine.
+        server: the server's port on this machine, or the path of its Unix socket.
     """
 
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, server: int | str) -> None:
+        if isinstance(server, str):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(20)
+            self.sock.connect(server)
+        else:
+            self.sock = socket.create_connection(("127.0.0.1", server), timeout=20)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._xids = itertools.count(1)
 
     def __enter__(self) -> RawClient:
@@ -113,6 +118,7 @@ class RawClient:
     # -- what every client does -------------------------------------------------------------------
 
     def setvolume(self, subvolume: str, **options: str | None) -> SetvolumeReply:
+        """Introduce ourselves; an option that is ``None`` is left out."""
         given: dict[str, str | None] = {
             "remote-subvolume": subvolume,
             "process-uuid": f"CTX_ID:{uuid.uuid4()}-GRAPH_ID:0-PID:{os.getpid()}",
