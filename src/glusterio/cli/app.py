@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 import glusterio
-from glusterio.brick.main import MANAGEMENT_PORT
+from glusterio.api.url import MANAGEMENT_PORT
 from glusterio.cli import errors
 from glusterio.cli.errors import command
+from glusterio.cli.volumes import run
 
 HELP = """\
 The GlusterFS client whose sessions cannot leak.
@@ -34,6 +35,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+Places = Annotated[
+    list[str], typer.Argument(metavar="URL/PATH...", help="Places on a volume.", show_default=False)
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
 
 
@@ -73,9 +77,9 @@ def serve(
 
     Everybody who reaches the address may use the volume, with the rights that he claims to have.
     """
-    from glusterio.cli.serve import serve as run
+    from glusterio.cli.serve import serve as serve_directory
 
-    run(directory, volume, host, port, with_stdin)
+    serve_directory(directory, volume, host, port, with_stdin)
 
 
 @app.command()
@@ -93,6 +97,100 @@ def demo(
     The last line tells what the brick holds when all is over, and the exit code is 0 only if that
     is nothing, no acknowledged byte was lost, and no thread hung. It removes what it made.
     """
-    from glusterio.cli.demo import demo as run
+    from glusterio.cli.demo import demo as show
 
-    run(src, url)
+    show(src, url)
+
+
+@app.command()
+@command
+def ls(
+    places: Places,
+    long: Annotated[bool, typer.Option("-l", help="With the attributes.")] = False,
+    every: Annotated[bool, typer.Option("-a", help="Also names that begin with a dot.")] = False,
+    recursive: Annotated[bool, typer.Option("-R", help="Also what is below.")] = False,
+    debug: Debug = False,
+) -> None:
+    """List directories."""
+    from glusterio.cli.listing import Options, list_places
+
+    run(list_places(places, Options(long, every, recursive)))
+
+
+@app.command()
+@command
+def cat(places: Places, debug: Debug = False) -> None:
+    """Write what is in files to the standard output."""
+    from glusterio.cli.cat import cat as to_output
+
+    to_output(places)
+
+
+@app.command()
+@command
+def cp(
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC... DST", help="At least one of them is on a volume.", show_default=False
+        ),
+    ],
+    recursive: Annotated[
+        bool, typer.Option("-r", "-R", "--recursive", help="Also directories.")
+    ] = False,
+    preserve: Annotated[
+        bool, typer.Option("-p", "--preserve", help="Keep permission bits and times exactly.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Copy files and trees: to a volume, from a volume, or from one to another.
+
+    If DST is a directory they go into it. With -r symbolic links stay links.
+    """
+    from glusterio.cli.copy import Options, copy
+
+    if len(places) < 2:
+        raise typer.BadParameter("cp needs a source and a destination: SRC... DST")
+    run(copy(places[:-1], places[-1], Options(recursive, preserve)))
+
+
+@app.command()
+@command
+def rm(
+    places: Places,
+    recursive: Annotated[
+        bool, typer.Option("-r", "-R", "--recursive", help="Also directories.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("-f", "--force", help="What is not there is no error.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Remove files, and with -r directories. It does not ask."""
+    from glusterio.cli.names import remove
+
+    run(remove(places, recursive, force))
+
+
+@app.command()
+@command
+def mkdir(
+    places: Places,
+    parents: Annotated[
+        bool, typer.Option("-p", "--parents", help="Also those above; being there is no error.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Make directories."""
+    from glusterio.cli.names import make_directories
+
+    run(make_directories(places, parents))
+
+
+@app.command()
+@command
+def stat(places: Places, debug: Debug = False) -> None:
+    """Tell the attributes of files; links are not followed."""
+    from glusterio.cli.listing import stat_places
+
+    run(stat_places(places))

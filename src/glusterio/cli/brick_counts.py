@@ -1,8 +1,8 @@
 """What a brick itself says it holds of a file: open fds and locks.
 
 Asked for by keys in a LOOKUP's extra data, which a GlusterFS brick answers as the embedded one does
-(xlators/storage/posix/src/posix-helpers.c, ``_posix_xattr_get_set``; xlators/features/locks/src/posix.c,
-``pl_set_xdata_response``).
+(xlators/storage/posix/src/posix-helpers.c, ``_posix_xattr_get_set``;
+xlators/features/locks/src/posix.c, ``pl_set_xdata_response``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from glusterio import aio
-from glusterio.api.resolve import walk
+from glusterio.api.names import stat
 from glusterio.cli.tasks import each
 from glusterio.graph.frame import Frame
 from glusterio.types import StrPath
@@ -49,9 +49,8 @@ async def counts(core: Core, frame: Frame, path: StrPath) -> Held:
         LookupError: the brick does not tell.
         OSError: the file is not there, or what the brick says.
     """
-    place = await walk(core, frame, path, follow=False, must_exist=True)
-    assert place.stat is not None
-    reply = await core.top.lookup(frame, LookupRequest(place.stat.gfid, xdata=_WANTED))
+    file = await stat(core, frame, path, False)
+    reply = await core.top.lookup(frame, LookupRequest(file.gfid, xdata=_WANTED))
     told = reply.xdata or {}
     numbers = [told.get(key) for key in _WANTED]
     if not all(isinstance(number, int) for number in numbers):

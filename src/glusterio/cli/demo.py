@@ -114,13 +114,14 @@ class _Demo:
         self._say(
             "close()",
             f"called while {result.openers_at_close} threads keep opening files "
-            f"({result.opens_at_close:,} so far) and {result.writes_at_close} writes of "
-            f"{size(demo_storm.WRITE_SIZE)} are in flight",
+            f"({result.opens_at_close:,} so far), and {result.writes_at_close} of {result.writes} "
+            f"writes of {size(demo_storm.WRITE_SIZE)} are in flight",
         )
         self._report(result.report)
         self._say(
             "threads",
-            f"all ended; {result.too_late} came too late, and each got SessionClosedError"
+            f"all ended; {result.too_late} came too late (after {result.opens:,} opens), "
+            "and each got SessionClosedError"
             if not any("thread" in failure for failure in result.failures)
             else "not all of them ended as they should",
         )

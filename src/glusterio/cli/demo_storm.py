@@ -23,7 +23,7 @@ OPENERS = 4
 #: How often each opening thread has opened a file, at least, when the session is closed.
 OPENED_BEFORE_CLOSE = 25
 WRITES = 64
-WRITE_SIZE = 256 * 1024
+WRITE_SIZE = 1024 * 1024
 WRITE_OFFSET = 4096
 #: How often the writes are started anew if all of them were acknowledged before the close.
 WAVES = 5
@@ -40,7 +40,8 @@ class Storm:
         opens_at_close: how many files the opening threads had opened when close was called.
         opens: how many they had opened in the end.
         openers_at_close: how many of them were still opening when close was called.
-        writes_at_close: how many writes were in flight when close was called.
+        writes: how many writes were started.
+        writes_at_close: how many of them were in flight when close was called.
         acknowledged: how many of the writes succeeded.
         refused: how many of the writes ended with ``SessionClosedError``.
         too_late: how many threads got ``SessionClosedError``.
@@ -52,6 +53,7 @@ class Storm:
     opens_at_close: int = 0
     opens: int = 0
     openers_at_close: int = 0
+    writes: int = 0
     writes_at_close: int = 0
     acknowledged: int = 0
     refused: int = 0
@@ -176,6 +178,7 @@ class StormStep:
     def _settle_accounts(self) -> None:
         """Look at every future: acknowledged, refused by the close, or something is wrong."""
         result = self.result
+        result.writes = len(self._writes)
         for path, data, future in self._writes:
             if not future.done():
                 result.failures.append(f"a write to {path!r} was never completed")

@@ -37,10 +37,16 @@ def complain(message: str) -> None:
     print(f"glusterio: {message}", file=sys.stderr, flush=True)
 
 
-def reason(error: BaseException) -> str:
-    """Say in one line what an error means: for an ``OSError`` in the system's words."""
+def reason(error: BaseException, said: str = "") -> str:
+    """Say in one line what an error means: for an ``OSError`` in the system's words.
+
+    Args:
+        error: the error.
+        said: what the line says before; a path that is in it is not said again.
+    """
     if isinstance(error, OSError) and error.strerror:
         names = [repr(n) for n in (error.filename, error.filename2) if n is not None]
+        names = [n for n in names if n[1:-1].strip("/") not in said]
         return ": ".join([error.strerror, " -> ".join(names)]) if names else error.strerror
     text = " ".join(str(error).split())
     return text or type(error).__name__
@@ -54,7 +60,7 @@ def trying_to(what: str) -> Iterator[None]:
     except (CommandError, BrokenPipeError):
         raise
     except Exception as error:
-        raise CommandError(f"cannot {what}: {reason(error)}") from error
+        raise CommandError(f"cannot {what}: {reason(error, what)}") from error
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
@@ -76,6 +82,8 @@ def _run(function: Callable[[], None], debug: bool) -> int:
         sys.stdout.flush()
     except typer.Exit as error:
         return error.exit_code
+    except typer.BadParameter:
+        raise
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

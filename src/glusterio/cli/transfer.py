@@ -137,7 +137,9 @@ class Transfer:
         self._progress.expect(1, item.stat.st_size)
         await self._one(item)
 
-    def _bearing(self, work: Callable[[Item], Awaitable[None]]) -> Callable[[Item], Awaitable[None]]:
+    def _bearing(
+        self, work: Callable[[Item], Awaitable[None]]
+    ) -> Callable[[Item], Awaitable[None]]:
         """Make an item's error a complaint, unless it is the session's."""
 
         async def bear(item: Item) -> None:

@@ -53,8 +53,12 @@ class Complaints:
 
     def __call__(self, what: str, error: Exception) -> None:
         """Print a line: ``cannot WHAT: ...``."""
+        self.say(f"cannot {what}: {reason(error, what)}")
+
+    def say(self, line: str) -> None:
+        """Print a line that is complete."""
         self.count += 1
-        complain(f"cannot {what}: {reason(error)}")
+        complain(line)
 
     def check(self) -> None:
         """Raise PartlyFailedError if there were any."""
