@@ -127,6 +127,12 @@ class BrickProcess:
         self._drain()
         return self._process.returncode
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself; return its exit code."""
+        self._process.wait(PATIENCE)
+        self._drain()
+        return self._process.returncode
+
     def kill(self) -> None:
         """End it without notice. Harmless when repeated."""
         if self._process.poll() is None:

@@ -17,3 +17,10 @@ def brick(tmp_path: Path) -> Iterator[BrickProcess]:
     directory.mkdir()
     with start_brick(directory) as process:
         yield process
+
+
+@pytest.fixture(scope="package")
+def shared_brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
+    """A brick for tests that leave nothing behind. A test has to name it as its argument."""
+    with start_brick(tmp_path_factory.mktemp("shared")) as process:
+        yield process

@@ -23,13 +23,15 @@ def call(xid: int, body: bytes = b"", procedure: int = 5) -> bytes:
 
 def feed(connection: ServerConnection, data: bytes, piece: int = 1 << 30) -> list[Request]:
     """Hand over bytes as a driver does it, in pieces."""
-    requests = []
+    requests: list[Request] = []
     at = 0
     while at < len(data):
         buffer = connection.get_buffer()
         part = data[at : at + min(piece, len(buffer))]
         buffer[: len(part)] = part
-        requests += connection.received(len(part))
+        connection.received(len(part))
+        while request := connection.next_request():
+            requests.append(request)
         at += len(part)
     return requests
 
@@ -159,12 +161,37 @@ def test_callback(connection: ServerConnection) -> None:
     assert data[4 + header.body :] == b"body"
 
 
-def test_many_requests_are_not_wanted(connection: ServerConnection) -> None:
+def test_many_requests_are_not_taken(connection: ServerConnection) -> None:
     connection.max_pending = 10
-    feed(connection, b"".join(map(call, range(10))))
-    assert not connection.wants_requests
+    taken = feed(connection, b"".join(map(call, range(25))))
+    assert [request.xid for request in taken] == list(range(10))
+    assert not connection.wants_data
     connection.reply(3)
-    assert connection.wants_requests
+    request = connection.next_request()
+    assert request is not None
+    assert request.xid == 10
+    assert connection.next_request() is None
+    while connection.pending:
+        connection.reply(next(iter(connection.pending)))
+        connection.next_request()
+    assert connection.wants_data
+
+
+def test_large_replies_are_made_one_by_one(
+    connection: ServerConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_QUEUED", 1_000_000)
+    stream = b"".join(map(call, range(100)))
+    buffer = connection.get_buffer()
+    buffer[: len(stream)] = stream
+    connection.received(len(stream))
+    answered = 0
+    while request := connection.next_request():
+        connection.reply(request.xid, bytes(400_000))
+        answered += 1
+    assert answered == 3
+    sent(connection)
+    assert connection.next_request() is not None
 
 
 def test_many_bytes_of_requests_are_not_wanted(
@@ -172,9 +199,9 @@ def test_many_bytes_of_requests_are_not_wanted(
 ) -> None:
     monkeypatch.setattr(service, "MAX_PENDING_BYTES", 1_000_000)
     feed(connection, call(1, bytes(1_000_000)))
-    assert not connection.wants_requests
+    assert not connection.wants_data
     connection.reply(1)
-    assert connection.wants_requests
+    assert connection.wants_data
 
 
 def test_many_bytes_of_replies_are_not_wanted(
@@ -183,9 +210,9 @@ def test_many_bytes_of_replies_are_not_wanted(
     monkeypatch.setattr(service, "MAX_QUEUED", 1_000_000)
     feed(connection, call(1))
     connection.reply(1, bytes(1_000_000))
-    assert not connection.wants_requests
+    assert not connection.wants_data
     sent(connection)
-    assert connection.wants_requests
+    assert connection.wants_data
 
 
 GARBAGE = {

@@ -2,14 +2,14 @@
 
 A driver uses it so::
 
-    buffer = connection.get_buffer()            # receive into it, n bytes
-    for request in connection.received(n): ...  # each gets one reply or refusal, in any order
-    sock.sendmsg(connection.data_to_send())     # and connection.sent(n)
-    if not connection.wants_requests: ...       # stop receiving until it is true again
+    if connection.wants_data:
+        connection.received(n)                      # n bytes, put into connection.get_buffer()
+    while request := connection.next_request(): ... # each gets one reply or refusal, in any order
+    sock.sendmsg(connection.data_to_send())         # and connection.sent(n)
 
 A client may send as much as it likes and read as slowly as it likes: what it makes us keep is bounded,
-by not receiving any more. Of what arrived together nothing is thrown away, so the bounds may be
-exceeded by one buffer's worth.
+first by not taking its requests, then by not receiving them. A small request can have a large reply, so
+requests that arrived together are taken one by one.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ MAX_PENDING: Final = 1024
 #: Bytes of requests of one client that are being worked on.
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 
-#: Bytes of replies that wait for one client to take them.
-MAX_QUEUED: Final = 64 * 1024 * 1024
+#: Bytes of replies that wait for one client to take them. One more reply may come on top.
+MAX_QUEUED: Final = 16 * 1024 * 1024
 
 #: Why a credential is refused (RFC 5531 section 9, ``auth_stat``).
 AUTH_BAD_CREDENTIAL: Final = 1
@@ -77,7 +77,7 @@ class ServerConnection(RecordStream):
     Args:
         name: who the client is, for messages.
         max_record: the longest record accepted, in bytes.
-        max_pending: how many requests may be under way before no more are wanted.
+        max_pending: how many requests may be under way before no more are taken.
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class ServerConnection(RecordStream):
         self.pending: dict[int, int] = {}
         self.pending_bytes = 0
         self.queued_bytes = 0
-        self._requests: list[Request] = []
+        self._arrived: deque[Request] = deque()
+        self._arrived_bytes = 0
         self._outgoing: deque[Packet] = deque()
         self._callback_xids = itertools.count(1)
 
@@ -101,28 +102,39 @@ class ServerConnection(RecordStream):
     # -- receiving --------------------------------------------------------------------------------
 
     @property
-    def wants_requests(self) -> bool:
+    def wants_data(self) -> bool:
         """Whether more should be received now."""
+        return not self._arrived and self.has_room
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another request may be taken."""
         return (
-            len(self.pending) < self.max_pending
-            and self.pending_bytes < MAX_PENDING_BYTES
+            len(self.pending) - len(self._arrived) < self.max_pending
+            and self.pending_bytes - self._arrived_bytes < MAX_PENDING_BYTES
             and self.queued_bytes < MAX_QUEUED
         )
 
-    def received(self, count: int) -> list[Request]:
-        """Take ``count`` bytes and return the requests that they complete.
+    def received(self, count: int) -> None:
+        """Take ``count`` bytes.
 
         Raises:
             RemoteProtocolError: the client broke the protocol; the connection is of no further use.
         """
         self.feed(count)
-        requests, self._requests = self._requests, []
-        return requests
 
-    def on_record(self, view: memoryview) -> None:  # noqa: D102
+    def next_request(self) -> Request | None:
+        """Return the next request, ``None`` when none is there or too much is under way already."""
+        if self._arrived and self.has_room:
+            request = self._arrived.popleft()
+            self._arrived_bytes -= len(request.record)
+            return request
+        return None
+
+    def on_record(self, view: memoryview) -> None:
         self._take(bytes(view))
 
-    def on_long_record(self, store: bytearray) -> None:  # noqa: D102
+    def on_long_record(self, store: bytearray) -> None:
         self._take(store)
 
     def _take(self, record: bytes | bytearray) -> None:
@@ -134,7 +146,8 @@ class ServerConnection(RecordStream):
             raise RemoteProtocolError(f"{self.name}: xid {xid} twice at the same time")
         self.pending[xid] = len(record)
         self.pending_bytes += len(record)
-        self._requests.append(
+        self._arrived_bytes += len(record)
+        self._arrived.append(
             Request(
                 xid,
                 header.program,

@@ -106,17 +106,32 @@ class Served:
                 if not count:
                     self.close()
                     return
-                for request in connection.received(count):
-                    self._handle(request)
-                if count < len(buffer) or not connection.wants_requests or not self.is_open:
+                connection.received(count)
+                self._advance()
+                if count < len(buffer) or not connection.wants_data or not self.is_open:
                     break
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
             self._end(error)
-            return
+
+    def _advance(self) -> None:
+        """Take what requests may be taken, send what may be sent, and receive or do not."""
+        connection = self.connection
+        while request := connection.next_request():
+            self._handle(request)
+            if not self.is_open:
+                return
+            if not connection.has_room:
+                self._flush()  # which may make room for the next
         self._flush()
-        self._control_reading()
+        wanted = self.is_open and connection.wants_data
+        if wanted != self._reading:
+            self._reading = wanted
+            if wanted:
+                self.server.loop.add_reader(self.sock, self._readable)
+            elif self.is_open:
+                self.server.loop.remove_reader(self.sock)
 
     def _end(self, error: OSError) -> None:
         if isinstance(error, RemoteProtocolError):
@@ -139,29 +154,18 @@ class Served:
         elif not self.running:
             self._clean_up()
 
-    def _control_reading(self) -> None:
-        """Receive, or do not, as the connection wants it."""
-        wanted = self.is_open and self.connection.wants_requests
-        if wanted == self._reading:
-            return
-        self._reading = wanted
-        if wanted:
-            self.server.loop.add_reader(self.sock, self._readable)
-        elif self.is_open:
-            self.server.loop.remove_reader(self.sock)
-
     # -- sending ----------------------------------------------------------------------------------
 
     def _want_flush(self) -> None:
         """Send what is queued at the end of this turn of the loop."""
         if not self._flush_wanted:
             self._flush_wanted = True
-            self.server.loop.call_soon(self._flush_later)
+            self.server.loop.call_soon(self._turn_over)
 
-    def _flush_later(self) -> None:
+    def _turn_over(self) -> None:
         self._flush_wanted = False
-        self._flush()
-        self._control_reading()
+        if self.is_open:
+            self._advance()
 
     def _flush(self) -> None:
         connection = self.connection
@@ -179,8 +183,7 @@ class Served:
     def _writable(self) -> None:
         self._writing = False
         self.server.loop.remove_writer(self.sock)
-        self._flush()
-        self._control_reading()
+        self._advance()
 
     # -- the end ----------------------------------------------------------------------------------
 
