@@ -53,17 +53,21 @@ class Tap(FaultyProxy):
         self._asked: dict[tuple[_Connection, int], Seen] = {}
         self._holding: frozenset[Fop] = frozenset()
 
+    def __enter__(self) -> Tap:
+        self.start()
+        return self
+
     # -- for tests --------------------------------------------------------------------------------
 
     def hold(self, *fops: Fop) -> None:
         """Keep back the replies to these fops, until `let_go`."""
         self._do(lambda: setattr(self, "_holding", frozenset(fops)))
 
-    def let_go(self) -> None:
-        """Deliver what was kept back, and keep nothing back any more."""
+    def let_go(self, *then_hold: Fop) -> None:
+        """Deliver what was kept back; from now on keep these back, or nothing any more."""
 
         def let_go() -> None:
-            self._holding = frozenset()
+            self._holding = frozenset(then_hold)
             kept, self.kept = self.kept, []
             for connection, record in kept:
                 if connection in self._open:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glusterio.api import live
+from glusterio.api.call_site import call_site
 from glusterio.api.core import Core
 from glusterio.api.ending import Ending
 from glusterio.api.handles import close_handle
@@ -15,11 +16,23 @@ from glusterio.errors import CloseFromCallbackError, ForkedSessionError, Session
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
+from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.aio import AioDriver
+from glusterio.runtime.fiber import Fiber
 from glusterio.traps import Coro
 
 Op = Callable[..., Coro[Any]]
+
+
+class _HurryError(Exception):
+    """Interrupts a run of the ending, which is then run again with no time left."""
+
+
+class _Step:
+    """Gets to know the fiber that runs the ending."""
+
+    fiber: Fiber | None = None
 
 
 class AioSession:
@@ -34,6 +47,8 @@ class AioSession:
         self.driver = AioDriver(asyncio.get_running_loop())
         self.core = Core(self.driver, target, trace)
         self._end: asyncio.Task[TeardownReport] | None = None
+        self._step = _Step()
+        self._connected_at = call_site()
         live.add(self)
 
     async def connect(self, timeout: float) -> None:
@@ -85,6 +100,8 @@ class AioSession:
             ForkedSessionError: the session is the parent process's.
             CloseFromCallbackError: called from another event loop than the session's.
         """
+        if self.core.session.state is SessionState.FORKED:
+            self.core.session.close_gate()  # raises
         if asyncio.get_running_loop() is not self.driver.loop:
             raise CloseFromCallbackError(
                 "a session is closed on the event loop that it was made on"
@@ -102,15 +119,28 @@ class AioSession:
                 await asyncio.shield(self._end)
             except asyncio.CancelledError as error:
                 cancelled = error
-                self._ending.hurry()
+                self._hurry()
         if cancelled is not None:
             raise cancelled
         return self._end.result()
 
+    def _hurry(self) -> None:
+        self._ending.hurry()
+        if self._step.fiber is not None:  # what it waits for now was given the old deadline
+            self._step.fiber.cancel(_HurryError())
+
     async def _run_ending(self, ending: Ending) -> TeardownReport:
         try:
-            await self.driver.run(ending.run())
+            while True:
+                try:
+                    await self.driver.run(ending.run(), self._step)
+                    break
+                except _HurryError:
+                    pass
+                except asyncio.CancelledError:  # the loop is about to end, and this with it
+                    ending.hurry()
         finally:
+            self._step.fiber = None  # no cycle shall keep the session in memory
             await self.driver.stop()
             self.core.report = ending.report
             live.discard(self)
@@ -119,6 +149,7 @@ class AioSession:
     def close_at_exit(self, timeout: float) -> None:
         """At interpreter exit the loop is gone; the bricks let go of everything by themselves."""
         self.driver.forget()
+        live.warn_of_exit(self.core.target.volume, self._connected_at)
 
     def forget_after_fork(self) -> None:
         """Become, in a child process, a dead session."""

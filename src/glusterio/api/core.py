@@ -109,7 +109,9 @@ class Core:
 
     def left(self, fiber: Fiber) -> None:
         """An operation's fiber has ended: count its call out."""
-        self.session.leave(fiber.call)
+        call: Call = fiber.call
+        call.fiber = None  # the fiber knows its call, and nothing shall be left to the collector
+        self.session.leave(call)
 
     @property
     def top(self) -> Xlator:

@@ -26,7 +26,8 @@ from glusterio.graph.frame import Frame
 from glusterio.lifecycle.drain import DrainAction, plan
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
-from glusterio.lifecycle.states import HandleEvent, SessionEvent, SessionState
+from glusterio.lifecycle.session import Call
+from glusterio.lifecycle.states import HandleEvent, HandleState, SessionEvent, SessionState
 from glusterio.traps import Gather, Wait
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class Ending:
         self._started = core.now()
         self._deadline = self._started + timeout
         self._grace = grace
-        self._drained: dict[int, Handle] = {}
+        self._awaited: dict[int, Handle] = {}  # what the drain found in the ledger
+        self._drained: dict[int, Handle] = {}  # those of them that nobody had begun to close
+        self._written: list[object] = []  # kept until their handles are closed
         self.report.steps.append(StepTime("gate", 0.0))
 
     def hurry(self) -> None:
@@ -91,6 +94,8 @@ class Ending:
             with self._step("translators"):
                 if self._core.graph is not None:
                     self.report.errors += await self._core.graph.fini()
+                    for xlator in self._core.graph.xlators:
+                        xlator.parents.clear()  # no cycle shall keep a session in memory
                 session.apply(SessionEvent.ENDED)
         return self.report
 
@@ -113,16 +118,13 @@ class Ending:
         calls = session.calls_under_way()
         report.calls_settled = len(calls)
         for call in calls:
-            if call.op == "connect" and call.fiber is not None:  # of no use to anybody any more
-                call.fiber.cancel(SessionClosedError("the session was closed while connecting"))
+            if call.op == "connect":  # of no use to anybody any more
+                _cancel(call, "the session was closed while connecting")
         if await Wait(session.idle, min(self._grace, self._left())):
             return
         overdue = session.calls_under_way()
         for call in overdue:
-            if call.fiber is not None:
-                call.fiber.cancel(
-                    SessionClosedError(f"{call.op}: the session was closed while it was under way")
-                )
+            _cancel(call, f"{call.op}: the session was closed while it was under way")
         if not await Wait(session.idle, max(self._left(), UNWINDING)):
             for call in session.calls_under_way():
                 report.errors.append(
@@ -139,30 +141,37 @@ class Ending:
         for handle in self._session.handles():
             if handle.deferred is not None:
                 deferred, handle.deferred = handle.deferred, None
+                self._written.append(deferred)
                 try:
                     deferred(self._left())
                 except Exception as error:
                     handle.error = error
                     self.report.errors.append(error)
+                except BaseException:
+                    handle.deferred = deferred  # interrupted: the next run tries again, or says so
+                    raise
 
     async def _drain(self) -> None:
         core, session = self._core, self._session
         closing = []
         for item in plan(session.handles()):
             handle = item.handle
-            self._drained.setdefault(handle.number, handle)
+            self._awaited[handle.number] = handle
+            if handle.state is not HandleState.CLOSING:
+                self._drained[handle.number] = handle
             if item.action is DrainAction.RELEASE:
                 closing.append(close_handle(core, Frame(), handle))
             elif item.action is DrainAction.DROP:
                 session.move(handle, HandleEvent.DROP)
         await Gather(closing)  # every RELEASE at once; close_handle itself does not wait
-        waiting = list(self._drained.values())
+        waiting = list(self._awaited.values())
         for handle in waiting:
             if not await Wait(handle.gone, self._left()):
                 await self._cut_off()
                 break
         for handle in waiting:
             await Wait(handle.gone, UNWINDING)
+        self._written.clear()
         self._report_handles(waiting)
 
     async def _cut_off(self) -> None:
@@ -179,7 +188,7 @@ class Ending:
     def _report_handles(self, handles: list[Handle]) -> None:
         self.report.handles = [
             DrainedHandle(handle.path, handle.kind.value, handle.opened_at, handle.error)
-            for handle in handles
+            for handle in self._drained.values()
         ]
         for handle in handles:
             if handle.error is not None and handle.error not in self.report.errors:
@@ -189,3 +198,10 @@ class Ending:
         for handle in self._session.handles():
             self.report.defects.append(f"{handle!r} could not be closed")
             self._session.strike(handle)
+
+
+def _cancel(call: Call, why: str) -> None:
+    """Have a call give up."""
+    fiber = call.fiber
+    if fiber is not None:
+        fiber.cancel(SessionClosedError(why))

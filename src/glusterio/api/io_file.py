@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
 import weakref
 from typing import IO, Any
@@ -74,7 +75,9 @@ class RawFile(io.RawIOBase):
         self._file = file
         self._mode = mode
         self._position = 0
-        self._drain_seconds: float | None = None
+        self._drain_seconds = 0.0
+        self._drainer: int | None = None  # the thread that writes past the gate, for the drain
+        self._dropped = False
         self.name = file.path
         if mode.appending:
             self._position = file.fstat().st_size
@@ -129,7 +132,7 @@ class RawFile(io.RawIOBase):
         return count
 
     def _write(self, data: memoryview) -> int:
-        if self._drain_seconds is None:
+        if self._drainer != threading.get_ident():
             return self._file.pwrite(data, self._position)
         written: int = self._session.draining(
             self._drain_seconds, handles.pwrite, self._file._handle, data, self._position
@@ -137,7 +140,7 @@ class RawFile(io.RawIOBase):
         return written
 
     def _size(self) -> int:
-        if self._drain_seconds is None:
+        if self._drainer != threading.get_ident():
             return self._file.fstat().st_size
         return self._position  # nobody will ask for it any more
 
@@ -167,15 +170,17 @@ class RawFile(io.RawIOBase):
             try:
                 super().close()
             finally:
+                self._file._handle.deferred = None
                 self._file.close()
 
     def drain(self, layer: IO[Any], seconds: float) -> None:
         """Write what ``layer`` has buffered, as a part of the session's end."""
         self._drain_seconds = seconds
+        self._drainer = threading.get_ident()
         try:
             layer.flush()
         finally:
-            self._drain_seconds = None
+            self._drainer = None
 
     def __del__(self) -> None:
         pass  # the File warns
@@ -193,9 +198,10 @@ class _Dropped:
         root: RawFile | None = getattr(self, "_root", None)
         if root is None or not root._mode.writing or root._file.closed:
             return  # one that only reads has nothing to lose; its File warns
+        if root._dropped:
+            return  # the layer above has seen to it, or what it kept was written
+        root._dropped = True
         handle = root._file._handle
-        if isinstance(handle.deferred, _Deferred):
-            return
         handle.deferred = _Deferred(root, self)  # alive again, until the session's end
         warnings.warn(
             f"unclosed {root!r}, opened at {handle.opened_at or 'an unknown place'}",

@@ -8,8 +8,12 @@ brick still sees the parent's end when the parent ends.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+import warnings
 from typing import Protocol
+
+log = logging.getLogger("glusterio")
 
 #: What a session gets at interpreter exit, in seconds.
 EXIT_TIMEOUT = 2.0
@@ -43,9 +47,22 @@ def count() -> int:
     return len(_LIVE)
 
 
+def warn_of_exit(volume: str, connected_at: str) -> None:
+    """Warn of a session that the application did not close before the interpreter's exit."""
+    warnings.warn(
+        f"unclosed session on volume {volume!r}, connected at {connected_at or 'an unknown place'}:"
+        " it was closed at interpreter exit",
+        ResourceWarning,
+        stacklevel=1,
+    )
+
+
 def _close_all() -> None:
     for session in list(_LIVE.values()):
-        session.close_at_exit(EXIT_TIMEOUT)
+        try:
+            session.close_at_exit(EXIT_TIMEOUT)
+        except Exception:  # the others shall be closed all the same
+            log.exception("closing a session at interpreter exit")
 
 
 def _forget_all() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from glusterio.api import live
+from glusterio.api.call_site import call_site
 from glusterio.api.core import Core
 from glusterio.api.ending import Ending
 from glusterio.api.handles import close_handle
@@ -17,10 +19,13 @@ from glusterio.errors import ForkedSessionError, SessionClosedError
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
+from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.fiber import Fiber
 from glusterio.runtime.threads import ThreadsDriver
 from glusterio.traps import Cancelled, Coro, Within
+
+log = logging.getLogger("glusterio")
 
 Op = Callable[..., Coro[Any]]
 
@@ -38,7 +43,7 @@ class ThreadsSession:
         self.core = Core(self.driver, target, trace)
         self._ended = threading.Event()
         self._pid = os.getpid()
-        self._unwanted_handle = self._close_unwanted
+        self._connected_at = call_site()
         live.add(self)
 
     def connect(self, timeout: float) -> None:
@@ -68,7 +73,7 @@ class ThreadsSession:
     def open(self, op: Op, *args: Any) -> Handle:
         """Run an operation that opens something; an interrupt does not lose what it opened."""
         coro, call = self.core.begin(op, None, *args)
-        handle: Handle = self.driver.run(coro, call, self.core.left, self._unwanted_handle)
+        handle: Handle = self.driver.run(coro, call, self.core.left, self._close_unwanted)
         return handle
 
     def submit(self, op: Op, handle: Handle | None, *args: Any) -> concurrent.futures.Future[Any]:
@@ -145,13 +150,22 @@ class ThreadsSession:
         return core.report
 
     def close_at_exit(self, timeout: float) -> None:
-        """Close at interpreter exit."""
-        self.close(timeout, timeout / 2)
+        """Close at interpreter exit, when nobody else can hear of what went wrong."""
+        report = self.close(timeout, timeout / 2)
+        if not report.graceful:
+            log.error("at interpreter exit, %s", report)
+        live.warn_of_exit(self.core.target.volume, self._connected_at)
 
     def forget_after_fork(self) -> None:
         """Become, in a child process, a dead session."""
-        self.core.session.forked(self.driver.new_lock())
+        session = self.core.session
+        session.forked(self.driver.new_lock())
         self.driver.forget()
+        # The old event may be locked by a thread that does not exist here.
+        self._ended = threading.Event()
+        if session.state is SessionState.CLOSED:
+            self.core.report = self.core.report or TeardownReport(volume=session.name)
+            self._ended.set()
 
 
 async def _within(seconds: float, coro: Coro[Any]) -> Any:

@@ -233,8 +233,11 @@ class AioDriver:
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
-        for task in list(self._connecting.values()):
+        connecting = list(self._connecting.values())
+        for task in connecting:
             task.cancel()
+        if connecting:
+            await asyncio.wait(connecting)
         for wire in list(self.wires):
             wire.close(ConnectionLostError("the session has ended"))
         # A transport's socket is closed by the loop, one turn later.

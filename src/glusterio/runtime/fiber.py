@@ -262,8 +262,9 @@ class Fiber:
         self.value = value
         self.error = error
         self.done = True
-        if self.on_done is not None:
-            self.on_done(self)
+        on_done, self.on_done = self.on_done, None
+        if on_done is not None:
+            on_done(self)
         elif self.home is None and error is not None and not isinstance(error, Cancelled):
             log.error("a detached coroutine failed", exc_info=error)
 
