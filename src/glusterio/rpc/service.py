@@ -115,6 +115,11 @@ class ServerConnection(RecordStream):
             and self.queued_bytes < MAX_QUEUED
         )
 
+    @property
+    def has_request(self) -> bool:
+        """Whether :meth:`next_request` would return one."""
+        return bool(self._arrived) and self.has_room
+
     def received(self, count: int) -> None:
         """Take ``count`` bytes.
 
@@ -125,7 +130,7 @@ class ServerConnection(RecordStream):
 
     def next_request(self) -> Request | None:
         """Return the next request, ``None`` when none is there or too much is under way already."""
-        if self._arrived and self.has_room:
+        if self.has_request:
             request = self._arrived.popleft()
             self._arrived_bytes -= len(request.record)
             return request

@@ -89,6 +89,7 @@ class Served:
         self._reading = False
         self._writing = False
         self._flush_wanted = False
+        self._advancing = False
 
     def begin(self) -> None:
         """Start to receive."""
@@ -118,13 +119,16 @@ class Served:
     def _advance(self) -> None:
         """Take what requests may be taken, send what may be sent, and receive or do not."""
         connection = self.connection
-        while request := connection.next_request():
-            self._handle(request)
-            if not self.is_open:
-                return
-            if not connection.has_room:
-                self._flush()  # which may make room for the next
-        self._flush()
+        self._advancing = True
+        while True:
+            while request := connection.next_request():
+                self._handle(request)
+                if not self.is_open:
+                    return
+            self._flush()
+            if not connection.has_request:  # which the flush may have made room for
+                break
+        self._advancing = False
         wanted = self.is_open and connection.wants_data
         if wanted != self._reading:
             self._reading = wanted
@@ -158,7 +162,7 @@ class Served:
 
     def _want_flush(self) -> None:
         """Send what is queued at the end of this turn of the loop."""
-        if not self._flush_wanted:
+        if not self._flush_wanted and not self._advancing:
             self._flush_wanted = True
             self.server.loop.call_soon(self._turn_over)
 
