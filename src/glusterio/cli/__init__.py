@@ -12,11 +12,12 @@ def main() -> None:
     """Run the command line; the entry point of the ``glusterio`` script."""
     try:
         from glusterio.cli.app import app
+        from glusterio.cli.output import prepare_streams
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         sys.exit("glusterio: the command line needs more: pip install 'glusterio[cli]'")
-    from glusterio.cli.output import prepare_streams
-
     prepare_streams()
     app(prog_name="glusterio")

@@ -10,7 +10,7 @@ import glusterio
 from glusterio.api.url import MANAGEMENT_PORT
 from glusterio.cli import errors
 from glusterio.cli.errors import command
-from glusterio.cli.volumes import run
+from glusterio.cli.interrupts import run
 
 HELP = """\
 The GlusterFS client whose sessions cannot leak.
@@ -92,7 +92,10 @@ def demo(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Copy a tree into a volume and back, then close a session in the middle of everything.
+    """Copy a tree to a volume and back, close a session in mid-work.
+
+    The session is closed while 1,000 handles are open, writes are in flight and threads keep opening
+    files; then the brick itself is asked what it still holds.
 
     The last line tells what the brick holds when all is over, and the exit code is 0 only if that
     is nothing, no acknowledged byte was lost, and no thread hung. It removes what it made.
@@ -143,7 +146,7 @@ def cp(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Copy files and trees: to a volume, from a volume, or from one to another.
+    """Copy files and trees to, from and between volumes.
 
     If DST is a directory they go into it. With -r symbolic links stay links.
     """

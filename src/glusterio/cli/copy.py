@@ -17,7 +17,7 @@ from glusterio.cli.output import duration, number, rate, size
 from glusterio.cli.progress import Bar
 from glusterio.cli.sides import Side
 from glusterio.cli.transfer import Transfer
-from glusterio.cli.trees import Item, below, survey
+from glusterio.cli.trees import Item, survey
 from glusterio.cli.volumes import Complaints, Volumes
 
 
@@ -121,7 +121,7 @@ class _Copy:
         return transfer
 
     def _complain(self, path: str, error: Exception) -> None:
-        self._complaints(f"copy {below(self._origin.text, path)!r}", error)
+        self._complaints(f"copy {self._origin.join(path).text!r}", error)
 
     async def _check(self, item: Item) -> None:
         """Refuse what would go wrong, or go on for ever."""

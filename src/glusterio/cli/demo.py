@@ -19,6 +19,7 @@ from glusterio.cli.demo_place import DemoPlace, GivenVolume, OwnBrick
 from glusterio.cli.demo_storm import Storm, StormStep
 from glusterio.cli.demo_tree import TreeStep
 from glusterio.cli.errors import PartlyFailedError, complain, reason
+from glusterio.cli.interrupts import run
 from glusterio.cli.output import console, duration, number, size
 from glusterio.cli.tasks import each
 from glusterio.cli.trees import below
@@ -76,7 +77,7 @@ class _Demo:
         tree = TreeStep(
             self._console, self._say, self._source, place.url, below(place.root, "tree")
         )
-        asyncio.run(tree.run())
+        run(tree.run())
         self._made += tree.paths
         self._failures += tree.failures
 
@@ -92,15 +93,15 @@ class _Demo:
                 " in Python's buffer only",
             )
             self._made += storm.paths
-            before = asyncio.run(_ask(place.url, self._made))
+            before = run(_ask(place.url, self._made))
             self._say("before", f"{before}, it says to another session")
             if before.fds < demo_storm.HANDLES:
                 self._failures.append(f"the brick did not see the open handles: {before}")
             result = storm.close_in_the_middle()
         self._tell(result)
-        after = asyncio.run(_ask_until_nothing(place.url, self._made))
+        after = run(_ask_until_nothing(place.url, self._made))
         self._say("after", f"{after}")
-        lost = asyncio.run(_lost(place.url, result))
+        lost = run(_lost(place.url, result))
         self._say(
             "kept",
             "every acknowledged byte, read back through a new session"
@@ -139,8 +140,8 @@ class _Demo:
         self._say("", f"errors           {len(report.errors):,}")
         for error in report.errors[:5]:
             self._say("", f"  {type(error).__name__}: {reason(error)}")
-        steps = [f"{step.name} {duration(step.seconds)}" for step in report.steps]
-        self._say("", "steps            " + ", ".join(steps))
+        steps = [f"{step.name} {step.seconds * 1000:.1f}" for step in report.steps]
+        self._say("", "steps, in ms     " + ", ".join(steps))
 
     # -- printing ---------------------------------------------------------------------------------
 

@@ -11,10 +11,11 @@ import tempfile
 import uuid
 from types import TracebackType
 
-from glusterio.cli.errors import CommandError
+from glusterio.cli.errors import CommandError, complain
+from glusterio.cli.interrupts import run, undisturbed
 from glusterio.cli.locations import Location, on_volume
 from glusterio.cli.trees import remove_tree
-from glusterio.cli.volumes import Complaints, Volumes, run
+from glusterio.cli.volumes import Complaints, Volumes
 
 #: How long the brick may take to start, and to stop, in seconds.
 PATIENCE = 20.0
@@ -50,11 +51,13 @@ class OwnBrick(DemoPlace):
     """``glusterio serve`` as a process of its own, in a temporary directory."""
 
     def __enter__(self) -> DemoPlace:
-        self._directory = tempfile.mkdtemp(prefix="glusterio-demo-")
+        with undisturbed():
+            self._directory = tempfile.mkdtemp(prefix="glusterio-demo-")
         try:
             self._start()
         except BaseException:
-            self._remove()
+            with undisturbed():
+                self._remove()
             raise
         return self
 
@@ -108,10 +111,11 @@ class OwnBrick(DemoPlace):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            code = self._stop()
-        finally:
-            self._remove()
+        with undisturbed():
+            try:
+                code = self._stop()
+            finally:
+                self._remove()
         self.farewell = f"the brick has ended with exit code {code}, its directory is removed"
         if code and kind is None:
             raise CommandError(f"the brick ended with exit code {code}")
@@ -152,7 +156,11 @@ class GivenVolume(DemoPlace):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        run(self._remove())
+        try:
+            run(self._remove())
+        except BaseException:
+            complain(f"{self.root!r} is left on {self.url}")
+            raise
         self.farewell = f"{self.root} is removed"
 
     async def _remove(self) -> None:

@@ -9,10 +9,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import ParamSpec
 
 import typer
+
+from glusterio.cli.interrupts import Termination
 
 P = ParamSpec("P")
 
@@ -68,7 +69,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        terminated = _Terminated()
+        terminated = Termination()
         with terminated:
             code = _run(lambda: function(*args, **kwargs), bool(kwargs.get("debug")))
         raise typer.Exit(terminated.code if code == INTERRUPTED and terminated.code else code)
@@ -113,25 +114,3 @@ def _discard_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-class _Terminated:
-    """Makes SIGTERM and SIGHUP end a command as Ctrl-C does, with everything closed and removed."""
-
-    def __init__(self) -> None:
-        self.code = 0
-        self._before: dict[int, object] = {}
-
-    def _tell(self, number: int, frame: FrameType | None) -> None:
-        self.code = 128 + number
-        signal.raise_signal(signal.SIGINT)
-
-    def __enter__(self) -> _Terminated:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                self._before[number] = signal.signal(number, self._tell)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number in self._before:
-            signal.signal(number, signal.SIG_DFL)

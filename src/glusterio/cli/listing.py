@@ -93,7 +93,7 @@ class _Listing:
         except OSError as error:
             if not directory or is_fatal(error):
                 raise
-            self._complaints(f"list {below(self._place.text, directory)!r}", error)
+            self._complaints(f"list {self._place.join(directory).text!r}", error)
             return []
         if not self._options.every:
             entries = [entry for entry in entries if not entry.name.startswith(".")]
@@ -103,7 +103,7 @@ class _Listing:
         if not self._first:
             print()
         self._first = False
-        print(f"{shown(below(self._place.text, directory))}:")
+        print(f"{shown(self._place.join(directory).text)}:")
 
     async def _show(self, directory: str, entries: list[Listed]) -> None:
         if self._options.long:

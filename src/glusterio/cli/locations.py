@@ -46,10 +46,13 @@ class Location(NamedTuple):
         return "" if name in (".", "..") else name
 
     def join(self, name: str) -> Location:
-        """Return the place of a name in this directory."""
-        return Location(
-            self.volume, posixpath.join(self.path, name), posixpath.join(self.text, name)
-        )
+        """Return the place of a name, or of a relative path, in this directory."""
+        if not name:
+            return self
+        text = posixpath.join(self.text, name)
+        if self.volume and not self.path:
+            text = f"{self.volume}{'/' if self.volume.startswith('gluster://') else '#/'}{name}"
+        return Location(self.volume, posixpath.join(self.path, name), text)
 
 
 def parse(text: str) -> Location:

@@ -47,7 +47,7 @@ async def _remove(
     elif recursive:
 
         def complain(path: str, error: Exception) -> None:
-            complaints(f"remove {below(place.text, path)!r}", error)
+            complaints(f"remove {place.join(path).text!r}", error)
 
         await remove_tree(side, place.path, complain)
     else:

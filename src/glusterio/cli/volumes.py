@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
-
 from glusterio import aio
 from glusterio.cli.errors import PartlyFailedError, complain, reason, trying_to
 from glusterio.cli.locations import Location
@@ -64,8 +60,3 @@ class Complaints:
         """Raise PartlyFailedError if there were any."""
         if self.count:
             raise PartlyFailedError
-
-
-def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a command. Ctrl-C cancels it, which closes its volumes."""
-    asyncio.run(coroutine)

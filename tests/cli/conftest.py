@@ -1,0 +1,139 @@
+"""The `glusterio` command as a process of its own, and a volume for it to work on."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.embedded import BrickProcess, start_brick
+
+PATIENCE = 50.0
+
+COMMAND = [sys.executable, "-m", "glusterio.cli"]
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+    def check(self) -> Result:
+        assert (self.code, self.err) == (0, "")
+        return self
+
+    def failed(self, code: int = 1) -> list[str]:
+        """It failed, and said why in a line each, and nothing else."""
+        assert self.code == code
+        assert "Traceback" not in self.err
+        lines = self.err.splitlines()
+        assert all(line.startswith("glusterio: ") for line in lines), self.err
+        return [line.removeprefix("glusterio: ") for line in lines]
+
+
+class Run(Protocol):
+    def __call__(self, *words: str | os.PathLike[str]) -> Result: ...
+
+
+def run_command(*words: str | os.PathLike[str], cwd: Path | None = None) -> Result:
+    done = subprocess.run(
+        [*COMMAND, *(os.fspath(word) for word in words)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        cwd=cwd,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    return Result(done.returncode, done.stdout, done.stderr.decode(errors="surrogateescape"))
+
+
+@pytest.fixture
+def glusterio(tmp_path: Path) -> Run:
+    """Run `glusterio WORDS...` in `tmp_path`."""
+
+    def run(*words: str | os.PathLike[str]) -> Result:
+        return run_command(*words, cwd=tmp_path)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def module_brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
+    with start_brick(tmp_path_factory.mktemp("brick")) as brick:
+        yield brick
+
+
+@pytest.fixture
+def brick(module_brick: BrickProcess) -> Iterator[BrickProcess]:
+    """A brick. When the test is over, nobody may hold anything on it."""
+    yield module_brick
+    module_brick.wait_for(fds=0, open_files=0, locks=0)
+
+
+@pytest.fixture
+def place(brick: BrickProcess, request: pytest.FixtureRequest) -> str:
+    """An empty directory on the volume, to be written behind with `/name`."""
+    name = request.node.name.replace("/", "-").replace("[", "-").replace("]", "")
+    run_command("mkdir", f"{brick.url}/{name}").check()
+    return f"{brick.url}/{name}"
+
+
+def described(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """All that a copy with `-p` keeps of a tree."""
+    found: dict[bytes, tuple[object, ...]] = {}
+    for directory, directories, files in os.walk(os.fsencode(root)):
+        for name in directories + files:
+            path = os.path.join(directory, name)
+            status = os.lstat(path)
+            content: bytes | None = None
+            if stat.S_ISLNK(status.st_mode):
+                content = os.readlink(path)
+            elif stat.S_ISREG(status.st_mode):
+                content = Path(os.fsdecode(path)).read_bytes()
+            key = os.path.relpath(path, os.fsencode(root))
+            found[key] = (status.st_mode, status.st_mtime_ns, content)
+    return found
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with everything that a tree may have in it."""
+    root = tmp_path / "tree"
+    (root / "empty directory").mkdir(parents=True)
+    (root / "deep" / "er" / "still").mkdir(parents=True)
+    (root / "deep" / "er" / "file").write_text("below\n")
+    (root / "empty").touch()
+    (root / "small").write_bytes(b"\0\1\2\n")
+    (root / "big").write_bytes(os.urandom(10 * 1024 * 1024 + 17))
+    (root / "block").write_bytes(bytes(256 * 1024))
+    (root / "ünïcödé 文").write_text("text")
+    Path(os.fsdecode(os.fsencode(root) + b"/not \xff\xfe text")).write_text("bytes")
+    (root / "new\nline").write_text("name")
+    (root / "-l").write_text("no option")
+    (root / "a#b").write_text("hash")
+    (root / "link").symlink_to("small")
+    (root / "link to directory").symlink_to("deep")
+    (root / "link to nowhere").symlink_to("/no/where")
+    (root / "script").write_text("#!/bin/sh\n")
+    (root / "script").chmod(0o750)
+    (root / "read only").write_text("kept")
+    (root / "read only").chmod(0o444)
+    (root / "closed directory").mkdir()
+    (root / "closed directory" / "inside").write_text("inside")
+    (root / "closed directory").chmod(0o555)
+    os.utime(root / "small", ns=(10**18, 987654321_123456789))
+    os.utime(root / "link", ns=(10**18, 10**18), follow_symlinks=False)
+    os.utime(root / "deep", ns=(10**18, 10**18))
+    return root

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import COMMAND, PATIENCE, Run, described
+from tests.embedded import BrickProcess, start_brick
+
+
+def test_a_tree_there_and_back(glusterio: Run, place: str, tree: Path, tmp_path: Path) -> None:
+    glusterio("cp", "-rp", tree, place).check()
+    glusterio("cp", "-r", "-p", f"{place}/tree", tmp_path / "back").check()
+    assert described(tmp_path / "back") == described(tree)
+    assert (tmp_path / "back").stat().st_mtime_ns == tree.stat().st_mtime_ns
+
+
+def test_from_volume_to_volume(glusterio: Run, place: str, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with start_brick(tmp_path / "other", "other") as brick:
+        glusterio("cp", "-rp", tree, place).check()
+        glusterio("cp", "-rp", f"{place}/tree", brick.url).check()
+        glusterio("cp", "-rp", f"{brick.url}/tree", tmp_path / "back").check()
+        brick.wait_for(fds=0)
+    assert described(tmp_path / "back") == described(tree)
+
+
+def test_within_a_volume(glusterio: Run, place: str, tree: Path, tmp_path: Path) -> None:
+    glusterio("cp", "-rp", tree, place).check()
+    glusterio("cp", "-rp", f"{place}/tree", f"{place}/twin").check()
+    glusterio("cp", "-rp", f"{place}/twin", tmp_path / "back").check()
+    assert described(tmp_path / "back") == described(tree)
+
+
+def test_without_p_the_umask_counts_and_the_time_is_now(
+    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "f").chmod(0o775)
+    os.utime(tmp_path / "f", (0, 0))
+    before = os.umask(0o027)
+    try:
+        glusterio("cp", "f", place).check()
+    finally:
+        os.umask(before)
+    status = _behind(brick, place, "f").stat()
+    assert status.st_mode & 0o7777 == 0o750
+    assert status.st_mtime > 10**9
+
+
+def test_into_a_directory_or_under_a_new_name(
+    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_text("one")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "g").write_text("two")
+    glusterio("cp", "f", place).check()
+    glusterio("cp", "f", f"{place}/new").check()
+    glusterio("cp", "-r", "d", f"{place}/was not there").check()
+    glusterio("cp", "-r", "d", f"{place}/was not there").check()
+    glusterio("cp", "-r", "d", "f", place + "/").check()
+    glusterio("cp", "-r", "d/.", place).check()
+    root = _behind(brick, place)
+    assert sorted(os.path.relpath(p, root) for p in root.rglob("*")) == [
+        "d",
+        "d/g",
+        "f",
+        "g",
+        "new",
+        "was not there",
+        "was not there/d",
+        "was not there/d/g",
+        "was not there/g",
+    ]
+    assert (root / "new").read_text() == "one"
+
+
+def test_what_is_there_is_replaced(
+    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_text("longer than the next")
+    (tmp_path / "d" / "l").symlink_to("old")
+    glusterio("cp", "-r", "d", place).check()
+    (tmp_path / "d" / "f").write_text("next")
+    (tmp_path / "d" / "l").unlink()
+    (tmp_path / "d" / "l").symlink_to("new")
+    glusterio("cp", "-r", "d", place).check()
+    root = _behind(brick, place)
+    assert (root / "d" / "f").read_text() == "next"
+    assert os.readlink(root / "d" / "l") == "new"
+
+
+def test_a_link_is_followed_without_r(
+    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_text("content")
+    (tmp_path / "l").symlink_to("f")
+    glusterio("cp", "l", f"{place}/followed").check()
+    glusterio("cp", "-r", "l", f"{place}/kept").check()
+    root = _behind(brick, place)
+    assert not (root / "followed").is_symlink()
+    assert (root / "followed").read_text() == "content"
+    assert os.readlink(root / "kept") == "f"
+
+
+def test_what_cannot_be_copied(glusterio: Run, place: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "d").mkdir()
+    glusterio("cp", "f", place).check()
+
+    def says(*words: str) -> str:
+        (line,) = glusterio("cp", *words).failed()
+        return line
+
+    assert says("nope", place) == "cannot copy 'nope': No such file or directory"
+    assert says(f"{place}/nope", ".") == f"cannot copy '{place}/nope': No such file or directory"
+    assert "No such file or directory" in says("f", f"{place}/no/such")
+    assert says("d", place) == "cannot copy 'd': it is a directory (-r copies those)"
+    assert says("-r", "d", f"{place}/f") == f"cannot copy 'd': '{place}/f' is not a directory"
+    assert says("f", "f", f"{place}/f") == f"'{place}/f' is not a directory"
+    assert says("f", f"{place}/f/") == f"'{place}/f/' is not a directory"
+    assert says("f", "g") == "neither 'f' nor 'g' is on a volume"
+    assert says(f"{place}/f", place).endswith("is the same file")
+    assert says("-r", place, f"{place}/below") == f"cannot copy '{place}' into itself"
+
+
+def test_the_rest_is_copied_all_the_same(
+    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_text("x")
+    os.mkfifo(tmp_path / "d" / "fifo")
+    lines = glusterio("cp", "-r", "nope", "d", place).failed()
+    assert sorted(lines) == [
+        "cannot copy 'd/fifo': it is neither a file, nor a directory, nor a symbolic link",
+        "cannot copy 'nope': No such file or directory",
+    ]
+    assert (_behind(brick, place) / "d" / "f").read_text() == "x"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_closes_its_session(
+    place: str, brick: BrickProcess, tmp_path: Path, number: signal.Signals
+) -> None:
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(1 << 40)
+    with subprocess.Popen(
+        [*COMMAND, "cp", str(tmp_path / "huge"), place], stderr=subprocess.PIPE
+    ) as process:
+        try:
+            brick.wait_for(open_files=1)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert (process.returncode, err) == (128 + number, b"")
+    brick.wait_for(fds=0, open_files=0)
+    shutil.rmtree(_behind(brick, place))
+
+
+def _behind(brick: BrickProcess, place: str, name: str = "") -> Path:
+    """Return where the brick keeps it."""
+    return brick.directory / place.removeprefix(brick.url + "/") / name
