@@ -22,7 +22,14 @@ from typing import Final, NamedTuple
 from glusterio.errors import LocalProtocolError, RemoteProtocolError
 from glusterio.rpc.stream import MAX_RECORD, RecordStream
 from glusterio.wire.credentials import encode_none
-from glusterio.wire.programs import AcceptStat, MessageType, RejectStat, ReplyStat
+from glusterio.wire.programs import (
+    MAX_AUTH_BYTES,
+    RPC_VERSION,
+    AcceptStat,
+    MessageType,
+    RejectStat,
+    ReplyStat,
+)
 from glusterio.wire.records import (
     LAST_FRAGMENT,
     CallHeader,
@@ -42,6 +49,11 @@ MAX_QUEUED: Final = 16 * 1024 * 1024
 
 #: Why a credential is refused (RFC 5531 section 9, ``auth_stat``).
 AUTH_BAD_CREDENTIAL: Final = 1
+
+#: A call's header up to the length of its credential: xid, direction, RPC version, program, version,
+#: procedure, flavor, length.
+_HEAD: Final = struct.Struct(">8I")
+_NO_VERIFIER: Final = bytes(8)
 
 _VERSIONS: Final = struct.Struct(">2I")
 _DENIAL: Final = struct.Struct(">6I")
@@ -143,9 +155,12 @@ class ServerConnection(RecordStream):
         self._take(store)
 
     def _take(self, record: bytes | bytearray) -> None:
-        header = parse_message(memoryview(record))
-        if not isinstance(header, CallHeader):
-            raise RemoteProtocolError(f"{self.name}: a reply to a server")
+        header = _usual_header(record)
+        if header is None:
+            parsed = parse_message(memoryview(record))
+            if not isinstance(parsed, CallHeader):
+                raise RemoteProtocolError(f"{self.name}: a reply to a server")
+            header = parsed
         xid = header.xid
         if xid in self.pending:
             raise RemoteProtocolError(f"{self.name}: xid {xid} twice at the same time")
@@ -243,3 +258,23 @@ class ServerConnection(RecordStream):
                 return
             count -= size
             outgoing.popleft()
+
+
+def _usual_header(record: bytes | bytearray) -> CallHeader | None:
+    """Read the header of a call as every client sends it; ``None`` when it needs a closer look."""
+    if len(record) < _HEAD.size:
+        return None
+    xid, direction, rpc_version, program, version, procedure, flavor, length = _HEAD.unpack_from(
+        record
+    )
+    end = _HEAD.size + length
+    if (
+        direction != MessageType.CALL
+        or rpc_version != RPC_VERSION
+        or length & 3
+        or length > MAX_AUTH_BYTES
+        or record[end : end + 8] != _NO_VERIFIER
+    ):
+        return None
+    credentials = bytes(record[_HEAD.size : end])
+    return CallHeader(xid, end + 8, program, version, procedure, flavor, credentials)

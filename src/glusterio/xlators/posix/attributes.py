@@ -1,7 +1,5 @@
 """storage/posix: attributes, permissions and the file system's figures."""
 
-# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
-
 from __future__ import annotations
 
 import errno

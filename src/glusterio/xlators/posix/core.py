@@ -1,7 +1,5 @@
 """What the parts of storage/posix share: the files by gfid, the open ones, and how errors leave."""
 
-# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
-
 from __future__ import annotations
 
 import errno

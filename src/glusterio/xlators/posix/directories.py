@@ -4,8 +4,6 @@ An entry's cookie is the kernel's own (``d_off``), so that reading on after a co
 directory has changed meanwhile, as far as the file system makes it work.
 """
 
-# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
-
 from __future__ import annotations
 
 import errno

@@ -1,7 +1,5 @@
 """storage/posix: open files and their data."""
 
-# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
-
 from __future__ import annotations
 
 import contextlib
@@ -74,16 +72,17 @@ class FileOperations(Opening):
         self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
     ) -> Data:
         with self._descriptor(frame, fd, OpenFlag.RDONLY) as descriptor:
+            status = os.fstat(descriptor)
             # What is asked for is allocated: it is not more than there is.
-            there = max(0, os.fstat(descriptor).st_size - offset)
+            wanted = min(size, max(0, status.st_size - offset), MAX_READ)
             data: Buffer
             if sink is None:
-                data = os.pread(descriptor, min(size, there, MAX_READ), offset)
+                data = os.pread(descriptor, wanted, offset)
             else:
-                place = sink[: min(size, there)]
-                data = place[: os.preadv(descriptor, [place], offset) if place else 0]
-            status = os.fstat(descriptor)
-        return Data(data, iatt_of(status, fd.gfid), offset + len(data) >= status.st_size)
+                place = sink[:wanted]
+                data = place[: os.preadv(descriptor, [place], offset)]
+        is_last = len(data) < wanted or offset + wanted >= status.st_size
+        return Data(data, iatt_of(status, fd.gfid), is_last)
 
     @operation
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:

@@ -1,7 +1,5 @@
 """storage/posix: looking names up, making and removing them."""
 
-# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
-
 from __future__ import annotations
 
 import errno

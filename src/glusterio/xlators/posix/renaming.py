@@ -1,7 +1,5 @@
 """storage/posix: RENAME, whose cases the kernel knows; the handles have to follow."""
 
-# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
-
 from __future__ import annotations
 
 import os

@@ -3,8 +3,6 @@
 The brick's own are hidden, and cannot be set.
 """
 
-# ruff: noqa: D102 - the operations are described where they are declared, in xlators/base.py
-
 from __future__ import annotations
 
 import contextlib
