@@ -85,7 +85,9 @@ class NameOperations(ExtraAnswers, Opening):
             status = self.handles.stat(gfid)
         except OSError as error:
             # Other operations say ESTALE. This one asks whether there is such a file.
-            raise fs_error(errno.ENOENT if error.errno == errno.ESTALE else errno.EIO) from None
+            if error.errno == errno.ESTALE:
+                raise fs_error(errno.ENOENT) from None
+            raise
         return LookupReply(
             xdata=self._answers(frame, gfid, status, request.xdata), stat=iatt_of(status, gfid)
         )
