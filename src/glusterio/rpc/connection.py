@@ -121,13 +121,16 @@ class Connection(RecordStream):
     def sent(self, count: int) -> None:
         """Take note that ``count`` bytes of :meth:`data_to_send` have left."""
         outgoing = self._outgoing
-        while count:
+        while outgoing:
             reply, packet = outgoing[0]
-            reply.sent = True
             size = len(packet[0])
             if count < size:
-                packet[0] = memoryview(packet[0])[count:]
+                if count:
+                    reply.sent = True
+                    packet[0] = memoryview(packet[0])[count:]
                 return
+            if size:  # an empty part goes with what is before it
+                reply.sent = True
             count -= size
             del packet[0]
             if not packet:
@@ -166,37 +169,27 @@ class Connection(RecordStream):
             self._take_message(bytes(view))
             return
         reply = self._match(xid)
-        locate, sink = reply.locate, reply.sink
-        if locate is not None and sink is not None:
-            offset = locate(view)
-            if offset is not None:
-                tail = view[offset:]
-                if len(tail) > len(sink):
-                    raise RemoteProtocolError(f"{self.name}: more data than was asked for")
-                sink[: len(tail)] = tail
-                reply.received = len(tail)
-                view = view[:offset]
-        self._complete(reply, bytes(view))
+        self._complete(reply, bytes(self._take_tail(reply, view)))
 
     def on_long_record(self, store: bytearray) -> None:
         xid, direction = _XID_AND_DIRECTION.unpack_from(store)
         if direction == 0:
             self._take_message(bytes(store))
         else:
-            self._complete(self._match(xid), store)
+            reply = self._match(xid)
+            head = len(self._take_tail(reply, memoryview(store)))
+            self._complete(reply, store if head == len(store) else store[:head])
 
     def place_for(self, view: memoryview, length: int) -> tuple[memoryview, int] | None:
         xid, direction = _XID_AND_DIRECTION.unpack_from(view)
         if direction == 0:
             return None
-        reply = self.pending.get(xid)
-        if reply is None:
-            raise RemoteProtocolError(f"{self.name}: a reply to nothing (xid {xid})")
+        reply = self._match(xid)
         if reply.locate is None or reply.sink is None:
             return None
         offset = reply.locate(view)
-        if offset is None:
-            return None
+        if offset is None or offset > len(view):
+            return None  # what precedes the tail is not all there yet: the whole is stored
         size = length - offset
         if size > len(reply.sink):
             raise RemoteProtocolError(f"{self.name}: more data than was asked for")
@@ -211,16 +204,31 @@ class Connection(RecordStream):
         self._complete(self._match(reply.xid), reply.record)
 
     def _match(self, xid: int) -> Reply:
-        reply = self.pending.pop(xid, None)
+        # It stays pending until it is complete: should it turn out malformed, fail() tells its caller.
+        reply = self.pending.get(xid)
         if reply is None:
             raise RemoteProtocolError(f"{self.name}: a reply to nothing (xid {xid})")
         return reply
+
+    def _take_tail(self, reply: Reply, view: memoryview) -> memoryview:
+        """Copy a whole record's tail to the reply's sink, if it has both; return what precedes it."""
+        locate, sink = reply.locate, reply.sink
+        offset = locate(view) if locate is not None and sink is not None else None
+        if offset is None or sink is None:
+            return view
+        tail = view[offset:]
+        if len(tail) > len(sink):
+            raise RemoteProtocolError(f"{self.name}: more data than was asked for")
+        sink[: len(tail)] = tail
+        reply.received = len(tail)
+        return view[:offset]
 
     def _complete(self, reply: Reply, record: bytes | bytearray) -> None:
         reply.record = record
         if len(record) < 24 or _HEADER.unpack_from(record)[1:] != _USUAL:
             reply.error = self._refusal(record)
         reply.done = True
+        del self.pending[reply.xid]
         self._completed.append(reply)
 
     def _refusal(self, record: bytes | bytearray) -> Exception | None:
@@ -273,6 +281,7 @@ class Connection(RecordStream):
             if queued is reply:
                 if not reply.sent:
                     del self._outgoing[position]
+                    reply.packet = ()
                     self.pending.pop(reply.xid, None)
                     reply.error = ConnectionLostError(
                         f"{self.name}: given up before it was sent", may_have_happened=False
@@ -284,6 +293,7 @@ class Connection(RecordStream):
                 break
         if self._tail_reply is reply:
             self.redirect()
+        reply.packet = ()
         reply.sink = None
         reply.locate = None
         return False
@@ -299,13 +309,15 @@ class Connection(RecordStream):
             error: why; each request gets an error of this kind, with its own ``may_have_happened``.
 
         Returns:
-            The requests that were outstanding, now done with an error.
+            The requests that were outstanding, now done with an error; before them those that were
+            answered well, but not handed on by :meth:`received` since what followed was malformed.
         """
         if self.lost is not None:
             return []
         self.lost = error
         self._tail_reply = None
         self._place = None
+        answered, self._completed = self._completed, []
         failed: list[Reply] = []
         while self.pending:
             _, reply = self.pending.popitem()
@@ -316,7 +328,7 @@ class Connection(RecordStream):
         failed.reverse()
         if self.on_lost is not None:
             self.on_lost(error)
-        return failed
+        return answered + failed
 
     def _why_lost(self, reply: Reply) -> Exception:
         lost = self.lost
@@ -350,7 +362,7 @@ class Connection(RecordStream):
         silent = now - self._silent_since
         if not self.ping_timeout or self.lost is not None:
             return []
-        if silent >= self.ping_timeout:
+        if self._ping is not None and silent >= self.ping_timeout:
             return self.fail(
                 ConnectionLostError(
                     f"{self.name}: no answer for {silent:.1f} s (network.ping-timeout)"
@@ -361,6 +373,8 @@ class Connection(RecordStream):
             packet = encode_call(xid, *DUMP, DumpProc.PING, encode_none(), 0)
             self._ping = Reply(self, xid, (packet,))
             self.submit(self._ping)
+            # If we were stopped for long, that was not the peer's silence: the ping gets its time.
+            self._silent_since = now - self.ping_timeout / 4
         return []
 
     def __repr__(self) -> str:
