@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pytest
 
+import glusterio as library
 from tests.embedded import BrickProcess, start_brick
 
 PATIENCE = 50.0
@@ -86,7 +87,8 @@ def brick(module_brick: BrickProcess) -> Iterator[BrickProcess]:
 def place(brick: BrickProcess, request: pytest.FixtureRequest) -> str:
     """An empty directory on the volume, to be written behind with `/name`."""
     name = request.node.name.replace("/", "-").replace("[", "-").replace("]", "")
-    run_command("mkdir", f"{brick.url}/{name}").check()
+    with library.connect(brick.url) as volume:
+        volume.mkdir(name)
     return f"{brick.url}/{name}"
 
 
