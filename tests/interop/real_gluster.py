@@ -349,9 +349,15 @@ volume hand-posix
   option directory {data}
 end-volume
 
+# As on every volume: this is what applies a client's umask, and default ACLs.
+volume hand-access-control
+  type features/access-control
+  subvolumes hand-posix
+end-volume
+
 volume hand-locks
   type features/locks
-  subvolumes hand-posix
+  subvolumes hand-access-control
 end-volume
 
 volume hand-iot

@@ -49,7 +49,7 @@ class File:
 
     def read_into(self, buffer: bytearray | memoryview, offset: int) -> int:
         """Read at ``offset`` into a writable buffer, without a copy; return the number of bytes."""
-        sink = memoryview(buffer).cast("B")
+        sink = handles.bytes_of(buffer, writable=True)
         result: int = self._session.call(handles.read_into, self._handle, sink, offset)
         return result
 

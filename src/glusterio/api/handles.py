@@ -9,12 +9,13 @@ goes on whatever happens to the one that started it; so an fd is never left half
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import stat as stat_module
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from glusterio.api.resolve import Place, text_of, walk
+from glusterio.api.resolve import Place, text_of, walk, walk_to_open
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
@@ -39,6 +40,14 @@ DIRECTORY_BATCH = 128 * 1024
 #: Flags that only this process cares about; a brick does not hear of them.
 _LOCAL_FLAGS = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_DIRECTORY | os.O_NOFOLLOW
 
+#: Flags that ask for what GlusterFS's protocol does not have: a descriptor that is only a place, and a
+#: file without a name. The latter's bits include O_DIRECTORY's.
+_UNSUPPORTED_FLAGS = os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
+
+#: How much one READ or WRITE carries at most, in bytes; what is more takes several of them. A brick
+#: sets so much memory aside for a READ, whatever the file's size.
+TRANSFER = 16 << 20
+
 
 def gfid_request() -> dict[str, Any]:
     """Return the extra data that names the gfid of something new."""
@@ -61,21 +70,12 @@ async def open_file(
         SessionClosedError: the session began to close meanwhile; nothing was left open.
     """
     text = text_of(path)
-    exclusive = flags & os.O_CREAT and flags & os.O_EXCL
-    follow = not (flags & os.O_NOFOLLOW or exclusive)
-    place = await walk(core, frame, path, follow=follow, must_exist=not flags & os.O_CREAT)
-    directory = place.stat is not None and stat_module.S_ISDIR(place.stat.mode)
-    if place.stat is not None:
-        if exclusive:
-            raise fs_error(errno.EEXIST, text)
-        if stat_module.S_ISLNK(place.stat.mode):
-            raise fs_error(errno.ELOOP, text)
-        if directory and flags & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC):
-            raise fs_error(errno.EISDIR, text)
-        if flags & os.O_DIRECTORY and not directory:
-            raise fs_error(errno.ENOTDIR, text)
-    elif text.endswith("/"):
-        raise fs_error(errno.EISDIR, text)
+    if flags & _UNSUPPORTED_FLAGS:
+        raise fs_error(errno.EOPNOTSUPP, text)
+    if flags & os.O_CREAT and flags & os.O_DIRECTORY:
+        raise fs_error(errno.EINVAL, text)  # as Linux does since 6.4
+    place = await walk_to_open(core, frame, text, flags)
+    directory = place.is_directory
     kind = HandleKind.DIRECTORY if directory else HandleKind.FILE
     return await _open(core, frame, text, place, kind, flags, mode & 0o7777, umask, opened_at)
 
@@ -88,10 +88,10 @@ async def open_directory(core: Core, frame: Frame, path: StrPath, opened_at: str
         OSError: what ``os.scandir`` would raise, with the path.
     """
     text = text_of(path)
-    place = await walk(core, frame, path, follow=True, must_exist=True)
-    assert place.stat is not None
-    if not stat_module.S_ISDIR(place.stat.mode):
+    found = await walk(core, frame, text, follow=True)
+    if not stat_module.S_ISDIR(found.mode):
         raise fs_error(errno.ENOTDIR, text)
+    place = Place(NULL_GFID, "", found)
     return await _open(core, frame, text, place, HandleKind.DIRECTORY, 0, 0, 0, opened_at)
 
 
@@ -184,28 +184,102 @@ async def _let_go(core: Core, handle: Handle) -> None:
 
 async def pread(core: Core, frame: Frame, handle: Handle, size: int, offset: int) -> bytes:
     """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
-    data = (await core.top.readv(frame, handle.fd, size, offset)).data
-    return bytes(data)
+    if _check_transfer(handle, check_offset(size), offset, os.O_WRONLY):
+        if size <= TRANSFER:
+            return bytes((await core.top.readv(frame, handle.fd, size, offset)).data)
+        pieces = []
+        while size:
+            wanted = min(size, TRANSFER)
+            piece = bytes((await core.top.readv(frame, handle.fd, wanted, offset)).data)
+            pieces.append(piece)
+            size -= wanted
+            offset += wanted
+            if len(piece) < wanted:
+                break
+        return b"".join(pieces)
+    return b""
 
 
 async def read_into(core: Core, frame: Frame, handle: Handle, sink: memoryview, offset: int) -> int:
-    """Read at ``offset`` into a writable buffer; return the number of bytes."""
-    return len((await core.top.readv(frame, handle.fd, len(sink), offset, sink)).data)
+    """Read at ``offset`` into a writable buffer of bytes; return the number of bytes."""
+    size = len(sink)
+    if not _check_transfer(handle, size, offset, os.O_WRONLY):
+        return 0
+    if size <= TRANSFER:
+        return len((await core.top.readv(frame, handle.fd, size, offset, sink)).data)
+    count = 0
+    while count < size:
+        part = sink[count : count + TRANSFER]
+        got = len((await core.top.readv(frame, handle.fd, len(part), offset + count, part)).data)
+        count += got
+        if got < len(part):
+            break
+    return count
 
 
 async def pwrite(core: Core, frame: Frame, handle: Handle, data: Buffer, offset: int) -> int:
     """Write all of ``data`` at ``offset``; return its length."""
-    view = data if isinstance(data, bytes) else memoryview(data).cast("B")
+    view: Buffer = data if isinstance(data, bytes) else bytes_of(data)
     size = len(view)
-    written = (await core.top.writev(frame, handle.fd, view, offset)).written
+    if not _check_transfer(handle, size, offset, os.O_RDONLY):
+        return 0
+    if size <= TRANSFER:
+        written = (await core.top.writev(frame, handle.fd, view, offset)).written
+    else:
+        written = 0
     while written < size:  # a brick writes all or fails; a short count is answered as POSIX does
-        more = (
-            await core.top.writev(frame, handle.fd, memoryview(view)[written:], offset + written)
-        ).written
+        part = memoryview(view)[written : written + TRANSFER]
+        more = (await core.top.writev(frame, handle.fd, part, offset + written)).written
         if not more:
             break
         written += more
     return written
+
+
+def check_offset(number: int) -> int:
+    """Return a size or an offset, if it is one.
+
+    Raises:
+        TypeError: no integer.
+        OverflowError: more than 63 bits.
+    """
+    value = operator.index(number)
+    if not -(1 << 63) <= value < 1 << 63:
+        raise OverflowError("Python int too large to convert to a file offset")
+    return value
+
+
+def bytes_of(data: Any, *, writable: bool = False) -> memoryview:
+    """Return a view of an object's bytes.
+
+    Raises:
+        TypeError: it holds no bytes.
+        BufferError: its bytes do not lie one behind the other, or may not be written to.
+    """
+    view = memoryview(data)
+    if writable and view.readonly:
+        raise BufferError("Object is not writable.")
+    if not view.c_contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    if view.ndim == 1 and view.format == "B":
+        return view
+    return view.cast("B") if view.nbytes else memoryview(bytearray())
+
+
+def _check_transfer(handle: Handle, size: int, offset: int, refused: int) -> int:
+    """Check what is to be read or written, and return its size.
+
+    Raises:
+        OSError: what ``pread`` or ``pwrite`` would raise: EINVAL for negative numbers, EISDIR, EBADF
+            for a file that was opened with ``refused`` as its access mode.
+    """
+    if size < 0 or check_offset(offset) < 0:
+        raise fs_error(errno.EINVAL)
+    if handle.kind is HandleKind.DIRECTORY:
+        raise fs_error(errno.EISDIR if refused == os.O_WRONLY else errno.EBADF)
+    if not size and handle.fd.flags & os.O_ACCMODE == refused:
+        raise fs_error(errno.EBADF)  # the brick is not asked about nothing
+    return size
 
 
 async def fsync(core: Core, frame: Frame, handle: Handle, data_only: bool) -> None:
@@ -223,8 +297,8 @@ async def fstat(core: Core, frame: Frame, handle: Handle) -> Iatt:
 
 async def ftruncate(core: Core, frame: Frame, handle: Handle, length: int) -> None:
     """Set the open file's length."""
-    if length < 0:
-        raise fs_error(errno.EINVAL, handle.path)
+    if check_offset(length) < 0 or handle.kind is HandleKind.DIRECTORY:
+        raise fs_error(errno.EINVAL)
     await core.top.ftruncate(frame, handle.fd, FtruncateRequest(handle.fd.gfid, 0, length))
 
 

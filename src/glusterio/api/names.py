@@ -5,14 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_module
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from glusterio.api.handles import gfid_request
-from glusterio.api.resolve import Place, text_of, walk
+from glusterio.api.handles import check_offset, gfid_request
+from glusterio.api.resolve import (
+    PATH_MAX,
+    Place,
+    named,
+    text_of,
+    too_long,
+    walk,
+    walk_to_entries,
+    walk_to_entry,
+)
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
-from glusterio.types import ROOT_GFID, StrPath
+from glusterio.types import StrPath
 from glusterio.wire.fops.attributes import SetattrRequest, StatfsReply, StatfsRequest
 from glusterio.wire.fops.files import TruncateRequest
 from glusterio.wire.fops.names import (
@@ -29,150 +37,148 @@ from glusterio.wire.programs import SetattrValid
 if TYPE_CHECKING:
     from glusterio.api.core import Core
 
-T = TypeVar("T")
-
-
-async def _named(work: Awaitable[T], path: str, path2: str | None = None) -> T:
-    """Await a fop and put the paths into its error."""
-    try:
-        return await work
-    except OSError as error:
-        if isinstance(error, GlusterError):
-            raise
-        raise fs_error(error.errno or errno.EIO, path, path2) from None
-
 
 async def stat(core: Core, frame: Frame, path: StrPath, follow: bool) -> Iatt:
     """Get a file's attributes."""
-    place = await walk(core, frame, path, follow=follow, must_exist=True)
-    assert place.stat is not None
-    return place.stat
+    return await walk(core, frame, path, follow=follow)
 
 
 async def exists(core: Core, frame: Frame, path: StrPath, follow: bool) -> bool:
     """Tell whether a path leads to something, as ``os.path.exists`` and ``lexists`` do."""
     try:
-        return (await walk(core, frame, path, follow=follow)).stat is not None
-    except OSError as error:
+        await walk(core, frame, path, follow=follow)
+    except (OSError, ValueError) as error:
         if isinstance(error, GlusterError):
             raise
         return False
+    return True
 
 
 async def mkdir(core: Core, frame: Frame, path: StrPath, mode: int, umask: int) -> None:
     """Make a directory."""
     text = text_of(path)
-    place = await walk(core, frame, text.rstrip("/") or text, follow=False)
-    if place.stat is not None:
+    place = await walk_to_entry(core, frame, text)
+    if place.stat is not None or not place.name:
         raise fs_error(errno.EEXIST, text)
-    request = MkdirRequest(place.parent, mode & 0o7777, umask, place.name, gfid_request())
-    made = await _named(core.top.mkdir(frame, request), text)
+    request = MkdirRequest(place.parent, mode & 0o1777, umask, place.name, gfid_request())
+    made = await named(core.top.mkdir(frame, request), text)
     core.inodes.link(place.parent, place.name, made.stat.gfid, core.now(), stat_module.S_IFDIR)
 
 
-async def symlink(core: Core, frame: Frame, target: str, path: StrPath) -> None:
+async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath) -> None:
     """Make a symbolic link to ``target``, which is stored as it is."""
-    text = text_of(path)
-    place = await walk(core, frame, path, follow=False)
-    if place.stat is not None:
-        raise fs_error(errno.EEXIST, target, text)
-    request = SymlinkRequest(place.parent, place.name, 0, target, gfid_request())
-    await _named(core.top.symlink(frame, request), target, text)
+    value, text = text_of(target), text_of(path)
+    if not value:
+        raise fs_error(errno.ENOENT, value, text)
+    if too_long(value, PATH_MAX - 1):
+        raise fs_error(errno.ENAMETOOLONG, value, text)
+    place = await named(walk_to_entry(core, frame, text), value, text)
+    if place.stat is not None or not place.name:
+        raise fs_error(errno.EEXIST, value, text)
+    if place.slash:
+        raise fs_error(errno.ENOENT, value, text)
+    request = SymlinkRequest(place.parent, place.name, 0, value, gfid_request())
+    await named(core.top.symlink(frame, request), value, text)
 
 
 async def readlink(core: Core, frame: Frame, path: StrPath) -> str:
     """Return a symbolic link's target."""
     text = text_of(path)
-    place = await walk(core, frame, path, follow=False, must_exist=True)
-    assert place.stat is not None
-    if not stat_module.S_ISLNK(place.stat.mode):
+    found = await walk(core, frame, text, follow=False)
+    if not stat_module.S_ISLNK(found.mode):
         raise fs_error(errno.EINVAL, text)
-    request = ReadlinkRequest(place.stat.gfid, 4096)
-    return (await _named(core.top.readlink(frame, request), text)).target
+    return (
+        await named(core.top.readlink(frame, ReadlinkRequest(found.gfid, PATH_MAX)), text)
+    ).target
 
 
 async def unlink(core: Core, frame: Frame, path: StrPath) -> None:
     """Remove a file's name."""
     text = text_of(path)
-    place = await walk(core, frame, path, follow=False, must_exist=True)
-    if place.stat is not None and stat_module.S_ISDIR(place.stat.mode):
+    place = await walk_to_entry(core, frame, text)
+    if not place.name or place.is_directory:
         raise fs_error(errno.EISDIR, text)
-    await _named(core.top.unlink(frame, UnlinkRequest(place.parent, place.name)), text)
+    if place.stat is None:
+        raise fs_error(errno.ENOENT, text)
+    if place.slash:
+        raise fs_error(errno.ENOTDIR, text)
+    await named(core.top.unlink(frame, UnlinkRequest(place.parent, place.name)), text)
     core.inodes.unlink(place.parent, place.name)
+
+
+#: What Linux says to removing a path that ends so.
+_NOT_REMOVED = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
 
 
 async def rmdir(core: Core, frame: Frame, path: StrPath) -> None:
     """Remove an empty directory."""
     text = text_of(path)
-    place = await walk(core, frame, path, follow=False, must_exist=True)
+    place = await walk_to_entry(core, frame, text)
     if not place.name:
-        raise fs_error(_why_not_the_root(text), text)
-    if place.stat is not None and not stat_module.S_ISDIR(place.stat.mode):
+        raise fs_error(_NOT_REMOVED[place.dots], text)
+    if place.stat is None:
+        raise fs_error(errno.ENOENT, text)
+    if not place.is_directory:
         raise fs_error(errno.ENOTDIR, text)
-    await _named(core.top.rmdir(frame, RmdirRequest(place.parent, 0, place.name)), text)
+    await named(core.top.rmdir(frame, RmdirRequest(place.parent, 0, place.name)), text)
     core.inodes.unlink(place.parent, place.name)
-    if place.stat is not None:
-        core.inodes.forget(place.stat.gfid)
-
-
-def _why_not_the_root(path: str) -> int:
-    """Return what Linux says to removing a path without a last name."""
-    last = path.rstrip("/").rpartition("/")[2]
-    return {"..": errno.ENOTEMPTY, ".": errno.EINVAL}.get(last, errno.EBUSY)
+    core.inodes.forget(place.stat.gfid)
 
 
 async def rename(core: Core, frame: Frame, source: StrPath, target: StrPath) -> None:
     """Move a name, replacing what the new name meant."""
     old, new = text_of(source), text_of(target)
-    try:
-        src = await walk(core, frame, source, follow=False, must_exist=True)
-        dst = await walk(core, frame, target, follow=False)
-    except OSError as error:
-        if isinstance(error, GlusterError) or error.errno is None:
-            raise
-        raise fs_error(error.errno, old, new) from None
-    _check_rename(src, dst, old, new)
-    if src.stat is not None and dst.stat is not None and src.stat.gfid == dst.stat.gfid:
+    await named(_rename(core, frame, old, new), old, new)
+
+
+async def _rename(core: Core, frame: Frame, old: str, new: str) -> None:
+    src, dst = await walk_to_entries(core, frame, old, new, _both_have_names)
+    if src.stat is None:
+        raise fs_error(errno.ENOENT)
+    _check_rename(src, src.stat, dst)
+    if dst.stat is not None and src.stat.gfid == dst.stat.gfid:
         return  # two names of one file, or one and the same: POSIX says that nothing happens
-    request = RenameRequest(src.parent, dst.parent, src.name, dst.name)
-    await _named(core.top.rename(frame, request), old, new)
+    await core.top.rename(frame, RenameRequest(src.parent, dst.parent, src.name, dst.name))
     core.inodes.rename(src.parent, src.name, dst.parent, dst.name, core.now())
 
 
-def _check_rename(src: Place, dst: Place, old: str, new: str) -> None:
-    """Refuse what a brick cannot, or would refuse with another error than the kernel's."""
+def _both_have_names(src: Place, dst: Place) -> None:
     if not src.name or not dst.name:
-        raise fs_error(errno.EBUSY, old, new)
-    source_is_directory = src.stat is not None and stat_module.S_ISDIR(src.stat.mode)
+        raise fs_error(errno.EBUSY)
+
+
+def _check_rename(src: Place, what: Iatt, dst: Place) -> None:
+    """Refuse what the kernel would, with its errors and in its order (fs/namei.c, do_renameat2)."""
+    if not src.is_directory and (src.slash or dst.slash):
+        raise fs_error(errno.ENOTDIR)
+    if what.gfid in dst.above:
+        raise fs_error(errno.EINVAL)
     if dst.stat is None:
-        if new.endswith("/") and not source_is_directory:
-            raise fs_error(errno.ENOTDIR, old, new)
         return
-    target_is_directory = stat_module.S_ISDIR(dst.stat.mode)
-    if source_is_directory and not target_is_directory:
-        raise fs_error(errno.ENOTDIR, old, new)
-    if target_is_directory and not source_is_directory:
-        raise fs_error(errno.EISDIR, old, new)
+    if dst.stat.gfid in src.above:
+        raise fs_error(errno.ENOTEMPTY)
+    if src.is_directory and not dst.is_directory:
+        raise fs_error(errno.ENOTDIR)
+    if dst.is_directory and not src.is_directory:
+        raise fs_error(errno.EISDIR)
 
 
 async def truncate(core: Core, frame: Frame, path: StrPath, length: int) -> None:
     """Set a file's length."""
     text = text_of(path)
-    if length < 0:
+    if check_offset(length) < 0:
         raise fs_error(errno.EINVAL, text)
-    place = await walk(core, frame, path, follow=True, must_exist=True)
-    assert place.stat is not None
-    if stat_module.S_ISDIR(place.stat.mode):
+    found = await walk(core, frame, text, follow=True)
+    if stat_module.S_ISDIR(found.mode):
         raise fs_error(errno.EISDIR, text)
-    await _named(core.top.truncate(frame, TruncateRequest(place.stat.gfid, length)), text)
+    await named(core.top.truncate(frame, TruncateRequest(found.gfid, length)), text)
 
 
 async def statvfs(core: Core, frame: Frame, path: StrPath) -> StatfsReply:
     """Get the volume's figures, as seen at a path."""
     text = text_of(path)
-    place = await walk(core, frame, path, follow=True, must_exist=True)
-    gfid = place.stat.gfid if place.stat is not None else ROOT_GFID
-    return await _named(core.top.statfs(frame, StatfsRequest(gfid)), text)
+    found = await walk(core, frame, text, follow=True)
+    return await named(core.top.statfs(frame, StatfsRequest(found.gfid)), text)
 
 
 async def chmod(core: Core, frame: Frame, path: StrPath, mode: int) -> None:
@@ -199,23 +205,22 @@ async def _set_attributes(
     core: Core, frame: Frame, path: StrPath, wanted: Iatt, valid: int, follow: bool = True
 ) -> None:
     text = text_of(path)
-    place = await walk(core, frame, path, follow=follow, must_exist=True)
-    assert place.stat is not None
-    request = SetattrRequest(place.stat.gfid, wanted, valid)
-    await _named(core.top.setattr(frame, request), text)
+    found = await walk(core, frame, text, follow=follow)
+    await named(core.top.setattr(frame, SetattrRequest(found.gfid, wanted, valid)), text)
 
 
 def stat_result(stat: Iatt) -> os.stat_result:
     """Turn a brick's attributes into what ``os.stat`` returns."""
-    atime_ns = stat.atime * 10**9 + stat.atime_nsec
-    mtime_ns = stat.mtime * 10**9 + stat.mtime_nsec
-    ctime_ns = stat.ctime * 10**9 + stat.ctime_nsec
     return os.stat_result(
         (
             stat.mode, stat.ino, stat.dev, stat.nlink, stat.uid, stat.gid, stat.size,
             stat.atime, stat.mtime, stat.ctime,
-            atime_ns / 1e9, mtime_ns / 1e9, ctime_ns / 1e9,
-            atime_ns, mtime_ns, ctime_ns,
+            stat.atime + 1e-9 * stat.atime_nsec,  # with the rounding that os.stat has
+            stat.mtime + 1e-9 * stat.mtime_nsec,
+            stat.ctime + 1e-9 * stat.ctime_nsec,
+            stat.atime * 10**9 + stat.atime_nsec,
+            stat.mtime * 10**9 + stat.mtime_nsec,
+            stat.ctime * 10**9 + stat.ctime_nsec,
             stat.blksize, stat.blocks, stat.rdev,
         )
     )  # fmt: skip

@@ -1,11 +1,17 @@
 """From a path to a place in the volume.
 
 A path is walked from the root, one LOOKUP a component. A directory's name that was looked up within
-the last second is not looked up again (the inode table's entry time-out, as in a FUSE mount); the last
-component always is, so what it tells of the file is fresh. When a remembered directory turns out to be
-wrong, the walk starts anew and remembers nothing.
+the last second is not looked up again (the inode table's entry time-out, as in a FUSE mount); the
+last component always is, so what it tells of the file is fresh. When a remembered directory turns
+out to be wrong, the walk starts anew and remembers nothing.
 
-Symbolic links are followed here, in the client, as libgfapi does (api/src/glfs-resolve.c).
+Symbolic links are followed here, in the client, as libgfapi does (api/src/glfs-resolve.c). What a path
+means, and which error it is, follows Linux (fs/namei.c), for each of its three kinds of walk:
+
+* :func:`walk`: to a file, for ``stat`` and the like (``filename_lookup``);
+* :func:`walk_to_entry`: to a directory and a name in it, for what makes or removes names: a link at
+  the end is never followed, not even before a slash (``filename_parentat``);
+* :func:`walk_to_open`: to a file to be opened or made (``open_last_lookups``).
 """
 
 from __future__ import annotations
@@ -13,9 +19,10 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_module
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from glusterio.errors import fs_error
+from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.types import NULL_GFID, ROOT_GFID, Gfid, StrPath
 from glusterio.wire.dictionary import Dict
@@ -25,29 +32,45 @@ from glusterio.wire.iatt import Iatt
 if TYPE_CHECKING:
     from glusterio.api.core import Core
 
+T = TypeVar("T")
+
 #: How many symbolic links one path may lead through (Linux: MAXSYMLINKS).
 MAX_LINKS = 40
 
-#: The longest name and the longest path, in bytes, as on every brick's file system.
+#: The longest name and the longest path, in bytes, as on every brick's file system. The path's
+#: limit counts a byte that ends it.
 NAME_MAX = 255
 PATH_MAX = 4096
 
 _WRONG_MEMORY = frozenset({errno.ENOENT, errno.ESTALE, errno.ENOTDIR})
+
+#: Last components that name no entry: the root has none.
+_DOTS = ("", ".", "..")
 
 
 class Place(NamedTuple):
     """Where a path leads.
 
     Attributes:
-        parent: the gfid of the directory that holds the last name; all zero for the root itself.
-        name: the last name, after following links; empty for the root, and for paths that end in
-            ``..``.
+        parent: the gfid of the directory that holds the last name; all zero when there is no such name.
+        name: the last name, after following links; empty for the root, and for paths that end in a dot.
         stat: what is there, or ``None`` when the name does not exist.
+        slash: whether a slash follows the last name.
+        dots: when there is no last name, what is there instead: ``.`` or ``..``, empty for the root.
+        above: the gfids of the directories on the way, from the root to ``parent``.
     """
 
     parent: Gfid
     name: str
     stat: Iatt | None
+    slash: bool = False
+    dots: str = ""
+    above: tuple[Gfid, ...] = ()
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether there is something, and it is a directory."""
+        return self.stat is not None and stat_module.S_ISDIR(self.stat.mode)
 
 
 def text_of(path: StrPath) -> str:
@@ -65,6 +88,11 @@ def text_of(path: StrPath) -> str:
     return text
 
 
+def too_long(text: str, limit: int) -> bool:
+    """Tell whether a name or path is longer than so many bytes."""
+    return len(text) > limit // 4 and len(os.fsencode(text)) > limit
+
+
 async def lookup(
     core: Core, frame: Frame, parent: Gfid, name: str, xdata: Dict | None = None
 ) -> Iatt:
@@ -78,121 +106,263 @@ async def stat_of(core: Core, frame: Frame, gfid: Gfid) -> Iatt:
     return (await core.top.lookup(frame, LookupRequest(gfid))).stat
 
 
-async def walk(
-    core: Core, frame: Frame, path: StrPath, *, follow: bool, must_exist: bool = False
-) -> Place:
-    """Walk a path.
+async def named(work: Awaitable[T], path: str, path2: str | None = None) -> T:
+    """Await a fop, or a walk, and put the paths into its error."""
+    try:
+        return await work
+    except OSError as error:
+        if isinstance(error, GlusterError):
+            raise
+        raise fs_error(error.errno or errno.EIO, path, path2) from None
+
+
+async def walk(core: Core, frame: Frame, path: StrPath, *, follow: bool) -> Iatt:
+    """Walk to a file, and return what it is.
 
     Args:
         core: the session.
         frame: the operation's frame.
         path: the path, relative to the volume's root.
-        follow: whether a symbolic link at the end is followed.
-        must_exist: whether it is an error when the last name does not exist.
+        follow: whether a symbolic link at the end is followed; before a slash it always is.
 
     Raises:
-        FileNotFoundError: a directory on the way, or with ``must_exist`` the end, does not exist.
-        NotADirectoryError: something on the way is no directory.
+        FileNotFoundError: it, or a directory on the way, does not exist.
+        NotADirectoryError: something on the way, or before a slash at the end, is no directory.
         OSError: ``ELOOP``, ``ENAMETOOLONG``, or what the brick says. With the path in it.
     """
     text = text_of(path)
-    try:
-        try:
-            place = await _Walk(core, frame, follow, remember=True).to(text)
-        except OSError as error:
-            if error.errno not in _WRONG_MEMORY:
-                raise
-            place = await _Walk(core, frame, follow, remember=False).to(text)
-    except OSError as error:
-        if error.errno is None or error.filename is not None or isinstance(error, ConnectionError):
-            raise
-        raise fs_error(error.errno, text) from None
-    if must_exist and place.stat is None:
+    found = await named(_walking(core, frame, lambda walk: walk.to(text, follow)), text)
+    if found is None:
+        raise fs_error(errno.ENOENT, text)
+    return found
+
+
+async def walk_to_entry(core: Core, frame: Frame, path: StrPath) -> Place:
+    """Walk to a directory, and look the last name up in it. Errors are as for :func:`walk`."""
+    text = text_of(path)
+
+    async def attempt(walk: _Walk) -> Place:
+        return await walk.look(await walk.to_parent(text))
+
+    return await named(_walking(core, frame, attempt), text)
+
+
+async def walk_to_entries(
+    core: Core, frame: Frame, old: str, new: str, check: Callable[[Place, Place], None]
+) -> tuple[Place, Place]:
+    """Walk to two directories, and then look both last names up; the second only if the first is there.
+
+    Raises OSError without a path.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        old: the one path.
+        new: the other path.
+        check: called with both places before the names are looked up; raises what speaks against it.
+    """
+
+    async def attempt(walk: _Walk) -> tuple[Place, Place]:
+        second = walk.another()
+        source, target = await walk.to_parent(old), await second.to_parent(new)
+        check(source, target)
+        source = await walk.look(source)
+        return source, target if source.stat is None else await second.look(target)
+
+    return await _walking(core, frame, attempt)
+
+
+async def walk_to_open(core: Core, frame: Frame, path: StrPath, flags: int) -> Place:
+    """Walk to a file that is to be opened with these flags, and check them against what is there.
+
+    Returns:
+        The place; when nothing is there it is to be made.
+
+    Raises:
+        OSError: what ``open`` would raise, with the path.
+    """
+    text = text_of(path)
+    place = await named(_walking(core, frame, lambda walk: walk.to_open(text, flags)), text)
+    if place.stat is None and not flags & os.O_CREAT:
         raise fs_error(errno.ENOENT, text)
     return place
 
 
-class _Walk:
-    """One walk along a path."""
+async def _walking(core: Core, frame: Frame, attempt: Callable[[_Walk], Awaitable[T]]) -> T:
+    """Walk; and walk again without memory when the memory may have been wrong.
 
-    def __init__(self, core: Core, frame: Frame, follow: bool, remember: bool) -> None:
+    That the last name does not exist is no reason: a brick says of a directory that is gone itself
+    that it is stale.
+    """
+    first = _Walk(core, frame)
+    try:
+        return await attempt(first)
+    except OSError as error:
+        if error.errno not in _WRONG_MEMORY or not first.relied_on_memory:
+            raise
+    return await attempt(_Walk(core, frame, remember=False))
+
+
+class _Walk:
+    """One walk along a path.
+
+    Attributes:
+        relied_on_memory: whether a directory's name was not looked up, since it was known.
+    """
+
+    def __init__(self, core: Core, frame: Frame, remember: bool = True) -> None:
         self._core = core
         self._frame = frame
-        self._follow = follow
         self._remember = remember
+        self._memory = [False]  # shared by the walks of one operation
         self._links = 0
         self._way: list[Gfid] = [ROOT_GFID]
+        self._names: list[str] = []  # still to walk, the next one last
 
-    async def to(self, path: str) -> Place:
+    def another(self) -> _Walk:
+        """Return a walk from the root for the same operation."""
+        walk = _Walk(self._core, self._frame, self._remember)
+        walk._memory = self._memory
+        return walk
+
+    @property
+    def relied_on_memory(self) -> bool:
+        return self._memory[0]
+
+    # -- the three kinds --------------------------------------------------------------------------
+
+    async def to(self, path: str, follow: bool) -> Iatt | None:
+        """To a file; ``None`` when the last name does not exist."""
+        place = await self.to_parent(path)
+        must_be_directory = place.slash
+        while place.name:
+            stat = (await self.look(place)).stat
+            if stat is None:
+                return None
+            if not (stat_module.S_ISLNK(stat.mode) and (follow or must_be_directory)):
+                if must_be_directory and not stat_module.S_ISDIR(stat.mode):
+                    raise fs_error(errno.ENOTDIR)
+                return stat
+            place = await self._through_link(stat.gfid)
+            must_be_directory |= place.slash
+        return await self._stat_of_dots(place)
+
+    async def to_open(self, path: str, flags: int) -> Place:
+        """To a file to be opened."""
+        making = flags & os.O_CREAT
+        exclusive = making and flags & os.O_EXCL
+        follow = not (exclusive or flags & os.O_NOFOLLOW)
+        must_be_directory = bool(flags & os.O_DIRECTORY)
+        place = await self.to_parent(path)
+        while place.name:
+            if place.slash and making:
+                raise fs_error(errno.EISDIR)
+            follow |= place.slash
+            must_be_directory |= place.slash
+            place = await self.look(place)
+            if place.stat is None:
+                return place
+            if not (follow and stat_module.S_ISLNK(place.stat.mode)):
+                break
+            place = await self._through_link(place.stat.gfid)
+        else:
+            place = place._replace(stat=await self._stat_of_dots(place))
+        assert place.stat is not None
+        if exclusive:
+            raise fs_error(errno.EEXIST)
+        if making and place.is_directory:
+            raise fs_error(errno.EISDIR)
+        if must_be_directory and not place.is_directory:
+            raise fs_error(errno.ENOTDIR)
+        if stat_module.S_ISLNK(place.stat.mode):
+            raise fs_error(errno.ELOOP)
+        if place.is_directory and flags & (os.O_ACCMODE | os.O_TRUNC):
+            raise fs_error(errno.EISDIR)
+        return place
+
+    async def to_parent(self, path: str) -> Place:
+        """To the directory of the last name, which is not looked up yet."""
         if not path:
             raise fs_error(errno.ENOENT)
-        if len(path) > PATH_MAX // 4 and len(os.fsencode(path)) >= PATH_MAX:
+        if too_long(path, PATH_MAX - 1):
             raise fs_error(errno.ENAMETOOLONG)
-        must_be_directory = path.endswith(("/", "/."))
-        names = _split(path)
-        while names:
-            name = names.pop()
+        if path.startswith("/"):
+            del self._way[1:]
+        self._names += _split(path)
+        while len(self._names) > 1:
+            name = self._names.pop()
             if name == "..":
-                if len(self._way) > 1:
-                    self._way.pop()
-                continue
-            if not names:
-                place = await self._last(name, must_be_directory)
-                if isinstance(place, Place):
-                    return place
-                names = place
+                self._up()
             else:
-                names += await self._through(name)
-        stat = await stat_of(self._core, self._frame, self._way[-1])
-        return Place(NULL_GFID, "", stat)
+                await self._through(name)
+        last = self._names.pop() if self._names else ""
+        if last in _DOTS:
+            return Place(NULL_GFID, "", None, dots=last, above=tuple(self._way))
+        return Place(self._way[-1], last, None, path.endswith("/"), "", tuple(self._way))
 
-    async def _through(self, name: str) -> list[str]:
-        """Go through a directory; return the names to walk next when it is a symbolic link."""
-        core, parent = self._core, self._way[-1]
-        if self._remember:
-            known = core.inodes.lookup(parent, name, core.now())
-            if known is not None:
-                self._way.append(known.gfid)
-                return []
+    # -- steps ------------------------------------------------------------------------------------
+
+    async def look(self, place: Place) -> Place:
+        """Look the last name up."""
+        if not place.name:
+            return place
+        try:
+            return place._replace(stat=await self._lookup(place.parent, place.name))
+        except FileNotFoundError:
+            return place
+
+    async def _lookup(self, parent: Gfid, name: str) -> Iatt:
+        core = self._core
+        if too_long(name, NAME_MAX):
+            raise fs_error(errno.ENAMETOOLONG)
         since = core.inodes.mark()
         stat = await lookup(core, self._frame, parent, name)
-        if stat_module.S_ISLNK(stat.mode):
-            return await self._follow_link(stat.gfid)
-        if not stat_module.S_ISDIR(stat.mode):
-            raise fs_error(errno.ENOTDIR)
-        core.inodes.link(parent, name, stat.gfid, core.now(), stat_module.S_IFDIR, since)
-        self._way.append(stat.gfid)
-        return []
-
-    async def _last(self, name: str, must_be_directory: bool) -> Place | list[str]:
-        """Look the last name up; return the names to walk next when it is a link to follow."""
-        parent = self._way[-1]
-        if len(name) > NAME_MAX // 4 and len(os.fsencode(name)) > NAME_MAX:
-            raise fs_error(errno.ENAMETOOLONG)
-        inodes = self._core.inodes
-        since = inodes.mark()
-        try:
-            stat = await lookup(self._core, self._frame, parent, name)
-        except FileNotFoundError:
-            return Place(parent, name, None)
-        if stat_module.S_ISLNK(stat.mode) and (self._follow or must_be_directory):
-            return await self._follow_link(stat.gfid)
-        if must_be_directory and not stat_module.S_ISDIR(stat.mode):
-            raise fs_error(errno.ENOTDIR)
         if stat_module.S_ISDIR(stat.mode):
-            inodes.link(parent, name, stat.gfid, self._core.now(), stat_module.S_IFDIR, since)
-        return Place(parent, name, stat)
+            core.inodes.link(parent, name, stat.gfid, core.now(), stat_module.S_IFDIR, since)
+        return stat
 
-    async def _follow_link(self, gfid: Gfid) -> list[str]:
+    async def _through(self, name: str) -> None:
+        """Go into a directory, or on along a symbolic link."""
+        parent = self._way[-1]
+        if self._remember:
+            known = self._core.inodes.lookup(parent, name, self._core.now())
+            if known is not None:
+                self._memory[0] = True
+                self._way.append(known.gfid)
+                return
+        stat = await self._lookup(parent, name)
+        if stat_module.S_ISLNK(stat.mode):
+            target = await self._target(stat.gfid)
+            if target.startswith("/"):
+                del self._way[1:]
+            self._names += [part for part in _split(target) if part != "."]
+        elif stat_module.S_ISDIR(stat.mode):
+            self._way.append(stat.gfid)
+        else:
+            raise fs_error(errno.ENOTDIR)
+
+    async def _through_link(self, gfid: Gfid) -> Place:
+        """Go on along a symbolic link at the end."""
+        return await self.to_parent(await self._target(gfid))
+
+    async def _target(self, gfid: Gfid) -> str:
         self._links += 1
         if self._links > MAX_LINKS:
             raise fs_error(errno.ELOOP)
-        reply = await self._core.top.readlink(self._frame, ReadlinkRequest(gfid, PATH_MAX))
-        if reply.target.startswith("/"):
-            del self._way[1:]
-        return _split(reply.target)
+        return (await self._core.top.readlink(self._frame, ReadlinkRequest(gfid, PATH_MAX))).target
+
+    def _up(self) -> None:
+        if len(self._way) > 1:
+            self._way.pop()
+
+    async def _stat_of_dots(self, place: Place) -> Iatt:
+        if place.dots == "..":
+            self._up()
+        return await stat_of(self._core, self._frame, self._way[-1])
 
 
 def _split(path: str) -> list[str]:
-    """Return a path's names in reverse, the first to walk at the end."""
-    return [name for name in reversed(path.split("/")) if name and name != "."]
+    """Return a path's names in reverse, the first to walk last. A dot stays only at the end."""
+    names = [name for name in path.split("/") if name]
+    last = len(names) - 1
+    return [name for at, name in reversed(list(enumerate(names))) if name != "." or at == last]

@@ -1,0 +1,106 @@
+"""Both faces of a volume behind one: tests of behaviour are written once, as if for threads.
+
+``connect_face("asyncio", url)`` returns an object that is used like a :class:`glusterio.Volume`, though
+behind every call a coroutine of :mod:`glusterio.aio` runs on an event loop of its own, until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import glusterio
+from glusterio import aio
+from glusterio.api.aio_volume import Opening
+
+#: The faces, by the driver that runs them.
+FACES = ("threads", "asyncio")
+
+_FACADES = (aio.Volume, aio.File, aio.Stream, aio.DirEntry)
+
+
+class Awaited:
+    """An object of :mod:`glusterio.aio` whose methods wait for their results."""
+
+    def __init__(self, runner: asyncio.Runner, it: Any) -> None:
+        self._runner = runner
+        self._it = it
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._it, name)
+        if not inspect.ismethod(found):
+            return found
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._result(found, args, kwargs)
+
+        return call
+
+    def _result(self, function: Any, args: Any, kwargs: Any) -> Any:
+        async def run() -> Any:
+            result = function(*args, **kwargs)
+            if inspect.isawaitable(result) or isinstance(result, Opening):
+                result = await result
+            return result
+
+        return self._seen(self._runner.get_loop().run_until_complete(run()))
+
+    def _seen(self, value: Any) -> Any:
+        if isinstance(value, aio.Volume | aio.File | aio.Stream | aio.DirEntry) or hasattr(
+            value, "__anext__"
+        ):
+            return Awaited(self._runner, value)
+        return value
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self._result(self._it.__anext__, (), {})
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def __enter__(self) -> Any:
+        return self._result(self._it.__aenter__, (), {})
+
+    def __exit__(self, *error: Any) -> None:
+        self._result(self._it.__aexit__, error, {})
+
+    def __fspath__(self) -> str:
+        path: str = self._it.__fspath__()
+        return path
+
+
+class AwaitedVolume(Awaited):
+    """A volume with an event loop of its own; closing the one closes the other."""
+
+    def close(self, *args: Any, **kwargs: Any) -> glusterio.TeardownReport:
+        report: glusterio.TeardownReport = self._result(self._it.close, args, kwargs)
+        self._runner.close()
+        self.close = lambda *_, **__: report  # type: ignore[method-assign]
+        return report
+
+    def __enter__(self) -> AwaitedVolume:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+def connect_face(face: str, url: str, **options: Any) -> Any:
+    """Connect to a volume by one of `FACES`; the result is used as a ``glusterio.Volume``."""
+    if face == "threads":
+        return glusterio.connect(url, **options)
+    runner = asyncio.Runner()
+
+    async def connect() -> aio.Volume:
+        return await aio.connect(url, **options)
+
+    try:
+        return AwaitedVolume(runner, runner.run(connect()))
+    except BaseException:
+        runner.close()
+        raise

@@ -1,0 +1,237 @@
+"""A volume does what ``os`` does: the same results, the same errors, and the same tree afterwards.
+
+The table is in ``parity.py``. Its cases are done with ``os`` in a process whose root directory is
+for that alone, and on volumes by both faces. The first volume does them all but a part of the many
+combinations of open flags; the others every so many, all of them together again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import glusterio
+from tests.api import local_os
+from tests.api.faces import FACES, connect_face
+from tests.api.parity import GROUPS, Case, Runner, normal, uproot
+from tests.embedded import BrickProcess
+
+#: What differs from ``os``, and why it stays so; each has a test below that would tell if it did not.
+DIFFERENCES = {
+    "bytes paths": "TypeError: names are text on the wire, and so the API is",
+    "descriptors as paths": "TypeError: there are none in this process",
+    "listdir()": "lists the root: a volume has no working directory",
+    "O_PATH, O_TMPFILE": "EOPNOTSUPP: the protocol has no such thing",
+    "O_CREAT | O_DIRECTORY": "EINVAL, as Linux since 6.4, whatever this kernel does",
+    "os.umask": "the process's umask when the session was made, not when a file is",
+    "utime's errors": "name the file; those of os.utime do not",
+    ".glusterfs": "cannot be made or opened in the root, nor seen: it is the brick's own",
+}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, tuple[Any, Any]]:
+    """What comes of each case with ``os``."""
+    return local_os.outcomes(
+        [case for cases in GROUPS.values() for case in cases], tmp_path_factory.mktemp("root")
+    )
+
+
+@pytest.fixture(scope="module", params=FACES)
+def face(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def embedded_volume(face: str, tmp_path: Path) -> Iterator[Any]:
+    with connect_face(face, f"embedded://{tmp_path}") as volume:
+        yield volume
+    assert volume.close().handles == []
+
+
+@pytest.fixture(scope="module")
+def brick_volume(face: str, brick: BrickProcess) -> Iterator[Any]:
+    with connect_face(face, brick.url) as volume:
+        yield volume
+        uproot(volume)
+    assert volume.close().handles == []
+
+
+def differing(
+    volume: Any, cases: list[Case], expected: dict[Case, tuple[Any, Any]]
+) -> Iterator[str]:
+    """Do cases on a volume; say what came out otherwise than with ``os``."""
+    runner = Runner(volume)
+    for case in cases:
+        found = runner.run(case)
+        if found != expected[case]:
+            yield f"{case}\n  os:     {expected[case]}\n  volume: {found}"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_in_this_process(
+    embedded_volume: Any, face: str, group: str, expected: dict[Case, tuple[Any, Any]]
+) -> None:
+    cases = GROUPS[group][1::6]
+    if face == "threads":
+        cases = GROUPS[group][:: 2 if group in ("open", "rename") else 1]
+    assert list(differing(embedded_volume, cases, expected)) == []
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_on_a_brick(
+    brick_volume: Any,
+    face: str,
+    brick: BrickProcess,
+    group: str,
+    expected: dict[Case, tuple[Any, Any]],
+) -> None:
+    cases = GROUPS[group][2::7] if face == "threads" else GROUPS[group][3::11]
+    assert list(differing(brick_volume, cases, expected)) == []
+    brick.wait_for(fds=0, pending=0)
+
+
+# -- the differences --------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=FACES)
+def volume(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    (tmp_path / "volume").mkdir()
+    with connect_face(request.param, f"embedded://{tmp_path / 'volume'}") as volume:
+        yield volume
+
+
+def test_paths_are_text(volume: Any) -> None:
+    for path in (b"f", 0, None, 1.5):
+        for operation in (volume.stat, volume.listdir, volume.mkdir, volume.exists):
+            with pytest.raises(TypeError):
+                operation(path)
+
+
+def test_paths_may_be_path_objects(volume: Any) -> None:
+    volume.mkdir(Path("d"))
+    volume.symlink(Path("d"), Path("l"))
+    assert volume.readlink(Path("l")) == "d"
+    assert volume.stat(Path("/d")).st_ino == volume.stat("l").st_ino
+    with pytest.raises(FileNotFoundError) as caught:
+        volume.stat(Path("missing"))
+    assert caught.value.filename == "missing"
+    volume.rename(Path("d"), Path("e"))
+    assert volume.listdir(Path()) == volume.listdir() == volume.listdir("/")
+
+
+@pytest.mark.parametrize("flags", [os.O_PATH, os.O_TMPFILE | os.O_RDWR])
+def test_flags_that_are_not_supported_are_refused(volume: Any, flags: int) -> None:
+    with pytest.raises(OSError, match="not supported") as caught:
+        volume.open_handle("/", flags)
+    assert caught.value.filename == "/"
+
+
+def test_to_make_a_file_that_is_a_directory_is_refused(volume: Any) -> None:
+    for path in ("new", "/"):
+        with pytest.raises(OSError, match="Invalid argument"):
+            volume.open_handle(path, os.O_CREAT | os.O_DIRECTORY | os.O_RDWR)
+    assert volume.listdir() == []
+
+
+def test_the_bricks_own_directory_is_not_there(volume: Any) -> None:
+    volume.mkdir("d")
+    assert volume.listdir() == ["d"]
+    for operation in (
+        volume.mkdir,
+        volume.rmdir,
+        lambda path: volume.open_handle(path, os.O_CREAT),
+    ):
+        with pytest.raises(OSError, match=r"\.glusterfs"):
+            operation(".glusterfs")
+    volume.mkdir("d/.glusterfs")
+    assert volume.listdir("d") == [".glusterfs"]
+
+
+# -- what the table cannot say ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o027, 0o077])
+def test_the_umask(umask: int, tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import os, sys, glusterio
+        os.umask(int(sys.argv[2], 8))
+        with glusterio.connect(sys.argv[1]) as volume:
+            volume.mkdir("d")
+            volume.mkdir("e", 0o731)
+            volume.open("f", "w").close()
+            volume.open_handle("g", os.O_CREAT | os.O_WRONLY).close()
+            volume.open_handle("h", os.O_CREAT | os.O_WRONLY, 0o666).close()
+        """
+    )
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, f"embedded://{tmp_path}", oct(umask)],
+        check=True,
+    )
+    modes = {"d": 0o777, "e": 0o731, "f": 0o666, "g": 0o777, "h": 0o666}
+    assert {name: (tmp_path / name).stat().st_mode & 0o7777 for name in modes} == {
+        name: mode & ~umask for name, mode in modes.items()
+    }
+
+
+def test_the_attributes_of_a_file(volume: Any, tmp_path: Path) -> None:
+    with volume.open_handle("f", os.O_CREAT | os.O_RDWR) as file:
+        file.pwrite(b"x" * 5000, 0)
+    found, true = volume.stat("f"), (tmp_path / "volume/f").stat()
+    assert normal(found)[:2] == (oct(true.st_mode), true.st_size)
+    for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns", "st_mtime", "st_blksize"):
+        assert getattr(found, name) == getattr(true, name), name
+    assert found.st_mtime_ns == round(found.st_mtime * 1e9, -3) or found.st_mtime_ns > 0
+    assert isinstance(found[8], int)
+    assert int(found.st_mtime) == found[8]
+
+
+def test_what_another_session_changed_is_seen(volume: Any, tmp_path: Path) -> None:
+    """A directory that was known, and was replaced: nothing of the old one is believed."""
+    with glusterio.connect(f"embedded://{tmp_path / 'volume'}") as other:
+        volume.mkdir("d")
+        volume.mkdir("d/e")
+        volume.open_handle("d/e/old", os.O_CREAT).close()
+        assert volume.listdir("d/e") == ["old"]
+        other.unlink("d/e/old")
+        other.rmdir("d/e")
+        other.rmdir("d")
+        other.mkdir("d")
+        other.mkdir("d/e")
+        other.open_handle("d/e/new", os.O_CREAT).close()
+        assert not volume.exists("d/e/old")
+        assert volume.exists("d/e/new")
+        assert volume.listdir("d/e") == ["new"]
+        volume.open_handle("d/e/mine", os.O_CREAT).close()
+        volume.mkdir("d/e/my")
+        assert sorted(other.listdir("d/e")) == ["mine", "my", "new"]
+
+
+def test_making_something_below_a_directory_that_another_session_replaced(
+    volume: Any, tmp_path: Path
+) -> None:
+    makers = (
+        lambda: volume.open_handle("d/new", os.O_CREAT).close(),
+        lambda: volume.mkdir("d/new"),
+        lambda: volume.symlink("x", "d/new"),
+        lambda: volume.rename("f", "d/new"),
+    )
+    with glusterio.connect(f"embedded://{tmp_path / 'volume'}") as other:
+        for make in makers:
+            volume.open_handle("f", os.O_CREAT).close()
+            volume.mkdir("d")
+            assert not volume.exists("d/f")  # now d is known
+            other.rmdir("d")
+            other.mkdir("d")
+            make()
+            assert other.listdir("d") == ["new"]
+            uproot(other)
