@@ -560,7 +560,9 @@ def test_h8_close_in_a_completion_callback_is_refused_and_possible_afterwards(
         else:
             refused.set_result(None)
 
+    tap.hold(Fop.READ)
     file.pread_async(1, 0).add_done_callback(callback)
+    tap.let_go()
     with pytest.raises(CloseFromCallbackError, match="another thread"):
         refused.result(PATIENCE)
     assert not vol.closed

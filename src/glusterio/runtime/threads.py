@@ -290,7 +290,9 @@ class ThreadsDriver:
         while self._leader is home:  # a caller may take the lead from the house-keeper
             home.polling = True  # first say so, then look: whoever queues looks after queueing
             try:
-                if home.ready or self._loose or (until is not None and self.now() >= until):
+                if home.ready or self._loose:
+                    return
+                if until is not None and (self._stopping or self.now() >= until):
                     return
                 events = self._poller.poll(self._poll_timeout(until))
             finally:
@@ -417,6 +419,8 @@ class ThreadsDriver:
         """There is detached work: have somebody look after it."""
         if self._leader is None:
             self._keeper_may_go.set()
+            if self._keeper_home.polling:  # still, though a caller had taken the lead from it
+                self._interrupt_poll()
 
     def stop(self) -> None:
         """End the house-keeping thread and close what is left. Called once, by the closing thread."""
