@@ -171,5 +171,6 @@ class GivenVolume(DemoPlace):
                 side,
                 self.root,
                 lambda path, error: complaints(f"remove {path!r}", error),
+                by_force=True,
             )
         complaints.check()

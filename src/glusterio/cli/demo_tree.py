@@ -50,14 +50,14 @@ class TreeStep:
             await self._read_back(side)
 
     async def _copy(self, side: VolumeSide) -> None:
-        unfit: list[str] = []
+        unfit: dict[str, None] = {}  # as a set, but in order
 
         def complain(path: str, error: Exception) -> None:
             original = below(self._source, path)
             if isinstance(error, SpecialFileError) or (
                 isinstance(error, OSError) and error.filename == original
             ):
-                unfit.append(path)
+                unfit[path] = None
             else:
                 self.failures.append(f"{path!r} was not copied: {reason(error)}")
 
@@ -80,7 +80,10 @@ class TreeStep:
                 complain=complain,
                 leave_out=lambda path: path == LEFT_OUT,
             )
-            await transfer.tree([root, *items], self._source, self._target)
+            if "" in unfit:
+                raise CommandError(f"cannot list {self._source!r}")
+            readable = [item for item in items if item.path not in unfit]
+            await transfer.tree([root, *readable], self._source, self._target)
         tally = self._tally = transfer.tally
         self.paths = [below(self._target, path) for path in tally.paths]
         self._say(
@@ -94,8 +97,9 @@ class TreeStep:
         if left_out:
             self._say("", f"without {LEFT_OUT}")
         if unfit:
+            first = next(iter(unfit))
             self._say(
-                "", f"without {number(len(unfit), 'name')} that cannot be read, {unfit[0]!r} first"
+                "", f"without {number(len(unfit), 'name')} that cannot be read: {first!r} ..."
             )
 
     async def _list(self, side: VolumeSide) -> None:

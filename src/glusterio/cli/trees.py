@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat as stat_module
 from collections.abc import Callable
@@ -112,8 +113,17 @@ def by_depth(items: list[Item]) -> list[list[Item]]:
     return [levels[depth] for depth in sorted(levels)]
 
 
-async def remove_tree(side: VolumeSide, root: str, complain: Complaint) -> int:
-    """Remove a directory and everything below it; return the number of names removed."""
+async def remove_tree(
+    side: VolumeSide, root: str, complain: Complaint, *, by_force: bool = False
+) -> int:
+    """Remove a directory and everything below it; return the number of names removed.
+
+    Args:
+        side: the volume.
+        root: the directory.
+        complain: told of what could not be removed.
+        by_force: also from directories that their owner has closed to himself for writing.
+    """
     items = await survey(side, root, complain=complain)
     removed = 0
 
@@ -130,8 +140,16 @@ async def remove_tree(side: VolumeSide, root: str, complain: Complaint) -> int:
                 raise
             complain(item.path, error)
 
+    async def unlock(item: Item) -> None:
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            await side.chmod(below(root, item.path), item.stat.st_mode & 0o7777 | 0o700)
+
+    directories = [item for item in items if item.is_directory]
+    if by_force:
+        closed = [item for item in directories if item.stat.st_mode & 0o300 != 0o300]
+        await each(closed, unlock, DIRECTORIES_AT_ONCE)
     await each([item for item in items if not item.is_directory], remove, NAMES_AT_ONCE)
-    for level in reversed(by_depth([item for item in items if item.is_directory])):
+    for level in reversed(by_depth(directories)):
         await each(level, remove, DIRECTORIES_AT_ONCE)
     await remove(Item("", await side.stat(root)))
     return removed
