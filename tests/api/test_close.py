@@ -328,7 +328,7 @@ def test_the_invariants_hold_at_every_transition_of_a_storm(
 
 
 def storm(vol: Any, n: int) -> None:
-    kept = []
+    kept: list[Any] = []
     while True:
         file = vol.open_handle(f"/storm-{n}", CREATING)
         file.pwrite(b"x" * 100, 0)
@@ -340,7 +340,7 @@ def storm(vol: Any, n: int) -> None:
 
 
 async def storm_async(vol: Any, n: int) -> None:
-    kept = []
+    kept: list[Any] = []
     while True:
         file = await vol.open_handle(f"/storm-{n}", CREATING)
         await file.pwrite(b"x" * 100, 0)

@@ -33,6 +33,7 @@ class _Step:
     """Gets to know the fiber that runs the ending."""
 
     fiber: Fiber | None = None
+    unwanted: Exception | None = None
 
 
 class AioSession:

@@ -34,8 +34,11 @@ class _Closable(Protocol):
 C = TypeVar("C", bound=_Closable)
 
 
-class Opening(Generic[C]):
-    """Something being opened: ``await`` it, or use it with ``async with``, which closes it, too."""
+class Opening(Coroutine[Any, Any, C], Generic[C]):
+    """Something being opened: ``await`` it, or use it with ``async with``, which closes it, too.
+
+    It is a coroutine in every respect, so that a task can be made of it.
+    """
 
     def __init__(self, coroutine: Coroutine[Any, Any, C]) -> None:
         self._coroutine = coroutine
@@ -43,6 +46,18 @@ class Opening(Generic[C]):
 
     def __await__(self) -> Generator[Any, Any, C]:
         return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        """As a coroutine's."""
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """As a coroutine's."""
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """As a coroutine's."""
+        self._coroutine.close()
 
     async def __aenter__(self) -> C:
         self._opened = await self._coroutine

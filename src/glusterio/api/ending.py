@@ -201,7 +201,8 @@ class Ending:
 
 
 def _cancel(call: Call, why: str) -> None:
-    """Have a call give up."""
+    """Have a call give up. One without a fiber yet is told when it gets it."""
+    error = call.unwanted = SessionClosedError(why)
     fiber = call.fiber
     if fiber is not None:
-        fiber.cancel(SessionClosedError(why))
+        fiber.cancel(error)

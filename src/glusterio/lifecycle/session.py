@@ -35,9 +35,10 @@ class Call:
         handle: the handle that lent the call a reference, or ``None``.
         fiber: what runs the call; the runtime's, for cancelling it.
         disowned: the teardown has counted the call out, since it would not end.
+        unwanted: why it shall give up, said perhaps before there was a fiber to be told.
     """
 
-    __slots__ = ("disowned", "fiber", "handle", "number", "op")
+    __slots__ = ("disowned", "fiber", "handle", "number", "op", "unwanted")
 
     def __init__(self, number: int, op: str, handle: Handle | None) -> None:
         self.number = number
@@ -45,6 +46,7 @@ class Call:
         self.handle = handle
         self.fiber: Any = None
         self.disowned = False
+        self.unwanted: Exception | None = None
 
     def __repr__(self) -> str:
         return f"<Call {self.number} {self.op}>"

@@ -191,8 +191,7 @@ class AioDriver:
 
         fiber = Fiber(coro, self, None, done)
         if call is not None:
-            fiber.call = call
-            call.fiber = fiber
+            fiber.run_for(call)
         fiber.step()
         if not fiber.done:
             waiter = self.loop.create_future()
@@ -223,8 +222,7 @@ class AioDriver:
         """
         fiber = Fiber(coro, self, None, on_done)
         if call is not None:
-            fiber.call = call
-            call.fiber = fiber
+            fiber.run_for(call)
         fiber.step()
         return fiber
 

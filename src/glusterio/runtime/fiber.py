@@ -157,6 +157,13 @@ class Fiber:
         self.cleanup: Callable[[], None] | None = None
         self.wanted_cancel: BaseException | None = None
 
+    def run_for(self, call: Any) -> None:
+        """Let the fiber and the admitted call that it runs for know each other, before it begins."""
+        self.call = call
+        call.fiber = self
+        if call.unwanted is not None:  # said before there was a fiber
+            self.cancel(call.unwanted)
+
     def step(self) -> None:
         """Run the coroutine to its next trap that does not complete at once, or to its end."""
         value, error = self.resume_value, self.resume_error

@@ -138,8 +138,7 @@ class ThreadsDriver:
         home = _Home()
         fiber = Fiber(coro, self, home, on_done)
         if call is not None:
-            fiber.call = call
-            call.fiber = fiber
+            fiber.run_for(call)
         depth = self._home_of.__dict__
         depth["calls"] = depth.get("calls", 0) + 1
         held = depth.pop("corked", None)
@@ -190,8 +189,7 @@ class ThreadsDriver:
             self._detached += 1
         fiber = Fiber(coro, self, None, deliver)
         if call is not None:
-            fiber.call = call
-            call.fiber = fiber
+            fiber.run_for(call)
         fiber.step()
         self._nudge_keeper()
         return fiber
@@ -519,9 +517,8 @@ class ThreadsDriver:
 
     def abandon(self, reply: Reply) -> None:
         link = reply.connection.link
-        if link is None or link.abandon(reply):
-            if reply.settled is not None and link is not None:
-                reply.settled(reply)
+        if link is not None and link.abandon(reply) and reply.settled is not None:
+            reply.settled(reply)
 
     def connect(self, fiber: Fiber, trap: Connect) -> Armed:
         fiber.trap = trap
