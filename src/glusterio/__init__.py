@@ -1,4 +1,4 @@
-"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
+r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 
 ::
 

@@ -1,4 +1,4 @@
-"""glusterio for asyncio: the same volume, awaited.
+r"""glusterio for asyncio: the same volume, awaited.
 
 ::
 

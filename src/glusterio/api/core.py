@@ -22,7 +22,7 @@ from glusterio.graph.volfile import parse
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.session import Call, Session
-from glusterio.lifecycle.states import HandleState, SessionEvent
+from glusterio.lifecycle.states import HandleState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.fiber import Fiber
 from glusterio.traps import Coro, Event, Within

@@ -86,4 +86,7 @@ class Handle:
         return HandleClosedError(f"{self.path}: the handle is closed")
 
     def __repr__(self) -> str:
-        return f"<Handle {self.number} {self.kind.value} {self.path!r} {self.state.name} refs={self.refs}>"
+        return (
+            f"<Handle {self.number} {self.kind.value} {self.path!r} {self.state.name}"
+            f" refs={self.refs}>"
+        )

@@ -21,7 +21,8 @@ class TraceRecord:
         seq: position in the session's history, from 1.
         subject: ``"session"``, ``"call"`` or ``"handle"``.
         number: which handle or call; 0 for the session itself.
-        event: the event's name, as in :mod:`glusterio.lifecycle.states`; ``ADMIT`` and ``LEAVE`` for calls.
+        event: the event's name, as in :mod:`glusterio.lifecycle.states`; ``ADMIT`` and ``LEAVE`` for
+            calls, ``RESERVE`` for a handle's beginning.
         before: the state's name before (empty for calls).
         after: the state's name after (empty for calls).
         calls: admitted calls, after the step.
