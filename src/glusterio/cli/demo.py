@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
-from glusterio import TeardownReport, aio
+from glusterio import TeardownReport
 from glusterio.cli import demo_storm
 from glusterio.cli.brick_counts import Held, held
 from glusterio.cli.demo_place import DemoPlace, GivenVolume, OwnBrick
@@ -22,7 +22,8 @@ from glusterio.cli.errors import PartlyFailedError, complain, reason
 from glusterio.cli.interrupts import run
 from glusterio.cli.output import console, duration, number, size
 from glusterio.cli.tasks import each
-from glusterio.cli.trees import below
+from glusterio.cli.trees import below, is_fatal
+from glusterio.cli.volumes import connect
 
 #: How long the brick may take to let go of what was released, in seconds. A GlusterFS brick answers
 #: the release first and lets go then.
@@ -54,17 +55,18 @@ class _Demo:
         place = GivenVolume(self._url) if self._url else OwnBrick()
         with place:
             self._say("volume", place.description)
-            self._tree(place)
-            after = self._storm(place)
+            try:
+                self._tree(place)
+                after = self._storm(place)
+            except Exception:
+                self._tell_failures()
+                raise
         self._head("The end")
         self._say("clean-up", place.farewell)
         self._say("time", duration(time.monotonic() - started))
         if after != Held(0, 0):
             self._failures.append("the brick still holds something")
-        for failure in self._failures[:10]:
-            complain(failure)
-        if len(self._failures) > 10:
-            complain(f"and {len(self._failures) - 10} failures more")
+        self._tell_failures()
         good = not self._failures
         self._console.print(str(after), style="bold green" if good else "bold red", markup=False)
         if not good:
@@ -99,6 +101,7 @@ class _Demo:
                 self._failures.append(f"the brick did not see the open handles: {before}")
             result = storm.close_in_the_middle()
         self._tell(result)
+        self._failures += result.failures
         after = run(_ask_until_nothing(place.url, self._made))
         self._say("after", f"{after}")
         lost = run(_lost(place.url, result))
@@ -108,7 +111,7 @@ class _Demo:
             if not lost
             else f"{len(lost)} files have lost acknowledged bytes",
         )
-        self._failures += result.failures + lost
+        self._failures += lost
         return after
 
     def _tell(self, result: Storm) -> None:
@@ -143,6 +146,12 @@ class _Demo:
         steps = [f"{step.name} {step.seconds * 1000:.1f}" for step in report.steps]
         self._say("", "steps, in ms     " + ", ".join(steps))
 
+    def _tell_failures(self) -> None:
+        for failure in self._failures[:10]:
+            complain(failure)
+        if len(self._failures) > 10:
+            complain(f"and {len(self._failures) - 10} failures more")
+
     # -- printing ---------------------------------------------------------------------------------
 
     def _head(self, text: str) -> None:
@@ -156,13 +165,13 @@ class _Demo:
 
 async def _ask(url: str, paths: Iterable[str]) -> Held:
     """Ask the brick, through a session that has nothing to do with the others."""
-    async with aio.connect(url) as volume:
+    async with await connect(url) as volume:
         return await held(volume, paths)
 
 
 async def _ask_until_nothing(url: str, paths: list[str]) -> Held:
     deadline = time.monotonic() + LETTING_GO
-    async with aio.connect(url) as volume:
+    async with await connect(url) as volume:
         while True:
             found = await held(volume, paths)
             if found == Held(0, 0) or time.monotonic() > deadline:
@@ -173,7 +182,7 @@ async def _ask_until_nothing(url: str, paths: list[str]) -> Held:
 async def _lost(url: str, result: Storm) -> list[str]:
     """Read everything that was acknowledged, and return what is not there."""
     lost: list[str] = []
-    async with aio.connect(url) as volume:
+    async with await connect(url) as volume:
 
         async def check(path: str) -> None:
             try:
@@ -182,6 +191,8 @@ async def _lost(url: str, result: Storm) -> list[str]:
                         if await file.pread(len(data), offset) != data:
                             lost.append(f"{path!r} has lost acknowledged bytes at {offset}")
             except OSError as error:
+                if is_fatal(error):
+                    raise
                 lost.append(f"{path!r} cannot be read: {error}")
 
         await each(list(result.expected), check, FILES_AT_ONCE)

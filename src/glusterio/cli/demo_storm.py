@@ -14,6 +14,7 @@ from typing import IO
 
 import glusterio
 from glusterio import File, SessionClosedError, TeardownReport, Volume
+from glusterio.cli.errors import trying_to
 
 HOLDERS = 8
 HANDLES = 1000
@@ -25,7 +26,9 @@ OPENED_BEFORE_CLOSE = 25
 WRITES = 64
 WRITE_SIZE = 1024 * 1024
 WRITE_OFFSET = 4096
-#: How often the writes are started anew if all of them were acknowledged before the close.
+#: So many of them should be in flight when the session is closed. A fast brick has acknowledged more
+#: by then; as many writes are started again, this often at most.
+WRITES_IN_FLIGHT = 8
 WAVES = 5
 
 #: How long any thread may take to end, in seconds.
@@ -82,7 +85,8 @@ class StormStep:
         self._opening = [threading.Event() for _ in range(OPENERS)]
         self._threads: list[threading.Thread] = []
         self._root = root
-        self._volume: Volume = glusterio.connect(url)
+        with trying_to(f"connect to {url}"):
+            self._volume: Volume = glusterio.connect(url)
         self._directories = [f"{root}/thread-{n}" for n in range(HOLDERS)]
 
     @property
@@ -138,7 +142,7 @@ class StormStep:
         for wave in range(WAVES):
             self._start_writes(wave)
             result.writes_at_close = sum(not future.done() for _, _, future in self._writes)
-            if result.writes_at_close:
+            if result.writes_at_close >= WRITES_IN_FLIGHT:
                 break
         result.openers_at_close = sum(thread.is_alive() for thread in openers)
         result.opens_at_close = sum(self._opened)

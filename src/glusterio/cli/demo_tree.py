@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from glusterio import aio
 from glusterio.cli.errors import CommandError, reason, trying_to
 from glusterio.cli.output import duration, number, rate, size
 from glusterio.cli.progress import Bar
@@ -16,6 +15,7 @@ from glusterio.cli.sides import LocalSide, VolumeSide
 from glusterio.cli.tasks import each
 from glusterio.cli.transfer import FILES_AT_ONCE, SpecialFileError, Transfer, digest_of
 from glusterio.cli.trees import Item, below, is_fatal, survey
+from glusterio.cli.volumes import connect
 
 #: Left out, and said so: a virtual environment is what was installed, not what was made.
 LEFT_OUT = ".venv"
@@ -42,7 +42,7 @@ class TreeStep:
 
     async def run(self) -> None:
         """Do it all, on one connection."""
-        async with aio.connect(self._url) as volume:
+        async with await connect(self._url) as volume:
             side = VolumeSide(volume, self._url)
             with trying_to(f"copy {self._source!r}"):
                 await self._copy(side)

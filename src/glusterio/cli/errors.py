@@ -45,6 +45,8 @@ def reason(error: BaseException, said: str = "") -> str:
         error: the error.
         said: what the line says before; a path that is in it is not said again.
     """
+    if isinstance(error, ConnectionError) and type(error).__module__ == "builtins" and error.errno:
+        return os.strerror(error.errno)  # asyncio has words of its own for these
     if isinstance(error, OSError) and error.strerror:
         names = [repr(n) for n in (error.filename, error.filename2) if n is not None]
         names = [n for n in names if n[1:-1].strip("/") not in said]

@@ -8,6 +8,12 @@ from glusterio.cli.locations import Location
 from glusterio.cli.sides import LocalSide, Side, VolumeSide
 
 
+async def connect(url: str) -> aio.Volume:
+    """Connect to a volume, and say of an error that it kept us from that."""
+    with trying_to(f"connect to {url}"):
+        return await aio.connect(url)
+
+
 class Volumes:
     """Connected volumes, by URL. An asynchronous context manager: it closes them."""
 
@@ -18,8 +24,7 @@ class Volumes:
         """Return the volume that a place is on."""
         side = self._connected.get(place.volume)
         if side is None:
-            with trying_to(f"connect to {place.volume}"):
-                volume = await aio.connect(place.volume)
+            volume = await connect(place.volume)
             side = self._connected[place.volume] = VolumeSide(volume, place.volume)
         return side
 
