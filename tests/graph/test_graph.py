@@ -58,23 +58,30 @@ class Logbook:
             raise self.failing[step]
 
 
-REGISTRY: dict[str, type[Recorder]] = {"protocol/client": Recorder}
+REGISTRY: dict[str, type[Recorder]] = {"protocol/client": Recorder, "features/utime": Recorder}
 
 
 class Client(Xlator):
     xlator_type = "protocol/client"
 
 
+class Utime(Xlator):
+    xlator_type = "features/utime"
+
+
 def test_a_real_volume_of_one_brick_is_its_client() -> None:
-    graph = build(parse(ONE_BRICK), {"protocol/client": Client}, Services(_never), generation=3)
-    assert isinstance(graph.top, Client)
-    assert graph.top.name == "gv0-client-0"
-    assert graph.top.options["remote-subvolume"] == "/bricks/gv0"
-    assert graph.xlators == graph.leaves == (graph.top,)
+    registry = {"protocol/client": Client, "features/utime": Utime}
+    graph = build(parse(ONE_BRICK), registry, Services(_never), generation=3)
+    client, top = graph.xlators
+    assert isinstance(client, Client)
+    assert client.name == "gv0-client-0"
+    assert client.options["remote-subvolume"] == "/bricks/gv0"
+    assert graph.leaves == (client,)
+    assert isinstance(top, Utime)  # it decides about file times, and is never left out
+    assert graph.top is top
     assert graph.generation == 3
     assert [passed.type for passed in graph.passed_through] == [
         "cluster/distribute",
-        "features/utime",
         "performance/write-behind",
         "performance/open-behind",
         "performance/quick-read",
@@ -97,10 +104,11 @@ def test_what_the_registry_has_is_built_although_it_might_be_left_out() -> None:
     assert [xlator.name for xlator in graph.xlators] == [
         "gv0-client-0",
         "gv0-dht",
+        "gv0-utime",
         "gv0-write-behind",
     ]
     assert graph.top.name == "gv0-write-behind"
-    assert [child.name for child in graph.top.children] == ["gv0-dht"]  # utime is left out
+    assert [child.name for child in graph.top.children] == ["gv0-utime"]
 
 
 @pytest.mark.parametrize(

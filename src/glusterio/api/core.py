@@ -30,9 +30,10 @@ from glusterio.wire.credentials import Credentials, encode_v3
 from glusterio.xlators.base import Notice, Services, Xlator
 from glusterio.xlators.client import Client
 from glusterio.xlators.posix import Posix
+from glusterio.xlators.utime import Utime
 
 #: The translators that glusterio has, by their type in a volfile.
-REGISTRY: dict[str, type[Xlator]] = {xlator.xlator_type: xlator for xlator in (Client, Posix)}
+REGISTRY: dict[str, type[Xlator]] = {xlator.xlator_type: xlator for xlator in (Client, Posix, Utime)}
 
 
 class CoreDriver(Protocol):
@@ -40,6 +41,9 @@ class CoreDriver(Protocol):
 
     def now(self) -> float:
         """Return the time, in seconds."""
+
+    def wall_clock(self) -> int:
+        """Tell the time of day, in nanoseconds since the epoch."""
 
     def new_lock(self) -> Any:
         """Make a lock, used as a context manager."""
@@ -146,6 +150,7 @@ class Core:
         text, server = await volfile_of(self.target)
         services = Services(
             new_event=self.driver.new_event,
+            wall_clock=self.driver.wall_clock,
             credentials=encode_v3(
                 Credentials(
                     pid=os.getpid(),

@@ -21,11 +21,13 @@ class Frame:
         client: on a brick, the connection identity that asks; ``None`` in a client.
         late: for an operation that opens something: called when its caller gave up and the answer
             has come since, with the fd, and the error if there was one. It closes what was opened.
+        stamp: which times the fop being wound changes, and the time: a
+            :class:`~glusterio.wire.programs.TimeFlag` and nanoseconds since the epoch; or ``None``.
         adopted: whether a translator has taken it on itself to call ``late``; when it lets a
             cancellation through without that, nothing is or will be open.
     """
 
-    __slots__ = ("adopted", "call", "client", "identity", "late")
+    __slots__ = ("adopted", "call", "client", "identity", "late", "stamp")
 
     def __init__(
         self,
@@ -38,3 +40,4 @@ class Frame:
         self.client = client
         self.late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
         self.adopted = False
+        self.stamp: tuple[int, int] | None = None

@@ -55,13 +55,6 @@ PASSES: Final[dict[str, Pass]] = {
     # pass-through itself. Left of it is dht.c's dht_pt_fops: a layout attribute on new directories,
     # which DHT supplies when it misses one (should the volume grow), and names of virtual attributes.
     "cluster/distribute": Pass("with a single child there is nothing to distribute"),
-    # xlators/features/utime: every call's credential then tells which times it changes, and the time.
-    # A brick with storage.ctime (the default) keeps a file's times in trusted.glusterfs.mdata and
-    # changes them only when told so: what another client made keeps its old mtime when we write.
-    # Data is right without, times are not; a translator of this type in the registry mends that.
-    "features/utime": Pass(
-        "keeps file times; without it a write to another client's file keeps mtime"
-    ),
     # xlators/features/read-only/src/read-only.c: does nothing unless its option is on.
     "features/read-only": Pass("switched off in this volfile", _is_off("read-only")),
     # libglusterfs/src/graph.c inserts these two by themselves; volfiles rarely name them.

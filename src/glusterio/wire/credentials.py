@@ -39,7 +39,7 @@ class Credentials(NamedTuple):
         gid: group.
         groups: further groups. Those for which there is no room are left out when encoding.
         lk_owner: who holds the POSIX locks that a call takes or drops.
-        flags: version 3 only; reserved.
+        flags: version 3 only: which times the call changes, :class:`~glusterio.wire.programs.TimeFlag`.
         ctime: version 3 only: when the call was made by the client's clock, in ns since 1970,
             for volumes that keep times consistent across bricks; 0 is accepted.
     """
@@ -97,6 +97,31 @@ def encode_v3(credentials: Credentials) -> bytes:
     except struct.error as error:
         raise LocalProtocolError(f"{credentials!r} does not fit: {error}") from None
     return _framed(AuthFlavor.GLUSTERFS_V3, head + groups + pack_opaque(credentials.lk_owner))
+
+
+#: Where ``flags`` and ``ctime`` are in what :func:`encode_v3` gives.
+_STAMP: Final = struct.Struct(">IIQ")
+_STAMP_OFFSET: Final = 20
+
+
+def stamp_into(buffer: bytearray, offset: int, flags: int, ctime: int) -> None:
+    """Change ``flags`` and ``ctime`` of an encoded version 3 credential where it is.
+
+    Args:
+        buffer: what holds the credential.
+        offset: where in it the credential begins.
+        flags: a :class:`~glusterio.wire.programs.TimeFlag`.
+        ctime: nanoseconds since the epoch.
+    """
+    seconds, nanoseconds = divmod(ctime, _NANOSECONDS)
+    _STAMP.pack_into(buffer, offset + _STAMP_OFFSET, flags, nanoseconds, seconds)
+
+
+def stamped(credentials: bytes, flags: int, ctime: int) -> bytes:
+    """Return an encoded version 3 credential with other ``flags`` and ``ctime``."""
+    buffer = bytearray(credentials)
+    stamp_into(buffer, 0, flags, ctime)
+    return bytes(buffer)
 
 
 def decode(flavor: int, body: memoryview | bytes) -> Credentials:

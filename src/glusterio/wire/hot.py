@@ -13,6 +13,7 @@ import struct
 from typing import Final, TypeAlias
 
 from glusterio.errors import LocalProtocolError, XdrError
+from glusterio.wire.credentials import stamp_into
 from glusterio.wire.dictionary import HEADER_SIZE, NULL_DICT
 from glusterio.wire.iatt import GFID_SIZE, IATT, Iatt
 from glusterio.wire.programs import FOPS, NULL_GFID, Fop
@@ -24,6 +25,8 @@ View: TypeAlias = memoryview | bytes | bytearray
 #: Record mark and xid, the first two words of a packet.
 _HEAD: Final = struct.Struct(">2I")
 _XID: Final = struct.Struct(">I")
+#: Where a packet's credential begins: behind the record mark and the call's header.
+_CREDENTIALS: Final = 28
 #: READ and WRITE: gfid, descriptor, offset, size, flag.
 _TRANSFER: Final = struct.Struct(">16sqQ2I")
 #: FSTAT: gfid, descriptor.
@@ -87,6 +90,11 @@ class HotPath:
         except struct.error as error:
             raise LocalProtocolError(f"WRITE: {error}") from None
         return packet
+
+    @staticmethod
+    def stamp(packet: bytearray, flags: int, ctime: int) -> None:
+        """Put into a packet which times it changes, and the time; see :func:`.stamp_into`."""
+        stamp_into(packet, _CREDENTIALS, flags, ctime)
 
     def fstat(self, xid: int, gfid: bytes, fd: int) -> bytearray:
         """Pack an FSTAT."""

@@ -232,6 +232,21 @@ class XattrFlag(IntFlag):
     REPLACE = 2
 
 
+class TimeFlag(IntFlag):
+    """Which times of a file, and of its directory, a call changes: the credential's flags.
+
+    A brick that keeps the times itself (``storage.ctime``) goes by them; source: GlusterFS
+    libglusterfs/src/glusterfs/stack.h.
+    """
+
+    CTIME = 0x1
+    MTIME = 0x2
+    ATIME = 0x4
+    PARENT_CTIME = 0x8
+    PARENT_MTIME = 0x10
+    PARENT_ATIME = 0x20
+
+
 class SetattrValid(IntFlag):
     """Which fields of SETATTR's iatt are to be set (libglusterfs/src/glusterfs/xlator.h)."""
 

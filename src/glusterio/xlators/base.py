@@ -73,6 +73,7 @@ class Services(NamedTuple):
 
     Attributes:
         new_event: makes an event to wait for.
+        wall_clock: tells the time of day, in nanoseconds since the epoch; by default it is always 1970.
         credentials: the session's own identity, encoded for the wire (version 3).
         process_uuid: unique for this session; a brick keys fds and locks to it.
         volume: the volume's name.
@@ -82,6 +83,7 @@ class Services(NamedTuple):
     """
 
     new_event: Callable[[], Event]
+    wall_clock: Callable[[], int] = int
     credentials: bytes = b""
     process_uuid: str = ""
     volume: str = ""

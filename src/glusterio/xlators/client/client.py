@@ -29,7 +29,7 @@ from glusterio.rpc.connection import Connection
 from glusterio.traps import Cancelled, Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer
 from glusterio.wire import dictionary, hot
-from glusterio.wire.credentials import encode_v3
+from glusterio.wire.credentials import encode_v3, stamped
 from glusterio.wire.fops import FOPS, attributes, directories, files, names
 from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import ANONYMOUS_FD, Fop
@@ -135,9 +135,7 @@ class Client(Xlator):
     ) -> Reply:
         """Make the request for a fop; it is sent when it is awaited."""
         connection = self._connected()
-        credentials = (
-            self.services.credentials if frame.identity is None else encode_v3(frame.identity)
-        )
+        credentials = self._credentials_for(frame)
         body = encode(message)
         xid = connection.next_xid()
         head = encode_call(xid, *FOP_PROGRAM, fop, credentials, len(body))
@@ -146,6 +144,11 @@ class Client(Xlator):
             remote.unanswered += 1
             reply.settled = remote.answered
         return reply
+
+    def _credentials_for(self, frame: Frame) -> bytes:
+        identity, stamp = frame.identity, frame.stamp
+        credentials = self.services.credentials if identity is None else encode_v3(identity)
+        return credentials if stamp is None else stamped(credentials, *stamp)
 
     async def _answer(self, fop: Fop, reply: Reply) -> Any:
         """Wait for a reply and decode it.
@@ -289,6 +292,8 @@ class Client(Xlator):
         xid = connection.next_xid()
         size = len(data)
         head = self._hot_for(frame).write(xid, fd.gfid, remote.number, offset, size)
+        if frame.stamp is not None:
+            self._hot.stamp(head, *frame.stamp)
         remote.unanswered += 1
         packet = (head, data) if size else (head,)
         reply = await Reply(connection, xid, packet, None, None, remote.answered)
