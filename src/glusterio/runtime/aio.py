@@ -297,6 +297,11 @@ class AioDriver:
         return time.monotonic()
 
     @staticmethod
+    def wall_clock() -> int:
+        """Tell the time of day, in nanoseconds since the epoch."""
+        return time.time_ns()
+
+    @staticmethod
     def new_lock() -> _NoLock:
         """Make a lock for the session."""
         return _NoLock()

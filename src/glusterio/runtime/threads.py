@@ -450,6 +450,11 @@ class ThreadsDriver:
         return time.monotonic()
 
     @staticmethod
+    def wall_clock() -> int:
+        """Tell the time of day, in nanoseconds since the epoch."""
+        return time.time_ns()
+
+    @staticmethod
     def new_lock() -> threading.Lock:
         """Make a lock for the session."""
         return threading.Lock()
