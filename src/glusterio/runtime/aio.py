@@ -24,6 +24,7 @@ from typing import Any
 
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
+from glusterio.runtime.connecting import unknown_host
 from glusterio.runtime.fiber import Armed, Fiber
 from glusterio.runtime.link import bind_privileged
 from glusterio.traps import Connect, Coro, Event, Offload, Reply
@@ -355,10 +356,14 @@ class AioDriver:
 
         if isinstance(address, str):
             await self.loop.create_unix_connection(wire, address)
-        elif trap.privileged and os.geteuid() == 0:
-            await self._connect_privileged(wire, *address)
-        else:
-            await self.loop.create_connection(wire, *address)
+            return
+        try:
+            if trap.privileged and os.geteuid() == 0:
+                await self._connect_privileged(wire, *address)
+            else:
+                await self.loop.create_connection(wire, *address)
+        except socket.gaierror as error:
+            raise unknown_host(address[0], error) from None
 
     async def _connect_privileged(self, wire: Callable[[], _Wire], host: str, port: int) -> None:
         failure: OSError | None = None

@@ -24,8 +24,16 @@ def candidates(address: tuple[str, int] | str) -> list[tuple[int, Any]]:
     if isinstance(address, str):
         return [(socket.AF_UNIX, address)]
     host, port = address
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise unknown_host(host, error) from None
     return [(family, where) for family, _, _, _, where in found]
+
+
+def unknown_host(host: str, error: socket.gaierror) -> socket.gaierror:
+    """Put the name that was looked up into the error."""
+    return socket.gaierror(error.errno, f"{host}: {error.strerror}")
 
 
 class Connecting:
