@@ -7,14 +7,14 @@ import stat as stat_module
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from glusterio.api import handles, names
 from glusterio.api.aio_file import AsyncFile, AsyncStream
 from glusterio.api.aio_session import AioSession
 from glusterio.api.call_site import call_site
 from glusterio.api.directory import Entry
-from glusterio.api.io_file import Mode, check_arguments
+from glusterio.api.io_file import BinaryMode, Mode, TextMode, check_arguments
 from glusterio.api.resolve import text_of
 from glusterio.api.umask import process_umask
 from glusterio.api.url import parse_url
@@ -116,12 +116,23 @@ class AsyncVolume:
     def open(
         self,
         path: StrPath,
-        mode: Literal["r", "w", "a", "x", "r+", "w+", "a+", "x+", "rt", "wt", "at", "xt"] = "r",
+        mode: TextMode = "r",
         *,
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
     ) -> Opening[AsyncStream[str]]: ...
+
+    @overload
+    def open(
+        self,
+        path: StrPath,
+        mode: BinaryMode,
+        *,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> Opening[AsyncStream[bytes]]: ...
 
     @overload
     def open(
@@ -164,7 +175,9 @@ class AsyncVolume:
         try:
             if file._handle.kind is not HandleKind.FILE:
                 raise IsADirectoryError(21, os.strerror(21), text_of(path))
-            return AsyncStream(file, mode, encoding, errors, newline)
+            stream: AsyncStream[Any] = AsyncStream(file, mode, encoding, errors, newline)
+            await stream.begin()
+            return stream
         except BaseException:
             await file.close()
             raise

@@ -9,12 +9,13 @@ and its session keeps what it had not written yet; the session's end writes it a
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
 import warnings
 import weakref
-from typing import IO, Any
+from typing import IO, Any, Literal, TypeAlias
 
 from glusterio.api import handles
 from glusterio.api.file import File
@@ -22,6 +23,20 @@ from glusterio.api.threads_session import ThreadsSession
 
 #: The buffer of a buffered file, in bytes: what one READ or WRITE then carries.
 BUFFER_SIZE = 128 * 1024
+
+
+#: The mode strings for text, and those for bytes, as far as type checkers shall tell them apart; the
+#: letters may come in any order all the same.
+TextMode: TypeAlias = Literal[
+    "r", "r+", "rt", "r+t", "rt+", "w", "w+", "wt", "w+t", "wt+",
+    "a", "a+", "at", "a+t", "at+", "x", "x+", "xt", "x+t", "xt+",
+]  # fmt: skip
+ReadBinaryMode: TypeAlias = Literal["rb", "br"]
+WriteBinaryMode: TypeAlias = Literal["wb", "bw", "ab", "ba", "xb", "bx"]
+UpdateBinaryMode: TypeAlias = Literal[
+    "r+b", "rb+", "w+b", "wb+", "a+b", "ab+", "x+b", "xb+",
+]  # fmt: skip
+BinaryMode: TypeAlias = ReadBinaryMode | WriteBinaryMode | UpdateBinaryMode
 
 
 class Mode:
@@ -49,7 +64,10 @@ class Mode:
         self.appending = "a" in letters
         access = os.O_RDWR if self.updating else os.O_RDONLY if "r" in letters else os.O_WRONLY
         self.flags = access | os.O_CLOEXEC | _CREATION[(letters & set("rwax")).pop()]
-        self.raw = "".join(sorted(letters & set("rwax"))) + "b" + "+" * self.updating
+        # as io.FileIO shows it
+        raw = "r" if self.updating and "w" in letters else (letters & set("rwax")).pop()
+        self.raw = raw + "b" + "+" * self.updating
+        self.text = text
 
 
 _CREATION = {
@@ -87,31 +105,56 @@ class RawFile(io.RawIOBase):
         """The mode, as ``io.FileIO`` shows it."""
         return self._mode.raw
 
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
     def readable(self) -> bool:
+        self._check_open()
         return self._mode.reading
 
     def writable(self) -> bool:
+        self._check_open()
         return self._mode.writing
 
     def seekable(self) -> bool:
+        self._check_open()
         return True
 
     def fileno(self) -> int:
+        self._check_open()
         raise io.UnsupportedOperation("a file on a volume has no descriptor in this process")
 
     def isatty(self) -> bool:
+        self._check_open()
         return False
 
-    def readinto(self, buffer: Any) -> int:
+    def _check_reading(self) -> None:
+        self._check_open()
         if not self._mode.reading:
-            raise io.UnsupportedOperation("not readable")
+            raise io.UnsupportedOperation("File not open for reading")
+
+    def _check_writing(self) -> None:
+        self._check_open()
+        if not self._mode.writing:
+            raise io.UnsupportedOperation("File not open for writing")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._check_reading()
+        if size is None or size < 0:
+            return self.readall()
+        data = self._file.pread(size, self._position)
+        self._position += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        self._check_reading()
         count = self._file.read_into(buffer, self._position)
         self._position += count
         return count
 
     def readall(self) -> bytes:
-        if not self._mode.reading:
-            raise io.UnsupportedOperation("not readable")
+        self._check_reading()
         size = max(self._file.fstat().st_size - self._position, 0)
         pieces = []
         while piece := self._file.pread(max(size, BUFFER_SIZE), self._position):
@@ -121,9 +164,8 @@ class RawFile(io.RawIOBase):
         return b"".join(pieces)
 
     def write(self, data: Any) -> int:
-        if not self._mode.writing:
-            raise io.UnsupportedOperation("not writable")
-        count = self._write(memoryview(data).cast("B"))
+        self._check_writing()
+        count = self._write(handles.bytes_of(data))
         if self._mode.appending:
             # The brick has appended, wherever our position was.
             self._position = self._size()
@@ -145,22 +187,23 @@ class RawFile(io.RawIOBase):
         return self._position  # nobody will ask for it any more
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._check_open()
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence)
         if base is None:
             if whence != os.SEEK_END:
-                raise ValueError(f"invalid whence: {whence}")
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
             base = self._file.fstat().st_size
-        if base + offset < 0:
-            raise OSError(22, "Invalid argument", self.name)
+        if handles.check_offset(base + offset) < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self._position = base + offset
         return self._position
 
     def tell(self) -> int:
+        self._check_open()
         return self._position
 
     def truncate(self, size: int | None = None) -> int:
-        if not self._mode.writing:
-            raise io.UnsupportedOperation("truncate")
+        self._check_writing()
         length = self._position if size is None else size
         self._file.truncate(length)
         return length
@@ -254,7 +297,7 @@ def layers(
     """
     mode = root._mode
     line_buffering = buffering == 1 and not mode.binary
-    size = BUFFER_SIZE if buffering in (-1, 1) else buffering
+    size = BUFFER_SIZE if buffering < 0 or buffering == 1 else buffering
     if buffering == 0:
         return root  # type: ignore[return-value]
     buffered: Any = (_Random if mode.updating else _Writer if mode.writing else _Reader)(root, size)
@@ -263,7 +306,7 @@ def layers(
     if not mode.binary:
         outer = _Text(buffered, encoding, errors, newline, line_buffering)
         outer._root = root
-        outer.mode = mode.raw.replace("b", "")
+        outer.mode = mode.text
     if mode.writing:
         weak = weakref.ref(outer)
 
@@ -286,8 +329,6 @@ def check_arguments(
                 raise ValueError(f"binary mode doesn't take {_article(name)} {name} argument")
     elif buffering == 0:
         raise ValueError("can't have unbuffered text I/O")
-    if buffering < -1:
-        raise ValueError("invalid buffering size")
     if mode.binary and buffering == 1:
         warnings.warn(
             "line buffering (buffering=1) isn't supported in binary mode, the default buffer size"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from types import TracebackType
@@ -11,7 +12,17 @@ from glusterio.api import handles, names
 from glusterio.api.call_site import call_site
 from glusterio.api.directory import DirEntry, ScandirIterator
 from glusterio.api.file import File
-from glusterio.api.io_file import Mode, RawFile, check_arguments, layers
+from glusterio.api.io_file import (
+    BinaryMode,
+    Mode,
+    RawFile,
+    ReadBinaryMode,
+    TextMode,
+    UpdateBinaryMode,
+    WriteBinaryMode,
+    check_arguments,
+    layers,
+)
 from glusterio.api.resolve import text_of
 from glusterio.api.threads_session import ThreadsSession
 from glusterio.api.umask import process_umask
@@ -82,20 +93,51 @@ class Volume:
     def open(
         self,
         path: StrPath,
-        mode: Literal["r", "w", "a", "x", "r+", "w+", "a+", "x+", "rt", "wt", "at", "xt"] = "r",
+        mode: TextMode = "r",
         buffering: int = -1,
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
-    ) -> IO[str]: ...
+    ) -> io.TextIOWrapper: ...
 
     @overload
     def open(
         self,
         path: StrPath,
-        mode: Literal[
-            "rb", "wb", "ab", "xb", "r+b", "w+b", "a+b", "x+b", "rb+", "wb+", "ab+", "xb+"
-        ],
+        mode: ReadBinaryMode,
+        buffering: Literal[-1, 1] = -1,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> io.BufferedReader: ...
+
+    @overload
+    def open(
+        self,
+        path: StrPath,
+        mode: WriteBinaryMode,
+        buffering: Literal[-1, 1] = -1,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> io.BufferedWriter: ...
+
+    @overload
+    def open(
+        self,
+        path: StrPath,
+        mode: UpdateBinaryMode,
+        buffering: Literal[-1, 1] = -1,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> io.BufferedRandom: ...
+
+    @overload
+    def open(
+        self,
+        path: StrPath,
+        mode: BinaryMode,
         buffering: int = -1,
         encoding: None = None,
         errors: None = None,
