@@ -242,7 +242,11 @@ class _Dropped:
         if root is None or not root._mode.writing or root._file.closed:
             return  # one that only reads has nothing to lose; its File warns
         if root._dropped:
-            return  # the layer above has seen to it, or what it kept was written
+            # The other layer has seen to it, or what it kept was written. Out of a reference cycle the
+            # layers come in any order: then it is the outer one that must be flushed.
+            if isinstance(self, _Text) and root._file._handle.deferred is not None:
+                root._file._handle.deferred = _Deferred(root, self)
+            return
         root._dropped = True
         handle = root._file._handle
         handle.deferred = _Deferred(root, self)  # alive again, until the session's end
