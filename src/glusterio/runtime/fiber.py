@@ -23,6 +23,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from glusterio.errors import ConnectionLostError
 from glusterio.traps import (
     Cancelled,
     Connect,
@@ -300,11 +301,18 @@ def _arm_reply(fiber: Fiber, reply: Reply) -> Armed:
             if fiber.trap is not reply:  # cancelled meanwhile: so it will be stepped
                 return None
             fiber.trap = None
-        reply.fiber = None
-        reply.done = True
-        reply.error = error
+        _not_sent(reply, error)
         return None, error
     return None
+
+
+def _not_sent(reply: Reply, error: Exception) -> None:
+    """A request will never be sent: whoever counts it shall know."""
+    reply.fiber = None
+    reply.done = True
+    reply.error = error
+    if reply.settled is not None:
+        reply.settled(reply)
 
 
 def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
@@ -426,8 +434,13 @@ _NOT_WAITING = frozenset({Spawn, Disconnect, Now})
 
 
 def _discard(trap: object) -> None:
-    """Close the coroutines of a trap that will never be armed."""
-    if isinstance(trap, Gather):
+    """Let go of what a trap holds that will never be armed."""
+    if isinstance(trap, Reply):
+        if not trap.submitted and not trap.done:
+            _not_sent(
+                trap, ConnectionLostError("given up before it was sent", may_have_happened=False)
+            )
+    elif isinstance(trap, Gather):
         for coro in trap.coroutines:
             coro.close()
     elif isinstance(trap, Within):
