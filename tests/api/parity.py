@@ -249,7 +249,7 @@ def outcome(action: Callable[[], Any]) -> Any:
         value = action()
     except OSError as error:
         return Failed(type(error).__name__, error.errno, error.filename, error.filename2)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, BufferError) as error:
         return Failed(type(error).__name__)
     return normal(sorted(value) if isinstance(value, list) and _all_text(value) else value)
 

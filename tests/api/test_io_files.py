@@ -261,17 +261,16 @@ def test_arguments(
     local_volume: glusterio.Volume, tmp_path: Path, mode: str, keywords: dict[str, Any]
 ) -> None:
     def opened(opening: Callable[..., Any], path: Any) -> Any:
-        with pytest.MonkeyPatch.context():
-            try:
-                with opening(path, mode, **keywords) as file:
-                    return [cls.__name__ for cls in type(file).__mro__ if cls.__module__ == "_io"], (
-                        file.mode, getattr(file, "encoding", None), getattr(file, "newlines", None),
-                        getattr(file, "line_buffering", None), getattr(file, "errors", None),
-                    )  # fmt: skip
-            except Exception as error:
-                return type(error)
-            except Warning as warning:
-                return type(warning), str(warning)
+        try:
+            with opening(path, mode, **keywords) as file:
+                return [cls.__name__ for cls in type(file).__mro__ if cls.__module__ == "_io"], (
+                    file.mode, getattr(file, "encoding", None), getattr(file, "newlines", None),
+                    getattr(file, "line_buffering", None), getattr(file, "errors", None),
+                )  # fmt: skip
+        except Exception as error:
+            return type(error)
+        except Warning as warning:
+            return type(warning), str(warning)
 
     if "x" not in mode:
         (tmp_path / "f").write_bytes(b"abc")

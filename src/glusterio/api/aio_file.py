@@ -78,7 +78,7 @@ class AsyncFile:
 
     async def pwritev(self, buffers: Sequence[Buffer], offset: int) -> int:
         """Write several buffers one after the other at ``offset``, as one operation."""
-        return await self.pwrite(b"".join(buffers), offset)
+        return await self.pwrite(b"".join(map(handles.bytes_of, buffers)), offset)
 
     async def fsync(self) -> None:
         """Bring data and attributes to the brick's disk."""

@@ -33,7 +33,9 @@ from glusterio.xlators.posix import Posix
 from glusterio.xlators.utime import Utime
 
 #: The translators that glusterio has, by their type in a volfile.
-REGISTRY: dict[str, type[Xlator]] = {xlator.xlator_type: xlator for xlator in (Client, Posix, Utime)}
+REGISTRY: dict[str, type[Xlator]] = {
+    xlator.xlator_type: xlator for xlator in (Client, Posix, Utime)
+}
 
 
 class CoreDriver(Protocol):
@@ -151,6 +153,7 @@ class Core:
         services = Services(
             new_event=self.driver.new_event,
             wall_clock=self.driver.wall_clock,
+            new_lock=self.driver.new_lock,
             credentials=encode_v3(
                 Credentials(
                     pid=os.getpid(),

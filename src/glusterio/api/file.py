@@ -71,7 +71,7 @@ class File:
 
     def pwritev(self, buffers: Sequence[Buffer], offset: int) -> int:
         """Write several buffers one after the other at ``offset``, as one operation."""
-        return self.pwrite(b"".join(buffers), offset)
+        return self.pwrite(b"".join(map(handles.bytes_of, buffers)), offset)
 
     def pread_async(self, size: int, offset: int) -> concurrent.futures.Future[bytes]:
         """Start a :meth:`pread`. The future is completed exactly once, also if the session closes.

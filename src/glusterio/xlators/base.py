@@ -21,8 +21,9 @@ no globals, no thread and no clock of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
@@ -74,6 +75,8 @@ class Services(NamedTuple):
     Attributes:
         new_event: makes an event to wait for.
         wall_clock: tells the time of day, in nanoseconds since the epoch; by default it is always 1970.
+        new_lock: makes a lock, which must not be held across a trap; by default it locks nothing,
+            for where there is one thread.
         credentials: the session's own identity, encoded for the wire (version 3).
         process_uuid: unique for this session; a brick keys fds and locks to it.
         volume: the volume's name.
@@ -84,6 +87,7 @@ class Services(NamedTuple):
 
     new_event: Callable[[], Event]
     wall_clock: Callable[[], int] = int
+    new_lock: Callable[[], AbstractContextManager[Any]] = nullcontext
     credentials: bytes = b""
     process_uuid: str = ""
     volume: str = ""

@@ -7,8 +7,9 @@ import functools
 import os
 import stat
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar
 
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
@@ -28,8 +29,53 @@ _VALID = int(~IattValid.BTIME & 0x1FFF)
 _SECOND = 1_000_000_000
 
 
+class _Exclusive:
+    """Awaits a coroutine so that nobody else's runs at the same time, but while it waits itself."""
+
+    __slots__ = ("_coro", "_lock")
+
+    def __init__(self, coro: Coro[Any], lock: AbstractContextManager[Any]) -> None:
+        self._coro = coro
+        self._lock = lock
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coro, lock = self._coro, self._lock
+        step, value = coro.send, None
+        while True:
+            try:
+                with lock:
+                    trap = step(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                value = yield trap
+                step = coro.send
+            except BaseException as error:
+                step, value = coro.throw, error
+
+
 def operation(method: Callable[P, Coro[T]]) -> Callable[P, Coro[T]]:
-    """Let a file operation's errors leave as the volume's: errno, and no path of this machine."""
+    """Make a file operation of a method: one at a time, with errors as they leave the volume.
+
+    The threads of a session come here at the same time. What an operation does to names and handles
+    takes several steps, and descriptors of directories are kept and closed; so each has it all to
+    itself.
+    """
+    direct = data_operation(method)
+
+    @functools.wraps(method)
+    async def alone(*args: P.args, **kwargs: P.kwargs) -> T:
+        result: T = await _Exclusive(direct(*args, **kwargs), args[0]._lock)  # type: ignore[attr-defined]
+        return result
+
+    return alone
+
+
+def data_operation(method: Callable[P, Coro[T]]) -> Callable[P, Coro[T]]:
+    """Make a file operation of a method that needs nothing but an open file: several at a time.
+
+    Its errors leave as the volume's: errno, and no path of this machine.
+    """
 
     @functools.wraps(method)
     async def checked(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -112,6 +158,7 @@ class PosixCore(Xlator):
     ) -> None:
         super().__init__(name, options, children, services)
         self.directory = options["directory"]
+        self._lock = services.new_lock()
         self._opened: dict[OpenFile, None] = {}
         self._open_counts: dict[Gfid, int] = {}
 

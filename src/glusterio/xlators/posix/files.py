@@ -29,7 +29,7 @@ from glusterio.wire.fops.files import (
 from glusterio.wire.programs import OpenFlag, SeekWhat
 from glusterio.xlators.base import Data, Written
 from glusterio.xlators.posix import permissions
-from glusterio.xlators.posix.core import iatt_of, operation
+from glusterio.xlators.posix.core import data_operation, iatt_of, operation
 from glusterio.xlators.posix.libc import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, fallocate
 from glusterio.xlators.posix.opening import Opening, needed_permission
 
@@ -67,7 +67,7 @@ class FileOperations(Opening):
         finally:
             os.close(descriptor)
 
-    @operation
+    @data_operation
     async def readv(
         self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
     ) -> Data:
@@ -84,7 +84,7 @@ class FileOperations(Opening):
         is_last = len(data) < wanted or offset + wanted >= status.st_size
         return Data(data, iatt_of(status, fd.gfid), is_last)
 
-    @operation
+    @data_operation
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
         with self._descriptor(frame, fd, OpenFlag.WRONLY) as descriptor:
             before = os.fstat(descriptor)
