@@ -63,7 +63,8 @@ def test_sizes_and_offsets(pair: tuple[Any, LocalFile]) -> None:
         ("pread", 10, 0), ("pread", 0, 0), ("pwrite", b"", 0), ("pwrite", b"", 100), ("pread", 1, 0),
         ("pwrite", b"beyond the end", 10_000), ("pread", 20_000, 0), ("pread", 10, 9_995),
         ("pread", 10, 10_014), ("pread", 10, 1 << 40), ("pread", -1, 0), ("pread", 1, -1),
-        ("pread", -1, -1), ("pwrite", b"x", -1), ("pwrite", b"x", (1 << 63) - 1), ("pwrite", b"x", 1 << 62),
+        ("pread", -1, -1), ("pwrite", b"x", -1), ("pwrite", b"x", (1 << 63) - 1),
+        ("pwrite", b"x", 1 << 62),
         ("pread", 1, 1 << 63), ("pread", 1 << 63, 0), ("pread", 1, 1 << 64), ("pwrite", b"x", 1 << 63),
         ("pread", 100, 0), ("truncate", 3), ("pread", 10, 0), ("truncate", 10), ("pread", 100, 0),
         ("truncate", -1), ("truncate", 1 << 63), ("truncate", 1 << 62), ("truncate", 5 << 30),
@@ -173,8 +174,8 @@ def test_what_a_file_was_not_opened_for(volume: Any, tmp_path: Path) -> None:
         local = LocalFile(os.open(tmp_path if path == "/" else tmp_path / "f", flags))
         with volume.open_handle(path, flags) as file:
             for step in (
-                ("pread", 1, 0), ("pread", 0, 0), ("pwrite", b"x", 0), ("pwrite", b"", 0), ("truncate", 0),
-                ("preadv", [bytearray(1)], 0), ("fsync",), ("fdatasync",),
+                ("pread", 1, 0), ("pread", 0, 0), ("pwrite", b"x", 0), ("pwrite", b"", 0),
+                ("truncate", 0), ("preadv", [bytearray(1)], 0), ("fsync",), ("fdatasync",),
             ):  # fmt: skip
                 same((file, local), *step)
         local.close()

@@ -12,6 +12,7 @@ URL                                      what it means
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -20,6 +21,13 @@ MANAGEMENT_PORT = 24007
 
 #: Where glusterd's own Unix socket is, as Debian and Red Hat have it.
 MANAGEMENT_SOCKET = "/var/run/glusterd.socket"
+
+#: A server: ``[::1]``, ``::1`` or ``host``, the first and the last with a port if need be.
+_SERVER = re.compile(
+    r"(?:\[(?P<bracketed>[^][]+)] | (?P<bare>[^][:]*:[^][:]*:[^][]*) | (?P<name>[^][:]+))"
+    r"(?: : (?P<port>[0-9]{1,5}))?",
+    re.VERBOSE,
+)
 
 
 class Target(NamedTuple):
@@ -55,7 +63,7 @@ def parse_url(url: str) -> Target:
             " embedded://"
         )
     parts = urlsplit(url)
-    path = unquote(parts.path)
+    path = unquote(parts.path, errors="surrogateescape")
     if parts.netloc:
         raise ValueError(f"{url!r}: three slashes are needed, {scheme}:///...")
     if scheme == "gluster+unix":
@@ -82,12 +90,8 @@ def _gluster(url: str, rest: str) -> Target:
 
 
 def _server(url: str, text: str) -> tuple[str, int]:
-    host, port = text, ""
-    if text.startswith("["):  # [::1]:24007
-        host, _, after = text[1:].partition("]")
-        port = after.removeprefix(":")
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if not host or (port and not port.isdigit()) or not 0 <= int(port or 0) < 65536:
+    match = _SERVER.fullmatch(text)
+    if match is None or not 0 < int(match["port"] or MANAGEMENT_PORT) < 65536:
         raise ValueError(f"{url!r}: {text!r} is not a host and port")
-    return host, int(port) if port else MANAGEMENT_PORT
+    host = match["bracketed"] or match["bare"] or match["name"]
+    return host, int(match["port"] or MANAGEMENT_PORT)

@@ -6,6 +6,7 @@ Source: GlusterFS api/src/glfs-mgmt.c, xlators/mgmt/glusterd/src/glusterd-handsh
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Sequence
 
 from glusterio.api.url import Target
@@ -26,6 +27,9 @@ volume embedded-posix
 end-volume
 """
 
+#: What needs a backslash before it between a volfile's quotes.
+_SPECIAL = re.compile(r'[\\"`]')
+
 
 async def volfile_of(target: Target) -> tuple[str, tuple[str, int] | str | None]:
     """Return the volfile's text for a target, and the server that gave it.
@@ -37,7 +41,8 @@ async def volfile_of(target: Target) -> tuple[str, tuple[str, int] | str | None]
     if target.scheme == "volfile":
         return await Offload(_read_text, target.path), None
     if target.scheme == "embedded":
-        return _EMBEDDED.format(directory=target.path), None
+        directory = _SPECIAL.sub(r"\\\g<0>", target.path)
+        return _EMBEDDED.format(directory=directory), None
     return await _ask_servers(target.servers, target.volume)
 
 
