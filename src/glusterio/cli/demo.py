@@ -20,7 +20,7 @@ from glusterio.cli.demo_storm import Storm, StormStep
 from glusterio.cli.demo_tree import TreeStep
 from glusterio.cli.errors import PartlyFailedError, complain, reason
 from glusterio.cli.interrupts import run
-from glusterio.cli.output import console, duration, number, size
+from glusterio.cli.output import console, duration, number
 from glusterio.cli.tasks import each
 from glusterio.cli.trees import below, is_fatal
 from glusterio.cli.volumes import connect
@@ -119,7 +119,7 @@ class _Demo:
             "close()",
             f"called while {result.openers_at_close} threads keep opening files "
             f"({result.opens_at_close:,} so far), and {result.writes_at_close} of {result.writes} "
-            f"writes of {size(demo_storm.WRITE_SIZE)} are in flight",
+            f"writes of {demo_storm.WRITE_SIZE // 1024} KiB are in flight",
         )
         self._report(result.report)
         self._say(

@@ -1,7 +1,8 @@
 """The demo's second half: a session is closed in the middle of everything.
 
 Nothing here waits for a time to pass. The close is called when every opening thread has opened some
-files and has not stopped, and when writes are on their way; both are looked at, and told.
+files and has not stopped, and when writes are on their way, whose replies are held back until then;
+both are looked at, and told.
 """
 
 from __future__ import annotations
@@ -24,12 +25,10 @@ OPENERS = 4
 #: How often each opening thread has opened a file, at least, when the session is closed.
 OPENED_BEFORE_CLOSE = 25
 WRITES = 64
-WRITE_SIZE = 1024 * 1024
+WRITE_SIZE = 256 * 1024
 WRITE_OFFSET = 4096
-#: So many of them should be in flight when the session is closed. A fast brick has acknowledged more
-#: by then; as many writes are started again, this often at most.
-WRITES_IN_FLIGHT = 8
-WAVES = 5
+#: How often they are started again, at most, if a fast brick has acknowledged all of them already.
+WAVES = 20
 
 #: How long any thread may take to end, in seconds.
 PATIENCE = 15.0
@@ -83,6 +82,7 @@ class StormStep:
         self._writes: list[tuple[str, bytes, Future[int]]] = []
         self._opened = [0] * OPENERS
         self._opening = [threading.Event() for _ in range(OPENERS)]
+        self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._root = root
         with trying_to(f"connect to {url}"):
@@ -98,6 +98,7 @@ class StormStep:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closing.set()
         self._volume.close()
         for thread in self._threads:
             thread.join(PATIENCE)
@@ -135,6 +136,7 @@ class StormStep:
     def close_in_the_middle(self) -> Storm:
         """Open and write without end, and close the session while that goes on."""
         result = self.result
+        self._closer = threading.current_thread()
         openers = [self._start(self._keep_opening, n) for n in range(OPENERS)]
         for event in self._opening:
             if not event.wait(PATIENCE):
@@ -142,10 +144,11 @@ class StormStep:
         for wave in range(WAVES):
             self._start_writes(wave)
             result.writes_at_close = sum(not future.done() for _, _, future in self._writes)
-            if result.writes_at_close >= WRITES_IN_FLIGHT:
+            if result.writes_at_close:
                 break
         result.openers_at_close = sum(thread.is_alive() for thread in openers)
         result.opens_at_close = sum(self._opened)
+        self._closing.set()
         result.report = self._volume.close()
         self._join(openers)
         result.opens = sum(self._opened)
@@ -176,8 +179,18 @@ class StormStep:
             data = f"{wave:04}{number:04}".encode() * (WRITE_SIZE // 8)
             offset = WRITE_OFFSET + wave * WRITE_SIZE
             future = file.pwrite_async(data, offset)
+            future.add_done_callback(self._hold_back)
             self._writes.append((path, data, future))
             self.result.expected[path].append((offset, data))
+
+    def _hold_back(self, future: Future[int]) -> None:
+        """A write is acknowledged: have the thread that received this wait for the close.
+
+        So it receives nothing more until then, and what is in flight stays in flight: a fast brick
+        would have answered everything between the last write and the close.
+        """
+        if threading.current_thread() is not self._closer:
+            self._closing.wait(PATIENCE)
 
     def _settle_accounts(self) -> None:
         """Look at every future: acknowledged, refused by the close, or something is wrong."""
