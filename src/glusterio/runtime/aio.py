@@ -321,6 +321,8 @@ class AioDriver:
     def submit(self, reply: Reply) -> None:
         wire = reply.connection.link
         if wire is None:
+            if reply.connection.lost is not None:
+                reply.connection.submit(reply)  # raises, and says why
             raise ConnectionLostError(
                 f"{reply.connection.name}: not connected", may_have_happened=False
             )

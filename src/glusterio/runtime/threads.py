@@ -329,11 +329,16 @@ class ThreadsDriver:
     def _receive(self, link: Link) -> None:
         replies, messages = link.receive()
         self._complete(replies)
-        if link.connection.lost is not None:
-            self.unwatch(link)
+        self._close_if_lost(link)
         if messages and link.connection.on_message is not None:
             for message in messages:
                 link.connection.on_message(message)
+
+    def _close_if_lost(self, link: Link) -> None:
+        lost = link.connection.lost
+        if lost is not None:
+            self.unwatch(link)
+            self._complete(link.close(lost))
 
     def _complete(self, replies: list[Reply]) -> None:
         for reply in replies:
@@ -409,8 +414,7 @@ class ThreadsDriver:
                 for link in list(self._watched.values()):
                     if isinstance(link, Link):
                         self._complete(link.tick(self.now()))
-                        if link.connection.lost is not None:
-                            self.unwatch(link)
+                        self._close_if_lost(link)
                 next_tick = self.now() + TICK
 
     def _nudge_keeper(self) -> None:
@@ -486,6 +490,8 @@ class ThreadsDriver:
     def submit(self, reply: Reply) -> None:
         link = reply.connection.link
         if link is None:
+            if reply.connection.lost is not None:
+                reply.connection.submit(reply)  # raises, and says why
             raise ConnectionLostError(
                 f"{reply.connection.name}: not connected", may_have_happened=False
             )
