@@ -315,6 +315,10 @@ async def read_directory(
 
     Returns:
         The entries without ``.`` and ``..``, the cookie to go on with, and whether these are the last.
+
+    Raises:
+        OSError: what the brick says; EIO for a name that can be none, as Linux does: whoever copies a
+            tree must not be led out of it.
     """
     reply = await core.top.readdirp(
         frame, handle.fd, ReaddirpRequest(handle.fd.gfid, 0, offset, DIRECTORY_BATCH)
@@ -323,4 +327,6 @@ async def read_directory(
     if not entries:
         return [], offset, True
     named = [entry for entry in entries if entry.name not in (".", "..")]
+    if any("/" in entry.name or "\0" in entry.name or not entry.name for entry in named):
+        raise fs_error(errno.EIO, handle.path)
     return named, entries[-1].d_off, reply.op_errno == errno.ENOENT

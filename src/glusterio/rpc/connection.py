@@ -314,6 +314,8 @@ class Connection(RecordStream):
         """
         if self.lost is not None:
             return []
+        if isinstance(error, RemoteProtocolError):
+            error = self.blame(error)
         self.lost = error
         self._tail_reply = None
         self._place = None
@@ -329,6 +331,13 @@ class Connection(RecordStream):
         if self.on_lost is not None:
             self.on_lost(error)
         return answered + failed
+
+    def blame(self, error: RemoteProtocolError) -> RemoteProtocolError:
+        """Return an error that says whose bytes they were."""
+        message = str(error.args[-1])
+        if not message.startswith(f"{self.name}: "):
+            message = f"{self.name}: {message}"
+        return type(error)(message)
 
     def _why_lost(self, reply: Reply) -> Exception:
         lost = self.lost

@@ -163,7 +163,7 @@ class Client(Xlator):
             message = decode(FOPS[fop].reply_class, memoryview(reply.record), BODY)
         except RemoteProtocolError as error:
             await Disconnect(reply.connection, error)
-            raise
+            raise reply.connection.blame(error) from None
         if message.op_ret < 0:
             raise fs_error(message.op_errno)
         return message
@@ -275,7 +275,7 @@ class Client(Xlator):
             )
         except RemoteProtocolError as error:
             await Disconnect(connection, error)
-            raise
+            raise connection.blame(error) from None
         if op_ret < 0:
             raise fs_error(op_errno)
         if op_ret > size:
@@ -301,7 +301,7 @@ class Client(Xlator):
             op_ret, op_errno = hot.write_reply(reply.record, BODY)
         except RemoteProtocolError as error:
             await Disconnect(connection, error)
-            raise
+            raise connection.blame(error) from None
         if op_ret < 0:
             raise fs_error(op_errno)
         if op_ret > size:

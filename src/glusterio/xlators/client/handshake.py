@@ -66,7 +66,7 @@ async def ask(
         return decode(reply, memoryview(answer.record), _BODY)
     except RemoteProtocolError as error:
         await Disconnect(connection, error)
-        raise
+        raise connection.blame(error) from None
 
 
 async def find_brick(options: Mapping[str, str]) -> Address:
