@@ -366,6 +366,11 @@ class AioDriver:
                 await self.loop.create_connection(wire, *address)
         except socket.gaierror as error:
             raise unknown_host(address[0], error) from None
+        except OSError as error:
+            if not error.errno:  # several addresses, each with an error of its own
+                raise
+            where = f"{address[0]}:{address[1]}"
+            raise OSError(error.errno, os.strerror(error.errno), where) from None
 
     async def _connect_privileged(self, wire: Callable[[], _Wire], host: str, port: int) -> None:
         failure: OSError | None = None
