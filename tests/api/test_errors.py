@@ -257,7 +257,13 @@ def exchange(volume: Any, what: str) -> Any:
     raise AssertionError(what)
 
 
-@pytest.mark.parametrize("what", ["lookup", "readdirp", "statfs", "create", "read", "read into"])
+@pytest.mark.parametrize(
+    ("face", "what"),
+    [
+        *(("threads", what) for what in ("lookup", "readdirp", "statfs", "create", "read into")),
+        *(("asyncio", what) for what in ("lookup", "create", "read")),
+    ],
+)
 def test_garbled_replies(
     face: str, what: str, own_brick: BrickProcess, through: Through, faulty_proxy: NewProxy
 ) -> None:
@@ -279,7 +285,9 @@ def test_garbled_replies(
         length = min(proxy.to_client - before, 1500)
     step = 7 if face == "threads" else 29
     kinds = set()
-    for at in [0, 1, *range(4, min(60, length), 3), *range(60, length, step)]:
+    # A garbled length has to be waited for, until the ping clock ends it: once is enough.
+    marks = [0, 1] if what == "lookup" else [0]
+    for at in [*marks, *range(4, min(60, length), 3), *range(60, length, step)]:
         proxy.heal()
         volume = connect_face(face, url)
         file = volume.open_handle("f")
