@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from glusterio import SessionClosedError, aio
+from glusterio.lifecycle.trace import TraceRecord
 from glusterio.wire.programs import Fop
 from tests.api.tap import Tap
 from tests.api.watch import Watch
@@ -83,6 +84,36 @@ def test_an_open_cancelled_after_any_number_of_turns(
             os.unlink(brick.directory / "cancel" / name)
 
     asyncio.run(attempts())
+
+
+@pytest.mark.parametrize("at", ["at once", "in the same turn"])
+def test_an_open_cancelled_as_its_answer_comes(
+    brick: BrickProcess, tap: Tap, url: str, at: str
+) -> None:
+    """The file is open, and its caller is not there any more to take it: it is closed again."""
+
+    async def attempt() -> None:
+        loop = asyncio.get_running_loop()
+        watch = Watch()
+
+        def cancel_then(record: TraceRecord) -> None:
+            watch(record)
+            if record.event == "OPENED":
+                if at == "at once":
+                    task.cancel()
+                else:
+                    loop.call_soon(task.cancel)
+
+        async with aio.connect(url, trace=cancel_then) as vol:
+            task = asyncio.ensure_future(vol.open_handle("/same-turn", CREATING))
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            while watch.count("RELEASED") < 1:
+                await asyncio.sleep(0.001)
+            assert brick.dump()["fds"] == 0
+        assert tap.released() == tap.opened()
+
+    asyncio.run(asyncio.wait_for(attempt(), 10.0))
 
 
 @pytest.mark.parametrize("held_back", [Fop.CREATE, Fop.LOOKUP])

@@ -217,6 +217,9 @@ def test_only_the_drain_writes_past_the_gate(brick: BrickProcess, tap: Tap, url:
     closer = threading.Thread(target=lambda: closing.set_result(vol.close()))
     closer.start()
     held(tap)  # the drain's own write
+    # Past the buffer's lock, which the drain holds: straight to the layer that writes.
+    with pytest.raises(SessionClosedError):
+        file.raw.write(b"too late")  # type: ignore[attr-defined]
     late: Future[Any] = Future()
 
     def write() -> None:

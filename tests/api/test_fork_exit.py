@@ -244,6 +244,33 @@ def test_fork_while_other_threads_are_inside(
     brick.wait_for(fds=0)
 
 
+def test_fork_while_every_lock_is_held(brick: BrickProcess, run: Callable[..., Program]) -> None:
+    program = run(
+        """
+        vol = glusterio.connect(url)
+        file = vol.open_handle("/locks", CREATING)
+        core = vol._session.core
+        link = core.graph.leaves[0]._connection.link
+        locks = [core.session._lock, link.receiving, link.sending, vol._session.driver.lock]
+        for lock in locks:
+            lock.acquire()
+
+        def child():
+            refused(vol.stat, "/")
+            refused(file.pread, 1, 0)
+            refused(file.close)
+            refused(vol.close)
+
+        ended_well(in_child(child))
+        for lock in locks:
+            lock.release()
+        assert vol.close().handles_drained == 1
+        """,
+        brick.url,
+    )
+    program.ends()
+
+
 def test_fork_while_another_thread_closes(
     brick: BrickProcess, tap: Tap, url: str, run: Callable[..., Program]
 ) -> None:

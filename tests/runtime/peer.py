@@ -49,6 +49,7 @@ class Peer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._changed:
                 self._sockets.append(sock)
                 self._changed.notify_all()

@@ -700,20 +700,29 @@ def test_detached_work_does_not_wait_for_the_tick_behind_a_caller(
     """A caller leads, gets its reply and goes, with somebody else's request still out."""
     driver = threads.driver
     connection = threads.connect(peer)
-    slow = 0.0
-    for _ in range(10):
+
+    async def twice() -> None:
+        await request(connection)
+        await request(connection)
+
+    times = []
+    for _ in range(4):
         peer.hold()
         done: Future[Any] = Future()
         driver.start_detached(ask(connection), completes(done))
-        call = threads.start(ask(connection))
+        call = threads.start(twice())
         peer.wait(2)
+        peer.answer(1, last_first=True)
+        peer.wait(2)
+        # The house-keeper has noticed that somebody else leads, and stays away.
+        _wait_until(lambda: not driver._keeper_home.polling)
         peer.answer(1, last_first=True)
         call.result(PATIENCE)
         began = time.monotonic()
         peer.go_on()
         done.result(PATIENCE)
-        slow += time.monotonic() - began
-    assert slow / 10 < 0.05, f"{slow / 10:.3f} s each"
+        times.append(time.monotonic() - began)
+    assert sorted(times)[len(times) // 2] < 0.03, times
 
 
 def test_timers_of_detached_work(threads: ThreadsRunner) -> None:

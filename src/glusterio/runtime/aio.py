@@ -199,7 +199,7 @@ class AioDriver:
             try:
                 await waiter
             except asyncio.CancelledError as error:
-                if not waiter.cancelled():  # it had ended in the same turn of the loop
+                if fiber.done:  # in the same turn of the loop, before or after the cancellation
                     _drop(fiber, unwanted)
                 else:
                     fiber.orphaned = True
