@@ -24,7 +24,10 @@ from glusterio.lifecycle.states import (
     SessionState,
 )
 from glusterio.lifecycle.trace import TraceRecord, ndjson
+from glusterio.wire.fops.names import CreateReply
+from glusterio.wire.messages import decode as decode_message
 from glusterio.wire.programs import Fop
+from glusterio.xlators.client import client
 from tests.api.drivers import PATIENCE, Driver
 from tests.api.tap import Tap
 from tests.api.watch import Watch
@@ -155,6 +158,30 @@ def test_the_grace_lets_calls_finish(
     report = closing.result(PATIENCE)
     assert (report.calls_settled, report.calls_cancelled) == (1, [])
     assert report.graceful
+
+
+def test_an_interrupt_in_the_middle_of_an_open(
+    brick: BrickProcess, tap: Tap, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C can come anywhere in Python code: here with the answer there, and not yet read."""
+    interrupts = [KeyboardInterrupt("now")]
+    watch = Watch()
+
+    def decode(*arguments: Any) -> Any:
+        if interrupts and arguments[0] is CreateReply:
+            raise interrupts.pop()
+        return real_decode(*arguments)
+
+    real_decode = decode_message
+    monkeypatch.setattr(client, "decode", decode)
+    vol = glusterio.connect(url, trace=watch)
+    (brick.directory / "interrupt").unlink(missing_ok=True)
+    with pytest.raises(KeyboardInterrupt, match="now"):
+        vol.open_handle("/interrupt", CREATING)
+    watch.wait("RELEASED")
+    assert vol.close().handles_drained == 0
+    assert tap.released() == tap.opened()
+    assert len(tap.opened()) == 1
 
 
 def test_close_in_a_destructor(brick: BrickProcess) -> None:

@@ -21,7 +21,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleEvent, HandleState
-from glusterio.traps import Cancelled, Spawn, Wait
+from glusterio.traps import Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, StrPath
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest, ReaddirpRequest
@@ -137,15 +137,15 @@ async def _open(
                 CreateRequest(place.parent, on_brick, mode, umask, place.name, gfid_request()),
             )
             fd.gfid = created.stat.gfid
-    except Cancelled:
-        # If a translator has sent the request, its sub-call tells `late` how it ended.
-        if handle.state is HandleState.OPENING:
-            session.move(handle, HandleEvent.ABANDON if frame.adopted else HandleEvent.REFUSED)
-        raise
     except Exception as error:
         session.move(handle, HandleEvent.REFUSED)
         if isinstance(error, OSError) and not isinstance(error, GlusterError):
             raise fs_error(error.errno or errno.EIO, path) from None
+        raise
+    except BaseException:  # cancelled; or interrupted, in the middle of anything
+        # If a translator has sent the request, its sub-call tells `late` how it ended.
+        if handle.state is HandleState.OPENING:
+            session.move(handle, HandleEvent.ABANDON if frame.adopted else HandleEvent.REFUSED)
         raise
     core.inodes.ref(fd.gfid, handle)
     if session.move(handle, HandleEvent.OPENED) is not HandleState.OPEN:

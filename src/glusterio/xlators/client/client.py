@@ -26,7 +26,7 @@ from glusterio.errors import (
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Cancelled, Coro, Disconnect, Event, Reply, Spawn, Wait
+from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer
 from glusterio.wire import dictionary, hot
 from glusterio.wire.credentials import encode_v3, stamped
@@ -196,7 +196,9 @@ class Client(Xlator):
         reply = self._request(fop, frame, message)
         try:
             answer = await self._answer(fop, reply)
-        except Cancelled:
+        except Exception:
+            raise
+        except BaseException:  # cancelled; or interrupted, in the middle of anything
             if reply.submitted and frame.late is not None:
                 frame.adopted = True
                 await Spawn(self._release_when_it_comes(fop, reply, fd, frame))
