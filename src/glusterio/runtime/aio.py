@@ -48,6 +48,10 @@ def _drop(fiber: Fiber, unwanted: Callable[[Any], None] | None) -> None:
     fiber.error = None
 
 
+def _has_ended(fiber: Fiber) -> bool:
+    return fiber.done  # asked anew, after an await
+
+
 class _Wire(asyncio.BufferedProtocol):
     """One connection's transport."""
 
@@ -181,8 +185,11 @@ class AioDriver:
                 opened file must not be lost.
         """
         waiter: asyncio.Future[None] | None = None
+        ended = False
 
         def done(fiber: Fiber) -> None:
+            nonlocal ended
+            ended = True
             if on_done is not None:
                 on_done(fiber)
             if fiber.orphaned:
@@ -194,12 +201,12 @@ class AioDriver:
         if call is not None:
             fiber.run_for(call)
         fiber.step()
-        if not fiber.done:
+        if not ended:
             waiter = self.loop.create_future()
             try:
                 await waiter
             except asyncio.CancelledError as error:
-                if fiber.done:  # in the same turn of the loop, before or after the cancellation
+                if ended:  # in the same turn of the loop, before or after the cancellation
                     _drop(fiber, unwanted)
                 else:
                     fiber.orphaned = True
