@@ -28,7 +28,7 @@ from glusterio.wire.fops.names import CreateReply
 from glusterio.wire.messages import decode as decode_message
 from glusterio.wire.programs import Fop
 from glusterio.xlators.client import client
-from tests.api.drivers import PATIENCE, Driver
+from tests.api.drivers import PATIENCE, Driver, Threads
 from tests.api.tap import Tap
 from tests.api.watch import Watch
 from tests.embedded import BrickProcess
@@ -158,6 +158,32 @@ def test_the_grace_lets_calls_finish(
     report = closing.result(PATIENCE)
     assert (report.calls_settled, report.calls_cancelled) == (1, [])
     assert report.graceful
+
+
+def test_a_call_that_cannot_be_ended_is_named_and_left_behind(brick: BrickProcess) -> None:
+    """Its thread sits in the application's own code; whatever it does later, it does to nobody."""
+    driver = Threads()
+    vol = driver.connect(brick.url)
+    begun, may_go = threading.Event(), threading.Event()
+
+    class Path:
+        def __fspath__(self) -> str:
+            begun.set()
+            assert may_go.wait(PATIENCE)
+            return "/"
+
+    opening = driver.start(vol.open_handle, Path())
+    assert begun.wait(PATIENCE)
+    report = vol.close(timeout=0.1, grace=0.0)
+    assert report.seconds < 2.0
+    assert report.calls_cancelled == ["open_file"]
+    assert [str(error) for error in report.errors] == [
+        "open_file did not end within the time given to close"
+    ]
+    assert not report.defects
+    may_go.set()
+    assert isinstance(opening.exception(PATIENCE), SessionClosedError)
+    driver.finish()
 
 
 def test_an_interrupt_in_the_middle_of_an_open(

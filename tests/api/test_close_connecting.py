@@ -143,6 +143,7 @@ def test_a_server_that_dies_after_any_number_of_bytes(
         )
         # How long it is when nobody cuts it.
         driver.do(driver.connect(url).close)
+        tap.wait_for(lambda: not tap.live)
         whole = tap.to_client
         assert whole > 100
         failed = 0

@@ -23,7 +23,7 @@ from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.fiber import Fiber
 from glusterio.runtime.threads import ThreadsDriver
-from glusterio.traps import Cancelled, Coro, Within
+from glusterio.traps import Coro, Within
 
 log = logging.getLogger("glusterio")
 
@@ -91,7 +91,7 @@ class ThreadsSession:
                 if error is None:
                     future.set_result(fiber.value)
                 else:
-                    future.set_exception(error.cause if isinstance(error, Cancelled) else error)
+                    future.set_exception(fiber.for_caller(error))
             finally:
                 # After the callbacks: a close that settles this call has seen them delivered.
                 self.core.left(fiber)

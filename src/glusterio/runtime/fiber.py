@@ -204,14 +204,22 @@ class Fiber:
         """Return what the coroutine returned, or raise what its caller shall see."""
         if self.error is None:
             return self.value
-        error = self.error
+        error = self.for_caller(self.error)
         try:
-            if isinstance(error, Cancelled):
-                raise error.cause
             raise error
         finally:
             self.error = None  # no reference cycle through the traceback
             del error
+
+    def for_caller(self, error: BaseException) -> BaseException:
+        """Return what the caller shall see for an error that ended the coroutine."""
+        if isinstance(error, Cancelled):
+            return error.cause
+        if isinstance(error, ConnectionLostError) and self.call is not None:
+            # It had been told to give up, and found its session gone before it could hear of that.
+            unwanted: BaseException | None = self.call.unwanted
+            return unwanted or error
+        return error
 
     def wake(self, trap: object, value: Any, error: BaseException | None = None) -> bool:
         """Complete ``trap``, if the fiber still rests on it. From any thread.
