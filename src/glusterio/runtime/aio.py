@@ -185,11 +185,8 @@ class AioDriver:
                 opened file must not be lost.
         """
         waiter: asyncio.Future[None] | None = None
-        ended = False
 
         def done(fiber: Fiber) -> None:
-            nonlocal ended
-            ended = True
             if on_done is not None:
                 on_done(fiber)
             if fiber.orphaned:
@@ -201,12 +198,12 @@ class AioDriver:
         if call is not None:
             fiber.run_for(call)
         fiber.step()
-        if not ended:
+        if not fiber.done:
             waiter = self.loop.create_future()
             try:
                 await waiter
             except asyncio.CancelledError as error:
-                if ended:  # in the same turn of the loop, before or after the cancellation
+                if _has_ended(fiber):  # in the same turn of the loop, before or after the cancellation
                     _drop(fiber, unwanted)
                 else:
                     fiber.orphaned = True
