@@ -22,6 +22,7 @@ from glusterio.lifecycle.states import (
     HANDLE_TABLE,
     MAY_BE_OPEN_ON_BRICK,
     SESSION_TABLE,
+    HandleEvent,
     HandleState,
     SessionEvent,
     SessionState,
@@ -89,7 +90,7 @@ def descriptions() -> dict[str, str]:
             "",
             SessionEvent.FORK,
         ),
-        "handle": dot("handle", HANDLE_TABLE, handle_fills, ""),
+        "handle": dot("handle", HANDLE_TABLE, handle_fills, "", HandleEvent.STRIKE),
     }
 
 

@@ -16,6 +16,7 @@ Three rules decide the class of an error.
     ├── SessionClosedError (ValueError)        the session was closed, or is closing
     │   └── ForkedSessionError                 the session belongs to the parent process
     ├── HandleClosedError (ValueError)         the file or directory was closed
+    │   └── HandleRevokedError                 by the end of its session: both of the above
     ├── CloseFromCallbackError (RuntimeError)  close would wait for its own caller
     ├── ConnectionLostError (ConnectionError)  .may_have_happened tells about the call
     ├── HandleStaleError (OSError)             the brick that held the handle is gone
@@ -54,6 +55,10 @@ class ForkedSessionError(SessionClosedError):
 
 class HandleClosedError(GlusterError, ValueError):
     """The file or directory handle was closed, by its owner or by the end of its session."""
+
+
+class HandleRevokedError(HandleClosedError, SessionClosedError):
+    """The handle's session is closed or closing, and with it the handle: it is both errors."""
 
 
 class CloseFromCallbackError(GlusterError, RuntimeError):

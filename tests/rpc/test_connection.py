@@ -160,7 +160,6 @@ def test_a_record_over_the_limit() -> None:
         (struct.pack(">6I", 1, 1, 0, 0, 0, 4), RemoteProtocolError),
         (struct.pack(">6I", 1, 1, 0, 0, 0, 5), RemoteProtocolError),
         (struct.pack(">5I", 1, 1, 1, 1, 5), AuthRejectedError),
-        (struct.pack(">8I", 1, 1, 0, 0, 4, 0, 0, 0), RemoteProtocolError),
     ],
 )
 def test_a_refusal_is_the_requests_own_error(
@@ -171,6 +170,23 @@ def test_a_refusal_is_the_requests_own_error(
     assert type(reply.error) is error
     assert "brick host:1" in str(reply.error)
     assert other.error is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        struct.pack(">8I", 1, 1, 0, 0, 4, 0, 0, 0),  # a verifier
+        struct.pack(">6I", 1, 2, 0, 0, 0, 0),  # neither a call nor a reply
+    ],
+)
+def test_a_reply_that_no_server_means_ends_the_connection(
+    connection: Connection, record: bytes
+) -> None:
+    reply, other = ask(connection), ask(connection)
+    with pytest.raises(RemoteProtocolError) as caught:
+        put(connection, marked(record))
+    assert connection.fail(caught.value) == [reply, other]
+    assert type(reply.error) is type(other.error) is RemoteProtocolError
 
 
 @pytest.mark.parametrize("length", [8, 12, 23])

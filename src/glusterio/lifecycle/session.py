@@ -12,7 +12,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from glusterio.errors import ForkedSessionError, LocalProtocolError, SessionClosedError
+from glusterio.errors import (
+    ForkedSessionError,
+    HandleRevokedError,
+    LocalProtocolError,
+    SessionClosedError,
+)
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import (
     GATE_CLOSED_FROM,
@@ -90,13 +95,14 @@ class Session:
         """Pass the gate, be counted, and borrow ``handle``: one atomic step.
 
         Raises:
-            SessionClosedError: the session is not active. Nothing was counted or borrowed.
+            SessionClosedError: the session is not active. Nothing was counted or borrowed. With a
+                handle it is a ``HandleRevokedError``, which is a ``HandleClosedError``, too.
             HandleClosedError: the handle is closed or closing.
             HandleStaleError: the handle's brick is gone.
         """
         with self._lock:
             if self.state is not SessionState.ACTIVE:
-                raise self._why_not_admitted()
+                raise self._why_not_admitted(handle)
             if handle is not None:
                 if handle.state is not HandleState.OPEN:
                     raise handle.why_unusable()
@@ -200,7 +206,7 @@ class Session:
             self._record("session", 0, event.name, before.name, after.name, None)
         return after
 
-    def _why_not_admitted(self) -> SessionClosedError:
+    def _why_not_admitted(self, handle: Handle | None = None) -> SessionClosedError:
         volume = f"volume {self.name}: " if self.name else ""
         if self.state is SessionState.FORKED:
             return ForkedSessionError(
@@ -208,6 +214,8 @@ class Session:
             )
         if self.state < SessionState.ACTIVE:
             return SessionClosedError(f"{volume}the session is not connected")
+        if handle is not None:
+            return HandleRevokedError(f"{handle.path}: closed with its session")
         return SessionClosedError(f"{volume}the session is closed")
 
     # -- the ledger -------------------------------------------------------------------------------
@@ -279,10 +287,9 @@ class Session:
     def strike(self, handle: Handle) -> None:
         """Strike a handle off the ledger that cannot be closed: a defect, named in the report."""
         with self._lock:
-            if self.ledger.pop(handle.number, None) is handle:
-                handle.state = HandleState.CLOSED
+            if handle.number in self.ledger:
                 handle.refs = 0
-                handle.gone.set()
+                self._move(handle, HandleEvent.STRIKE)
 
     def _move(self, handle: Handle, event: HandleEvent) -> HandleState:
         if event is HandleEvent.OPENED and self.state >= GATE_CLOSED_FROM:

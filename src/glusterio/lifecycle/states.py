@@ -99,6 +99,7 @@ class HandleEvent(IntEnum):
     CLOSE = 6  #: the application, or the drain, wants it closed
     LOST = 7  #: the connection to its brick is gone
     RELEASED = 8  #: the brick holds it no longer
+    STRIKE = 9  #: a defect: nothing closes it, and the drain strikes it off the ledger
 
 
 _S, _E = SessionState, SessionEvent
@@ -132,6 +133,11 @@ HANDLE_TABLE: dict[HandleState, dict[HandleEvent, HandleState]] = {
     _H.CLOSING: {_V.RELEASED: _H.CLOSED},
     _H.CLOSED: {},
 }
+
+# A defect can befall a handle in any state.
+for _state, _row in HANDLE_TABLE.items():
+    if _state is not _H.CLOSED:
+        _row[_V.STRIKE] = _H.CLOSED
 
 #: The states in which the brick holds an fd for the handle, or may come to hold one.
 MAY_BE_OPEN_ON_BRICK = frozenset(

@@ -231,11 +231,15 @@ class Connection(RecordStream):
         del self.pending[reply.xid]
         self._completed.append(reply)
 
-    def _refusal(self, record: bytes | bytearray) -> Exception | None:
-        """Return the error for a reply that is not a plain success, if it is not one."""
+    def _refusal(self, record: bytes | bytearray) -> Exception:
+        """Return the error for a reply by which the server refuses a request.
+
+        Raises:
+            RemoteProtocolError: it is no reply that a server could mean.
+        """
         header = parse_message(memoryview(record))
         if not isinstance(header, ReplyHeader):
-            return RemoteProtocolError(f"{self.name}: neither a call nor a reply")
+            raise RemoteProtocolError(f"{self.name}: neither a call nor a reply")
         if header.reply_stat:
             return AuthRejectedError(f"{self.name}: the request was denied")
         if header.accept_stat in (1, 2, 3):
@@ -250,7 +254,7 @@ class Connection(RecordStream):
             )
         # An accepted reply with a verifier: allowed, though no GlusterFS sends it. None of our
         # decoders would find the body.
-        return RemoteProtocolError(f"{self.name}: a reply with a verifier")
+        raise RemoteProtocolError(f"{self.name}: a reply with a verifier")
 
     def _take_message(self, record: bytes) -> None:
         if len(self._messages) >= MAX_MESSAGES:

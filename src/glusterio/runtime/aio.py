@@ -203,7 +203,8 @@ class AioDriver:
             try:
                 await waiter
             except asyncio.CancelledError as error:
-                if _has_ended(fiber):  # in the same turn of the loop, before or after the cancellation
+                # It may have ended in the same turn, before or after the cancellation.
+                if _has_ended(fiber):
                     _drop(fiber, unwanted)
                 else:
                     fiber.orphaned = True
