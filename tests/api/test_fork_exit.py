@@ -23,6 +23,9 @@ from tests.api.drivers import PATIENCE
 from tests.api.tap import Tap
 from tests.embedded import BrickProcess
 
+#: epoll and futex waits, by number: on x86-64, and on ARM.
+_WAITING = frozenset({"232", "281", "441", "202", "22", "98"})
+
 SOURCE = Path(__file__).parents[2] / "src"
 
 PRELUDE = """\
@@ -81,6 +84,12 @@ class Program:
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
+
+    def at_rest(self) -> None:
+        """Wait until its first thread waits in the kernel: its request has left, and been noted."""
+        deadline = time.monotonic() + PATIENCE
+        while Path(f"/proc/{self.process.pid}/syscall").read_text().split()[0] not in _WAITING:
+            assert time.monotonic() < deadline, "it never waits"
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -592,6 +601,7 @@ def test_ctrl_c_in_a_blocked_read(
     tap.hold(Fop.READ)
     program.hears("open")
     held(tap)
+    program.at_rest()
     program.interrupt()
     program.hears("interrupted")
     tap.let_go()
@@ -633,6 +643,7 @@ def test_ctrl_c_in_a_follower(
     tap.hold(Fop.READ)
     program.hears("open")
     held(tap, 4)
+    program.at_rest()
     program.interrupt()
     program.hears("interrupted")
     tap.let_go()
@@ -662,6 +673,7 @@ def test_ctrl_c_in_an_open_strands_nothing(
     tap.hold(Fop.CREATE, Fop.OPEN)
     program.hears("connected")
     held(tap)
+    program.at_rest()
     program.interrupt()
     program.hears("interrupted")
     assert brick.dump()["fds"] == 1
@@ -707,6 +719,7 @@ def test_ctrl_c_in_a_close_hurries_it(
     tap.hold(held_back)
     program.hears("open")
     held(tap)
+    program.at_rest()
     program.interrupt()
     program.hears("interrupted")
     program.hears("False,True" if held_back is Fop.WRITE else "False,False")
@@ -733,6 +746,7 @@ def test_ctrl_c_in_a_with_statement(
     tap.hold(Fop.READ)
     program.hears("open")
     held(tap)
+    program.at_rest()
     program.interrupt()
     program.process.stdout.close()  # type: ignore[union-attr]
     tap.let_go()
@@ -765,6 +779,7 @@ def test_ctrl_c_in_asyncio_run(
     tap.hold(Fop.READ)
     program.hears("open")
     held(tap)
+    program.at_rest()
     program.interrupt()
     program.hears("unwound")
     tap.let_go()
