@@ -17,7 +17,8 @@ Three rules decide the class of an error.
     │   └── ForkedSessionError                 the session belongs to the parent process
     ├── HandleClosedError (ValueError)         the file or directory was closed
     │   └── HandleRevokedError                 by the end of its session: both of the above
-    ├── CloseFromCallbackError (RuntimeError)  close would wait for its own caller
+    ├── ReentrantCallError (RuntimeError)      a call from inside the session's own work
+    │   └── CloseFromCallbackError             close would wait for its own caller
     ├── ConnectionLostError (ConnectionError)  .may_have_happened tells about the call
     ├── HandleStaleError (OSError)             the brick that held the handle is gone
     ├── HandshakeError (ConnectionError)
@@ -61,7 +62,14 @@ class HandleRevokedError(HandleClosedError, SessionClosedError):
     """The handle's session is closed or closing, and with it the handle: it is both errors."""
 
 
-class CloseFromCallbackError(GlusterError, RuntimeError):
+class ReentrantCallError(GlusterError, RuntimeError):
+    """A call in the middle of the session's own work, on the same thread, which would wait for itself.
+
+    A destructor can be run there by the garbage collector, and a trace hook is.
+    """
+
+
+class CloseFromCallbackError(ReentrantCallError):
     """``close`` was called from inside the very work that it would have to wait for."""
 
 

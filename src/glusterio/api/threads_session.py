@@ -67,11 +67,13 @@ class ThreadsSession:
 
     def call(self, op: Op, handle: Handle | None, *args: Any) -> Any:
         """Run an operation on this thread."""
+        self.driver.check_not_inside()
         coro, call = self.core.begin(op, handle, *args)
         return self.driver.run(coro, call, self.core.left)
 
     def open(self, op: Op, *args: Any) -> Handle:
         """Run an operation that opens something; an interrupt does not lose what it opened."""
+        self.driver.check_not_inside()
         coro, call = self.core.begin(op, None, *args)
         handle: Handle = self.driver.run(coro, call, self.core.left, self._close_unwanted)
         return handle
@@ -81,6 +83,7 @@ class ThreadsSession:
 
         Its callbacks run on whichever thread receives the reply.
         """
+        self.driver.check_not_inside()
         coro, call = self.core.begin(op, handle, *args)
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         future.set_running_or_notify_cancel()

@@ -59,8 +59,8 @@ class Link:
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         self.sock = sock
         self.connection = connection
-        self.sending = threading.Lock()
-        self.receiving = threading.Lock()
+        self.sending = threading.RLock()
+        self.receiving = threading.RLock()
         self.wants_write = False
         self.closed = False
 

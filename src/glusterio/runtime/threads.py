@@ -42,7 +42,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from glusterio.errors import CloseFromCallbackError, ConnectionLostError
+from glusterio.errors import CloseFromCallbackError, ConnectionLostError, ReentrantCallError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.fiber import Armed, Fiber
@@ -62,9 +62,10 @@ _BOTH = select.EPOLLIN | select.EPOLLOUT
 class _Home:
     """One thread's call: where its fibers are queued, and how the thread is woken."""
 
-    __slots__ = ("gate", "polling", "ready")
+    __slots__ = ("gate", "polling", "ready", "thread")
 
     def __init__(self) -> None:
+        self.thread = threading.get_ident()
         self.ready: list[Fiber] = []
         self.polling = False  # in poll(), as the leader: waking it takes a byte
         self.gate = threading.Lock()
@@ -88,7 +89,10 @@ class ThreadsDriver:
     """Runs the core's coroutines on the threads that call."""
 
     def __init__(self) -> None:
-        self.lock: AbstractContextManager[Any] = threading.Lock()
+        # Every lock of this session. They are re-entrant only so that a thread can be asked whether it
+        # holds one: check_not_inside() keeps it from ever entering one twice.
+        self._locks: tuple[Any, ...] = ()
+        self.lock: AbstractContextManager[Any] = self.new_lock()
         self._leader: _Home | None = None
         self._followers: dict[_Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
@@ -104,6 +108,7 @@ class ThreadsDriver:
         self._poller.register(self._wake_number, _READ)
         self._home_of = threading.local()
         self._keeper_home = _Home()
+        self._keeper_home.thread = 0  # it has none yet
         self._keeper_may_go = threading.Event()
         self._stopping = False
         self._detached = 0  # started and not yet ended; the house-keeper must not stay away then
@@ -205,11 +210,32 @@ class ThreadsDriver:
             state.get("calls")
             or state.get("callbacks")
             or threading.current_thread() is self._keeper
+            or self._is_inside()
         ):
             raise CloseFromCallbackError(
                 "close() inside an operation or a completion callback of the same session would wait"
                 " for itself; call it from another thread"
             )
+
+    def check_not_inside(self) -> None:
+        """Make sure that this thread is not in the middle of the session's own work.
+
+        The garbage collector may run somebody's destructor anywhere, also where a lock is held or
+        while this thread leads. A call from there would wait for itself.
+
+        Raises:
+            ReentrantCallError: it is.
+        """
+        if self._is_inside():
+            raise ReentrantCallError(
+                "a call from a destructor or a trace hook, in the middle of the same session's own work"
+            )
+
+    def _is_inside(self) -> bool:
+        leader = self._leader
+        if leader is not None and leader.thread == threading.get_ident():
+            return True
+        return any(lock._is_owned() for lock in self._locks)
 
     def _unwind(self, fiber: Fiber, home: _Home, error: BaseException) -> None:
         """End a fiber whose thread was interrupted; bounded, since nothing that waits is left."""
@@ -395,6 +421,7 @@ class ThreadsDriver:
     def _keep_house(self) -> None:
         """Lead while no caller does; look at the ping clocks every tick."""
         home = self._keeper_home
+        home.thread = threading.get_ident()
         next_tick = self.now() + TICK
         while not self._stopping:
             with self.lock:
@@ -440,6 +467,9 @@ class ThreadsDriver:
 
     def forget(self) -> None:
         """In a child process: close this process's copies of the sockets, and nothing else."""
+        # Locks that this thread, or one that is not here, held at the fork are the parent's business.
+        self._locks = ()
+        self._leader = None
         for watched in self._watched.values():
             watched.forget()
         self._watched.clear()
@@ -458,10 +488,11 @@ class ThreadsDriver:
         """Tell the time of day, in nanoseconds since the epoch."""
         return time.time_ns()
 
-    @staticmethod
-    def new_lock() -> threading.Lock:
+    def new_lock(self) -> Any:
         """Make a lock for the session."""
-        return threading.Lock()
+        lock = threading.RLock()
+        self._locks += (lock,)
+        return lock
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> _Timer:
         timer = _Timer(self.now() + seconds, callback)
@@ -546,6 +577,7 @@ class ThreadsDriver:
         """Take over a connected socket."""
         link = Link(sock, connection)
         connection.link = link
+        self._locks += (link.sending, link.receiving)
         self.watch(link, _READ)
 
     def watch(self, watched: Link | Connecting, events: int) -> None:
