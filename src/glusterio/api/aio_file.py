@@ -8,7 +8,6 @@ import errno
 import io
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -17,8 +16,9 @@ from glusterio.api import handles
 from glusterio.api.aio_session import AioSession
 from glusterio.api.io_file import BUFFER_SIZE, Mode
 from glusterio.api.names import stat_result
+from glusterio.api.unclosed import warn_if_open
 from glusterio.errors import HandleClosedError
-from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
 from glusterio.types import Buffer
 
@@ -112,15 +112,7 @@ class AsyncFile:
         await self.close()
 
     def __del__(self) -> None:
-        # No I/O here: the handle stays in the session's ledger, and its end releases it.
-        handle: Any = getattr(self, "_handle", None)
-        if handle is not None and handle.state is HandleState.OPEN:
-            warnings.warn(
-                f"unclosed {self!r}, opened at {handle.opened_at or 'an unknown place'}",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
+        warn_if_open(self, HandleKind.FILE)
 
     def __repr__(self) -> str:
         return f"<glusterio.aio.File {self._handle.path!r} {self._handle.state.name.lower()}>"

@@ -17,11 +17,12 @@ from glusterio.api.directory import Entry
 from glusterio.api.io_file import BinaryMode, Mode, TextMode, check_arguments
 from glusterio.api.resolve import text_of
 from glusterio.api.umask import process_umask
+from glusterio.api.unclosed import warn_if_open
 from glusterio.api.url import parse_url
 from glusterio.api.volume import CLOSE_GRACE, CLOSE_TIMEOUT, CONNECT_TIMEOUT
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.report import TeardownReport
-from glusterio.lifecycle.states import HandleState, SessionState
+from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.types import StrPath
 from glusterio.wire.fops.directories import DirPlusEntry
@@ -388,11 +389,4 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
         await self.close()
 
     def __del__(self) -> None:
-        handle: Any = getattr(self, "_handle", None)
-        if handle is not None and handle.state is HandleState.OPEN:
-            warnings.warn(
-                f"unclosed listing of {handle.path!r}, begun at {handle.opened_at}",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
+        warn_if_open(self, HandleKind.DIRECTORY)

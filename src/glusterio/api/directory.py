@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat as stat_module
-import warnings
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 from glusterio.api import handles, names
 from glusterio.api.threads_session import ThreadsSession
-from glusterio.lifecycle.handle import Handle
-from glusterio.lifecycle.states import HandleState
+from glusterio.api.unclosed import warn_if_open
+from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.wire.fops.directories import DirPlusEntry
 from glusterio.wire.iatt import ZERO_IATT, Iatt
 
@@ -135,11 +134,4 @@ class ScandirIterator(Iterator[DirEntry]):
         self.close()
 
     def __del__(self) -> None:
-        handle: Any = getattr(self, "_handle", None)
-        if handle is not None and handle.state is HandleState.OPEN:
-            warnings.warn(
-                f"unclosed listing of {handle.path!r}, begun at {handle.opened_at}",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
+        warn_if_open(self, HandleKind.DIRECTORY)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-import warnings
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 
 from glusterio.api import handles
 from glusterio.api.names import stat_result
 from glusterio.api.threads_session import ThreadsSession
-from glusterio.lifecycle.handle import Handle
+from glusterio.api.unclosed import warn_if_open
+from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
 from glusterio.types import Buffer
 
@@ -120,15 +119,7 @@ class File:
         self.close()
 
     def __del__(self) -> None:
-        # No I/O here: the handle stays in the session's ledger, and its end releases it.
-        handle: Any = getattr(self, "_handle", None)
-        if handle is not None and handle.state is HandleState.OPEN:
-            warnings.warn(
-                f"unclosed {self!r}, opened at {handle.opened_at or 'an unknown place'}",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
+        warn_if_open(self, HandleKind.FILE)
 
     def __repr__(self) -> str:
         return f"<glusterio.File {self._handle.path!r} {self._handle.state.name.lower()}>"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +41,6 @@ class ThreadsSession:
         self.driver = ThreadsDriver()
         self.core = Core(self.driver, target, trace)
         self._ended = threading.Event()
-        self._pid = os.getpid()
         self._connected_at = call_site()
         live.add(self)
 

@@ -30,7 +30,7 @@ from glusterio.rpc.stream import MAX_RECORD, RecordStream
 from glusterio.traps import Reply
 from glusterio.wire.credentials import encode_none
 from glusterio.wire.programs import DUMP, DumpProc
-from glusterio.wire.records import ReplyHeader, encode_call, parse_message
+from glusterio.wire.records import REPLY_HEADER_SIZE, ReplyHeader, encode_call, parse_message
 
 # xid, direction, reply_stat, verifier flavor, verifier length, accept_stat: the usual reply header.
 _HEADER = struct.Struct(">6I")
@@ -225,7 +225,7 @@ class Connection(RecordStream):
 
     def _complete(self, reply: Reply, record: bytes | bytearray) -> None:
         reply.record = record
-        if len(record) < 24 or _HEADER.unpack_from(record)[1:] != _USUAL:
+        if len(record) < REPLY_HEADER_SIZE or _HEADER.unpack_from(record)[1:] != _USUAL:
             reply.error = self._refusal(record)
         reply.done = True
         del self.pending[reply.xid]

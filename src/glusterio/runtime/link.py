@@ -110,14 +110,17 @@ class Link:
             return True
         except OSError:
             # The receiving side will hear of it, with every byte that came before it.
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+            self._shut_down()
         except BaseException:  # KeyboardInterrupt between sending and taking note of it
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+            self._shut_down()
             raise
         self.wants_write = False
         return False
+
+    def _shut_down(self) -> None:
+        """End the stream both ways; whoever receives hears of it."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def receive(self) -> tuple[list[Reply], list[bytes]]:
         """Take what has arrived.
@@ -143,11 +146,8 @@ class Link:
                 lost = ConnectionLostError(f"{connection.name}: {os.strerror(error.errno or 0)}")
                 with self.sending:
                     return connection.fail(lost), []
-            except (
-                BaseException
-            ):  # KeyboardInterrupt: bytes may have been received and not been taken
-                with contextlib.suppress(OSError):
-                    self.sock.shutdown(socket.SHUT_RDWR)
+            except BaseException:  # KeyboardInterrupt: bytes may have come and not been taken
+                self._shut_down()
                 raise
             with self.sending:
                 return connection.eof(), []
@@ -175,8 +175,7 @@ class Link:
             self.closed = True
             self.connection.link = None
             failed = self.connection.fail(error)
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+            self._shut_down()
             self.sock.close()
             return failed
 

@@ -32,7 +32,6 @@ import contextlib
 import heapq
 import itertools
 import logging
-import os
 import select
 import socket
 import threading
@@ -113,7 +112,6 @@ class ThreadsDriver:
         self._stopping = False
         self._detached = 0  # started and not yet ended; the house-keeper must not stay away then
         self._keeper: threading.Thread | None = None
-        self._pid = os.getpid()
 
     def start(self) -> None:
         """Start the house-keeping thread."""

@@ -34,12 +34,9 @@ from glusterio.wire.fops import FOPS, attributes, directories, files, names
 from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import ANONYMOUS_FD, Fop
 from glusterio.wire.programs import FOPS as FOP_PROGRAM
-from glusterio.wire.records import encode_call
+from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
 from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
 from glusterio.xlators.client.handshake import connect_to_brick
-
-#: Where the body of a reply begins: behind the header with an empty verifier, checked before.
-BODY = 24
 
 #: How long a RELEASE waits for requests about the same fd that the brick has not answered, in
 #: seconds, beyond the caller's own patience. Then the connection is of no use any more.
@@ -160,7 +157,7 @@ class Client(Xlator):
         """
         await reply
         try:
-            message = decode(FOPS[fop].reply_class, memoryview(reply.record), BODY)
+            message = decode(FOPS[fop].reply_class, memoryview(reply.record), REPLY_HEADER_SIZE)
         except RemoteProtocolError as error:
             await Disconnect(reply.connection, error)
             raise reply.connection.blame(error) from None
@@ -273,7 +270,9 @@ class Client(Xlator):
         record = reply.record
         try:
             op_ret, op_errno, data = hot.read_reply(
-                record, BODY, len(record) + reply.received if sink is not None else None
+                record,
+                REPLY_HEADER_SIZE,
+                len(record) + reply.received if sink is not None else None,
             )
         except RemoteProtocolError as error:
             await Disconnect(connection, error)
@@ -300,7 +299,7 @@ class Client(Xlator):
         packet = (head, data) if size else (head,)
         reply = await Reply(connection, xid, packet, None, None, remote.answered)
         try:
-            op_ret, op_errno = hot.write_reply(reply.record, BODY)
+            op_ret, op_errno = hot.write_reply(reply.record, REPLY_HEADER_SIZE)
         except RemoteProtocolError as error:
             await Disconnect(connection, error)
             raise connection.blame(error) from None
@@ -341,7 +340,7 @@ class Client(Xlator):
 
 def _find_data(view: memoryview) -> int | None:
     """Find where the data of a READ's reply begins, if it brings any."""
-    return hot.read_data(view, BODY)
+    return hot.read_data(view, REPLY_HEADER_SIZE)
 
 
 #: The fops that concern no fd, and those that do, by the translator's method. Each is one request and

@@ -29,14 +29,11 @@ from glusterio.wire.handshake import (
 )
 from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import FOPS, HANDSHAKE, PORTMAP, HandshakeProc, PortmapProc
-from glusterio.wire.records import encode_call
+from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
 from glusterio.xlators.base import Services
 
 #: Where glusterd listens.
 GLUSTERD_PORT = 24007
-
-#: Where the body of a reply begins, behind the header with an empty verifier.
-_BODY = 24
 
 #: A brick that is still starting says EAGAIN: how often, and how many seconds apart, to ask again.
 _STARTING_TRIES = 20
@@ -63,7 +60,7 @@ async def ask(
     head = encode_call(xid, *program, procedure, credentials, len(body))
     answer = await Reply(connection, xid, (head + body,))
     try:
-        return decode(reply, memoryview(answer.record), _BODY)
+        return decode(reply, memoryview(answer.record), REPLY_HEADER_SIZE)
     except RemoteProtocolError as error:
         await Disconnect(connection, error)
         raise connection.blame(error) from None
