@@ -14,16 +14,16 @@ from typing import Any, Final
 
 from glusterio.brick.connection import Connection, Procedure
 from glusterio.brick.fds import OpenFd
-from glusterio.errors import RemoteProtocolError, fs_error
+from glusterio.errors import RemoteProtocolError
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.service import Request
 from glusterio.traps import Coro
-from glusterio.types import NULL_GFID, Buffer
+from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import FOPS as SPECS
 from glusterio.wire.fops import FopSpec
-from glusterio.wire.fops.data import ReadReply, ReadRequest, WriteRequest
+from glusterio.wire.fops.data import CopyFileRangeRequest, ReadReply, ReadRequest, WriteRequest
 from glusterio.wire.fops.files import ChangedReply, CommonReply, FlushRequest
 from glusterio.wire.iatt import ZERO_IATT
 from glusterio.wire.messages import decode_with_tail, encode, failure
@@ -91,9 +91,7 @@ class FopProgram:
         special = _SPECIAL.get(fop)
         if special is not None:
             return special.__get__(self)  # type: ignore[no-any-return]
-        method = getattr(self._top, fop.name.lower(), None)
-        if method is None:
-            return _refusing(_UNSUPPORTED.get(fop, errno.ENOSYS))
+        method = getattr(self._top, fop.name.lower())
         if "fd" in SPECS[fop].request_class._fields:
             return self._on_fd(method)
         return self._on_gfid(method)
@@ -114,7 +112,7 @@ class FopProgram:
             async def call(fd: Fd) -> Any:
                 return await method(frame, fd, message)
 
-            return await self._with_fd(connection, frame, message, call), _NO_DATA
+            return await self._with_fd(connection, frame, message.fd, message.gfid, call), _NO_DATA
 
         return wind
 
@@ -122,13 +120,14 @@ class FopProgram:
         self,
         connection: Connection,
         frame: Frame,
-        message: Any,
+        number: int,
+        gfid: Gfid,
         call: Callable[[Fd], Coro[Any]],
     ) -> Any:
-        """Call with the fd that a message names, which lives as long as the call."""
-        if message.fd == ANONYMOUS_FD:
-            return await call(Fd(message.gfid, anonymous=True))
-        opened = connection.fds.use(message.fd)
+        """Call with the fd that has a number, which lives as long as the call."""
+        if number == ANONYMOUS_FD:
+            return await call(Fd(gfid, anonymous=True))
+        opened = connection.fds.use(number)
         try:
             return await call(opened.fd)
         finally:
@@ -169,7 +168,7 @@ class FopProgram:
         async def call(fd: Fd) -> Any:
             return await self._top.readv(frame, fd, message.size, message.offset)
 
-        data, stat, eof = await self._with_fd(connection, frame, message, call)
+        data, stat, eof = await self._with_fd(connection, frame, message.fd, message.gfid, call)
         reply = ReadReply(len(data), errno.ENOENT if eof else 0, stat or ZERO_IATT, len(data))
         return reply, data
 
@@ -179,8 +178,24 @@ class FopProgram:
         async def call(fd: Fd) -> Any:
             return await self._top.writev(frame, fd, tail, message.offset)
 
-        written, before, after = await self._with_fd(connection, frame, message, call)
+        written, before, after = await self._with_fd(
+            connection, frame, message.fd, message.gfid, call
+        )
         reply = ChangedReply(written, 0, None, before or ZERO_IATT, after or ZERO_IATT)
+        return reply, _NO_DATA
+
+    async def _copy_file_range(
+        self, connection: Connection, frame: Frame, message: CopyFileRangeRequest, tail: memoryview
+    ) -> tuple[Any, Buffer]:
+        async def from_source(source: Fd) -> Any:
+            async def to_target(target: Fd) -> Any:
+                return await self._top.copy_file_range(frame, source, target, message)
+
+            return await self._with_fd(
+                connection, frame, message.fd_out, message.gfid_out, to_target
+            )
+
+        reply = await self._with_fd(connection, frame, message.fd_in, message.gfid_in, from_source)
         return reply, _NO_DATA
 
     async def _release(
@@ -203,6 +218,7 @@ class FopProgram:
     async def close_all(self, connection: Connection) -> None:
         """Close every descriptor of a client that has gone. Nothing of its is running."""
         frame = Frame(identity=_THE_BRICK, client=connection.client)
+        await self._top.client_gone(frame)
         for opened in connection.fds.remove_all():
             try:
                 if not opened.is_directory:
@@ -212,18 +228,6 @@ class FopProgram:
             await self._close(frame, opened)
 
 
-def _refusing(number: int) -> Winding:
-    async def wind(
-        connection: Connection, frame: Frame, message: Any, tail: memoryview
-    ) -> tuple[Any, Buffer]:
-        raise fs_error(number)
-
-    return wind
-
-
-#: What an operation that no translator of the graph offers is refused with, if not with ENOSYS.
-_UNSUPPORTED: Final = {Fop.IPC: errno.EOPNOTSUPP}
-
 _SPECIAL: Final[dict[Fop, Any]] = {
     Fop.NULL: FopProgram._null,
     Fop.OPEN: FopProgram._open,
@@ -231,6 +235,7 @@ _SPECIAL: Final[dict[Fop, Any]] = {
     Fop.CREATE: FopProgram._create,
     Fop.READ: FopProgram._read,
     Fop.WRITE: FopProgram._write,
+    Fop.COPY_FILE_RANGE: FopProgram._copy_file_range,
     Fop.RELEASE: FopProgram._release,
     Fop.RELEASEDIR: FopProgram._release,
 }

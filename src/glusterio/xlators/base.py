@@ -20,16 +20,18 @@ no globals, no thread and no clock of its own.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
+from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.traps import Coro, Event
 from glusterio.types import Buffer
-from glusterio.wire.fops import attributes, directories, files, names, xattrs
+from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
 from glusterio.wire.iatt import Iatt
 
 
@@ -95,6 +97,16 @@ class Services(NamedTuple):
     volfile_server: tuple[str, int] | str | None = None
 
 
+class _Nothing:
+    """What is below a leaf: whatever is wound to it is not supported, in a brick's words."""
+
+    def __getattr__(self, name: str) -> Callable[..., Coro[Any]]:
+        async def unsupported(*_: object) -> Any:
+            raise fs_error(errno.EOPNOTSUPP if name == "ipc" else errno.ENOSYS)
+
+        return unsupported
+
+
 class Xlator:
     """Base of every translator.
 
@@ -120,8 +132,7 @@ class Xlator:
         self.children = children
         self.services = services
         self.parents: list[Callable[[Notice, Xlator, object], None]] = []
-        if children:
-            self.child = children[0]
+        self.child = children[0] if children else cast(Xlator, _Nothing())
         for child in children:
             child.parents.append(self.on_notice)
 
@@ -138,6 +149,17 @@ class Xlator:
         """Cut every connection below at once, since a server does not answer; nothing waits."""
         for child in self.children:
             await child.sever(error)
+
+    def counts(self) -> dict[str, int]:
+        """Tell what is held here, for the one who looks into a brick: a number for each name."""
+        return {}
+
+    async def client_gone(self, frame: Frame) -> None:
+        """Let go of all that ``frame.client`` held, on a brick: its connection has ended, and nothing
+        of its is running. Its fds are released afterwards, one by one.
+        """
+        for child in self.children:
+            await child.client_gone(frame)
 
     def notify(self, notice: Notice, detail: object = None) -> None:
         """Tell the parents what happened. Must not wait; may run on any thread."""
@@ -241,6 +263,76 @@ class Xlator:
         """Remove an extended attribute."""
         return self.child.removexattr(frame, request)
 
+    def fsetxattr(
+        self, frame: Frame, fd: Fd, request: xattrs.FsetxattrRequest
+    ) -> Coro[files.CommonReply]:
+        """Set an open file's extended attributes."""
+        return self.child.fsetxattr(frame, fd, request)
+
+    def fgetxattr(
+        self, frame: Frame, fd: Fd, request: xattrs.FgetxattrRequest
+    ) -> Coro[xattrs.XattrsReply]:
+        """Get one extended attribute of an open file, or all."""
+        return self.child.fgetxattr(frame, fd, request)
+
+    def fremovexattr(
+        self, frame: Frame, fd: Fd, request: xattrs.FremovexattrRequest
+    ) -> Coro[files.CommonReply]:
+        """Remove an open file's extended attribute."""
+        return self.child.fremovexattr(frame, fd, request)
+
+    def xattrop(self, frame: Frame, request: xattrs.XattropRequest) -> Coro[xattrs.XattrsReply]:
+        """Change extended attributes that are arrays of counters, in one step."""
+        return self.child.xattrop(frame, request)
+
+    def fxattrop(
+        self, frame: Frame, fd: Fd, request: xattrs.FxattropRequest
+    ) -> Coro[xattrs.XattrsReply]:
+        """Change extended attributes of an open file that are arrays of counters, in one step."""
+        return self.child.fxattrop(frame, fd, request)
+
+    # -- locks and leases -------------------------------------------------------------------------
+
+    def lk(self, frame: Frame, fd: Fd, request: locks.LkRequest) -> Coro[locks.LkReply]:
+        """Take, drop or ask about a POSIX lock of the frame's lock owner."""
+        return self.child.lk(frame, fd, request)
+
+    def inodelk(self, frame: Frame, request: locks.InodelkRequest) -> Coro[files.CommonReply]:
+        """Take or drop a translator's lock on a range of an inode."""
+        return self.child.inodelk(frame, request)
+
+    def finodelk(
+        self, frame: Frame, fd: Fd, request: locks.FinodelkRequest
+    ) -> Coro[files.CommonReply]:
+        """Take or drop a translator's lock on a range of an open file."""
+        return self.child.finodelk(frame, fd, request)
+
+    def entrylk(self, frame: Frame, request: locks.EntrylkRequest) -> Coro[files.CommonReply]:
+        """Take or drop a translator's lock on a name in a directory."""
+        return self.child.entrylk(frame, request)
+
+    def fentrylk(
+        self, frame: Frame, fd: Fd, request: locks.FentrylkRequest
+    ) -> Coro[files.CommonReply]:
+        """Take or drop a translator's lock on a name in an open directory."""
+        return self.child.fentrylk(frame, fd, request)
+
+    def lease(self, frame: Frame, request: locks.LeaseRequest) -> Coro[locks.LeaseReply]:
+        """Take, drop or ask about a lease."""
+        return self.child.lease(frame, request)
+
+    def getactivelk(
+        self, frame: Frame, request: locks.GetactivelkRequest
+    ) -> Coro[locks.GetactivelkReply]:
+        """Ask for all POSIX locks on a file."""
+        return self.child.getactivelk(frame, request)
+
+    def setactivelk(
+        self, frame: Frame, request: locks.SetactivelkRequest
+    ) -> Coro[files.CommonReply]:
+        """Put POSIX locks on a file in the name of their holders."""
+        return self.child.setactivelk(frame, request)
+
     # -- open files -------------------------------------------------------------------------------
 
     def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> Coro[files.OpenReply]:
@@ -274,6 +366,44 @@ class Xlator:
     ) -> Coro[files.ChangedReply]:
         """Set an open file's length."""
         return self.child.ftruncate(frame, fd, request)
+
+    def fallocate(
+        self, frame: Frame, fd: Fd, request: files.FallocateRequest
+    ) -> Coro[files.ChangedReply]:
+        """Reserve space for an open file."""
+        return self.child.fallocate(frame, fd, request)
+
+    def discard(
+        self, frame: Frame, fd: Fd, request: files.DiscardRequest
+    ) -> Coro[files.ChangedReply]:
+        """Make a hole in an open file."""
+        return self.child.discard(frame, fd, request)
+
+    def zerofill(
+        self, frame: Frame, fd: Fd, request: files.ZerofillRequest
+    ) -> Coro[files.ChangedReply]:
+        """Write zeros to an open file."""
+        return self.child.zerofill(frame, fd, request)
+
+    def seek(self, frame: Frame, fd: Fd, request: files.SeekRequest) -> Coro[files.SeekReply]:
+        """Find data, or a hole, in an open file."""
+        return self.child.seek(frame, fd, request)
+
+    def rchecksum(
+        self, frame: Frame, fd: Fd, request: data.RchecksumRequest
+    ) -> Coro[data.RchecksumReply]:
+        """Sum up a part of an open file."""
+        return self.child.rchecksum(frame, fd, request)
+
+    def copy_file_range(
+        self, frame: Frame, fd_in: Fd, fd_out: Fd, request: data.CopyFileRangeRequest
+    ) -> Coro[names.NewEntryReply]:
+        """Copy between two open files on the brick; ``op_ret`` is the number of bytes."""
+        return self.child.copy_file_range(frame, fd_in, fd_out, request)
+
+    def ipc(self, frame: Frame, request: files.IpcRequest) -> Coro[files.CommonReply]:
+        """Say something to the brick's translators."""
+        return self.child.ipc(frame, request)
 
     def release(self, frame: Frame, fd: Fd) -> Coro[None]:
         """Close a file's ``fd``: the last thing that ever happens to it."""

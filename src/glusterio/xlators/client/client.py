@@ -30,7 +30,7 @@ from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer
 from glusterio.wire import dictionary, hot
 from glusterio.wire.credentials import encode_v3, stamped
-from glusterio.wire.fops import FOPS, attributes, directories, files, names
+from glusterio.wire.fops import FOPS, attributes, data, directories, files, names
 from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import ANONYMOUS_FD, Fop
 from glusterio.wire.programs import FOPS as FOP_PROGRAM
@@ -326,6 +326,24 @@ class Client(Xlator):
     ) -> attributes.StatReply:
         return await self._on_fd(Fop.FSTAT, frame, fd, request)  # type: ignore[no-any-return]
 
+    async def copy_file_range(
+        self, frame: Frame, fd_in: Fd, fd_out: Fd, request: data.CopyFileRangeRequest
+    ) -> names.NewEntryReply:
+        source, target = self._remote(fd_in), self._remote(fd_out)
+        message = request._replace(
+            gfid_in=fd_in.gfid, fd_in=source.number, gfid_out=fd_out.gfid, fd_out=target.number
+        )
+        reply = self._request(Fop.COPY_FILE_RANGE, frame, message, source)
+        if target is not source:
+            target.unanswered += 1
+
+            def answered(_: Reply) -> None:
+                source.answered(_)
+                target.answered(_)
+
+            reply.settled = answered
+        return await self._answer(Fop.COPY_FILE_RANGE, reply)  # type: ignore[no-any-return]
+
     def _hot_for(self, frame: Frame) -> hot.HotPath:
         if frame.identity is None:
             return self._hot
@@ -348,10 +366,14 @@ def _find_data(view: memoryview) -> int | None:
 _PLAIN_FOPS = (
     Fop.MKNOD, Fop.MKDIR, Fop.SYMLINK, Fop.LINK, Fop.UNLINK, Fop.RMDIR, Fop.RENAME, Fop.READLINK,
     Fop.STAT, Fop.SETATTR, Fop.ACCESS, Fop.STATFS, Fop.TRUNCATE,
-    Fop.SETXATTR, Fop.GETXATTR, Fop.REMOVEXATTR,
+    Fop.SETXATTR, Fop.GETXATTR, Fop.REMOVEXATTR, Fop.XATTROP,
+    Fop.INODELK, Fop.ENTRYLK, Fop.LEASE, Fop.GETACTIVELK, Fop.SETACTIVELK, Fop.IPC,
 )  # fmt: skip
 _FD_FOPS = (
     Fop.FSETATTR, Fop.FLUSH, Fop.FSYNC, Fop.FTRUNCATE, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,
+    Fop.FSETXATTR, Fop.FGETXATTR, Fop.FREMOVEXATTR, Fop.FXATTROP,
+    Fop.LK, Fop.FINODELK, Fop.FENTRYLK,
+    Fop.FALLOCATE, Fop.DISCARD, Fop.ZEROFILL, Fop.SEEK, Fop.RCHECKSUM,
 )  # fmt: skip
 
 
