@@ -18,12 +18,15 @@ from glusterio.graph.volfile import parse
 from glusterio.runtime.serve import Server
 from glusterio.traps import Event
 from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.locks import Locks
 from glusterio.xlators.posix import Posix
 
 log = logging.getLogger("glusterio.brick")
 
 #: The translators of bricks.
-XLATORS: Mapping[str, Callable[..., Xlator]] = {Posix.xlator_type: Posix}
+XLATORS: Mapping[str, Callable[..., Xlator]] = {
+    xlator.xlator_type: xlator for xlator in (Posix, Locks)
+}
 
 
 class Brick:

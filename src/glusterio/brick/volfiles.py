@@ -87,4 +87,10 @@ def brick_volfile(volume: str, path: str, volume_id: uuid.UUID | None = None) ->
     options = {"directory": path}
     if volume_id is not None:
         options["volume-id"] = str(volume_id)
-    return section(f"{volume}-posix", "storage/posix", options)
+    posix, locks = f"{volume}-posix", f"{volume}-locks"
+    return "\n".join(
+        [
+            section(posix, "storage/posix", options),
+            section(locks, "features/locks", {}, (posix,)),
+        ]
+    )
