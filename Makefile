@@ -4,7 +4,7 @@
 #   make test            the whole suite; the interop tests run where GlusterFS is installed and we are root
 #   make interop         those alone
 #   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
-#   make lint            ruff, mypy, import-linter
+#   make lint            ruff, mypy, import-linter, whether generated code is up to date
 #   make clean
 #
 # PYTHON=python3.12 takes another interpreter;  ARGS='-k close -x' goes to pytest.
@@ -67,10 +67,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/sync_faces.py --check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python tools/sync_faces.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -13,9 +13,9 @@ r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 :mod:`glusterio.aio` is the same for asyncio.
 """
 
-from glusterio.api.directory import DirEntry, ScandirIterator
-from glusterio.api.file import File
-from glusterio.api.volume import Volume, connect
+from glusterio.api.threads.file import File
+from glusterio.api.threads.methods.scandir import DirEntry, ScandirIterator
+from glusterio.api.threads.volume import Volume, connect
 from glusterio.errors import (
     AuthRejectedError,
     CloseFromCallbackError,

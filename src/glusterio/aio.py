@@ -13,10 +13,10 @@ r"""glusterio for asyncio: the same volume, awaited.
 The errors and the teardown report are those of :mod:`glusterio`.
 """
 
-from glusterio.api.aio_file import AsyncFile as File
-from glusterio.api.aio_file import AsyncStream as Stream
-from glusterio.api.aio_volume import AsyncDirEntry as DirEntry
-from glusterio.api.aio_volume import AsyncVolume as Volume
-from glusterio.api.aio_volume import connect
+from glusterio.api.aio.file import AsyncFile as File
+from glusterio.api.aio.methods.scandir import AsyncDirEntry as DirEntry
+from glusterio.api.aio.stream import AsyncStream as Stream
+from glusterio.api.aio.volume import AsyncVolume as Volume
+from glusterio.api.aio.volume import connect
 
 __all__ = ["DirEntry", "File", "Stream", "Volume", "connect"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import glusterio
 from glusterio import aio
-from glusterio.api.aio_volume import Opening
+from glusterio.api.aio.opening import Opening
 
 #: The faces, by the driver that runs them.
 FACES = ("threads", "asyncio")

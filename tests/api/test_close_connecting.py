@@ -20,8 +20,8 @@ import pytest
 import glusterio
 from glusterio import SessionClosedError, VolumeNotFoundError, aio
 from glusterio.api import live
-from glusterio.api.aio_session import AioSession
-from glusterio.api.threads_session import ThreadsSession
+from glusterio.api.aio.session import AioSession
+from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
 from glusterio.lifecycle.states import SessionState
 from tests.api.drivers import PATIENCE, Driver

@@ -15,7 +15,7 @@ import pytest
 
 import glusterio
 from glusterio import CloseFromCallbackError, ReentrantCallError
-from glusterio.api.volume import Volume
+from glusterio.api.threads.volume import Volume
 from glusterio.lifecycle.trace import TraceRecord
 from glusterio.rpc.connection import Connection
 from tests.embedded import BrickProcess, start_brick

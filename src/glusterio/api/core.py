@@ -32,6 +32,9 @@ from glusterio.xlators.client import Client
 from glusterio.xlators.posix import Posix
 from glusterio.xlators.utime import Utime
 
+#: How long connecting may take, in seconds.
+CONNECT_TIMEOUT = 30.0
+
 #: The translators that glusterio has, by their type in a volfile.
 REGISTRY: dict[str, type[Xlator]] = {
     xlator.xlator_type: xlator for xlator in (Client, Posix, Utime)

@@ -33,6 +33,10 @@ from glusterio.traps import Gather, Wait
 if TYPE_CHECKING:
     from glusterio.api.core import Core
 
+#: How long closing may take, and how much of it calls under way get to finish, in seconds.
+CLOSE_TIMEOUT = 5.0
+CLOSE_GRACE = 2.0
+
 #: What a cancelled call gets to unwind in, and a cut connection's releases to end in, in seconds,
 #: however little is left of the deadline. They have nothing to wait for; this is for a busy machine.
 UNWINDING = 1.0

@@ -1,4 +1,4 @@
-"""Open files for asyncio: raw with offsets, and as a stream."""
+"""An open file for asyncio, as a stream with a position."""
 
 from __future__ import annotations
 
@@ -8,114 +8,16 @@ import errno
 import io
 import os
 import re
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from glusterio.api import handles
-from glusterio.api.aio_session import AioSession
-from glusterio.api.io_file import BUFFER_SIZE, Mode
-from glusterio.api.names import stat_result
-from glusterio.api.unclosed import warn_if_open
+from glusterio.api.aio.file import AsyncFile
+from glusterio.api.mode import BUFFER_SIZE, Mode
 from glusterio.errors import HandleClosedError
-from glusterio.lifecycle.handle import Handle, HandleKind
-from glusterio.lifecycle.states import HandleState
 from glusterio.types import Buffer
 
 Text = TypeVar("Text", str, bytes)
-
-
-class AsyncFile:
-    """A file, or a directory, open on a volume: every operation says where in the file.
-
-    Any number of tasks may use one file at the same time. A task may be cancelled at any await; the
-    buffers that it gave are its own again when it sees the cancellation. Errors are as for
-    :class:`glusterio.File`.
-    """
-
-    __slots__ = ("__weakref__", "_handle", "_session")
-
-    def __init__(self, session: AioSession, handle: Handle) -> None:
-        self._session = session
-        self._handle = handle
-
-    @property
-    def path(self) -> str:
-        """The path as it was opened."""
-        return self._handle.path
-
-    @property
-    def closed(self) -> bool:
-        """Whether the file is closed, by :meth:`close` or by the end of the session."""
-        return self._handle.state >= HandleState.CLOSING
-
-    async def pread(self, size: int, offset: int) -> bytes:
-        """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
-        result: bytes = await self._session.call(handles.pread, self._handle, size, offset)
-        return result
-
-    async def read_into(self, buffer: bytearray | memoryview, offset: int) -> int:
-        """Read at ``offset`` into a writable buffer, without a copy; return the number of bytes."""
-        sink = handles.bytes_of(buffer, writable=True)
-        result: int = await self._session.call(handles.read_into, self._handle, sink, offset)
-        return result
-
-    async def preadv(self, buffers: Sequence[bytearray | memoryview], offset: int) -> int:
-        """Read at ``offset`` into several buffers, one after the other; return the bytes read."""
-        total = 0
-        for buffer in buffers:
-            size = memoryview(buffer).nbytes
-            count = await self.read_into(buffer, offset + total)
-            total += count
-            if count < size:
-                break
-        return total
-
-    async def pwrite(self, data: Buffer, offset: int) -> int:
-        """Write ``data`` at ``offset``; return the number of bytes. On the brick when it returns."""
-        result: int = await self._session.call(handles.pwrite, self._handle, data, offset)
-        return result
-
-    async def pwritev(self, buffers: Sequence[Buffer], offset: int) -> int:
-        """Write several buffers one after the other at ``offset``, as one operation."""
-        return await self.pwrite(b"".join(map(handles.bytes_of, buffers)), offset)
-
-    async def fsync(self) -> None:
-        """Bring data and attributes to the brick's disk."""
-        await self._session.call(handles.fsync, self._handle, False)
-
-    async def fdatasync(self) -> None:
-        """Bring the data to the brick's disk."""
-        await self._session.call(handles.fsync, self._handle, True)
-
-    async def fstat(self) -> os.stat_result:
-        """Return the file's attributes."""
-        return stat_result(await self._session.call(handles.fstat, self._handle))
-
-    async def truncate(self, length: int) -> None:
-        """Set the file's length, in bytes."""
-        await self._session.call(handles.ftruncate, self._handle, length)
-
-    async def close(self) -> None:
-        """Close the file. Harmless when repeated, or when the session is closed."""
-        await self._session.close_handle(self._handle)
-
-    async def __aenter__(self) -> AsyncFile:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    def __del__(self) -> None:
-        warn_if_open(self, HandleKind.FILE)
-
-    def __repr__(self) -> str:
-        return f"<glusterio.aio.File {self._handle.path!r} {self._handle.state.name.lower()}>"
 
 
 class AsyncStream(Generic[Text]):

@@ -8,37 +8,32 @@ import warnings
 from types import TracebackType
 from typing import IO, Any, Literal, overload
 
-from glusterio.api import handles, names
+from glusterio.api import handles
 from glusterio.api.call_site import call_site
-from glusterio.api.directory import DirEntry, ScandirIterator
-from glusterio.api.file import File
-from glusterio.api.io_file import (
+from glusterio.api.core import CONNECT_TIMEOUT
+from glusterio.api.ending import CLOSE_GRACE, CLOSE_TIMEOUT
+from glusterio.api.mode import (
     BinaryMode,
     Mode,
-    RawFile,
     ReadBinaryMode,
     TextMode,
     UpdateBinaryMode,
     WriteBinaryMode,
     check_arguments,
-    layers,
 )
 from glusterio.api.resolve import text_of
-from glusterio.api.threads_session import ThreadsSession
-from glusterio.api.umask import process_umask
+from glusterio.api.threads.file import File
+from glusterio.api.threads.io_file import RawFile, layers
+from glusterio.api.threads.methods.attributes import Attributes
+from glusterio.api.threads.methods.directories import Directories
+from glusterio.api.threads.methods.names import Names
+from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.types import StrPath
-
-#: How long connecting may take, in seconds.
-CONNECT_TIMEOUT = 30.0
-
-#: How long closing may take, and how much of it calls under way get to finish, in seconds.
-CLOSE_TIMEOUT = 5.0
-CLOSE_GRACE = 2.0
 
 
 def connect(
@@ -65,17 +60,13 @@ def connect(
     return Volume(session)
 
 
-class Volume:
+class Volume(Attributes, Directories, Names):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at
     once. Methods have the names, arguments and errors of ``os``. Paths are relative to the volume's
     root, with or without a leading slash.
     """
-
-    def __init__(self, session: ThreadsSession) -> None:
-        self._session = session
-        self._umask = process_umask()
 
     @property
     def name(self) -> str:
@@ -197,79 +188,6 @@ class Volume:
         handle = self._session.open(handles.open_file, path, flags, mode, self._umask, call_site())
         return File(self._session, handle)
 
-    def truncate(self, path: StrPath, length: int) -> None:
-        """Set a file's length, in bytes."""
-        self._session.call(names.truncate, None, path, length)
-
-    # -- attributes -------------------------------------------------------------------------------
-
-    def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Return a file's attributes."""
-        return names.stat_result(self._session.call(names.stat, None, path, follow_symlinks))
-
-    def lstat(self, path: StrPath) -> os.stat_result:
-        """Return a file's attributes, without following a symbolic link."""
-        return self.stat(path, follow_symlinks=False)
-
-    def exists(self, path: StrPath) -> bool:
-        """Tell whether a path leads to something, as ``os.path.exists``."""
-        return bool(self._session.call(names.exists, None, path, True))
-
-    def chmod(self, path: StrPath, mode: int) -> None:
-        """Set a file's permission bits."""
-        self._session.call(names.chmod, None, path, mode)
-
-    def utime(self, path: StrPath, ns: tuple[int, int], *, follow_symlinks: bool = True) -> None:
-        """Set a file's access and modification times, in nanoseconds since the epoch."""
-        self._session.call(names.utime, None, path, ns[0], ns[1], follow_symlinks)
-
-    def statvfs(self, path: StrPath = "/") -> os.statvfs_result:
-        """Return the volume's sizes and free space."""
-        return names.statvfs_result(self._session.call(names.statvfs, None, path))
-
-    # -- directories ------------------------------------------------------------------------------
-
-    def scandir(self, path: StrPath = "/") -> ScandirIterator:
-        """List a directory with its entries' attributes, as ``os.scandir``."""
-        handle = self._session.open(handles.open_directory, path, call_site())
-        return ScandirIterator(self._session, handle, text_of(path))
-
-    def listdir(self, path: StrPath = "/") -> list[str]:
-        """List the names in a directory."""
-        with self.scandir(path) as entries:
-            return [entry.name for entry in entries]
-
-    def mkdir(self, path: StrPath, mode: int = 0o777) -> None:
-        """Make a directory; the process's umask is applied to ``mode``."""
-        self._session.call(names.mkdir, None, path, mode, self._umask)
-
-    def rmdir(self, path: StrPath) -> None:
-        """Remove an empty directory."""
-        self._session.call(names.rmdir, None, path)
-
-    # -- names ------------------------------------------------------------------------------------
-
-    def unlink(self, path: StrPath) -> None:
-        """Remove a file's name."""
-        self._session.call(names.unlink, None, path)
-
-    remove = unlink
-
-    def rename(self, source: StrPath, target: StrPath) -> None:
-        """Move a name, replacing what the new name meant, as ``os.rename`` on Unix."""
-        self._session.call(names.rename, None, source, target)
-
-    replace = rename
-
-    def symlink(self, target: str, path: StrPath) -> None:
-        """Make a symbolic link at ``path`` to ``target``."""
-        self._session.call(names.symlink, None, target, path)
-
-    def readlink(self, path: StrPath) -> str:
-        """Return a symbolic link's target."""
-        result: str = self._session.call(names.readlink, None, path)
-        return result
-
     # -- the end ----------------------------------------------------------------------------------
 
     def close(self, timeout: float = CLOSE_TIMEOUT, grace: float = CLOSE_GRACE) -> TeardownReport:
@@ -313,6 +231,3 @@ class Volume:
     def __repr__(self) -> str:
         state = self._session.core.session.state.name.lower()
         return f"<glusterio.Volume {self.name!r} {state}>"
-
-
-__all__ = ["DirEntry", "File", "Volume", "connect"]

@@ -1,0 +1,1 @@
+"""The methods of a volume and of a file, by concept."""

@@ -1,0 +1,58 @@
+"""A file's methods that read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glusterio.api import handles
+from glusterio.api.aio.base import AsyncFileBase
+from glusterio.types import Buffer
+
+
+class AsyncFileData(AsyncFileBase):
+    """What is in an open file; every operation says where."""
+
+    __slots__ = ()
+
+    async def pread(self, size: int, offset: int) -> bytes:
+        """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
+        result: bytes = await self._session.call(handles.pread, self._handle, size, offset)
+        return result
+
+    async def read_into(self, buffer: bytearray | memoryview, offset: int) -> int:
+        """Read at ``offset`` into a writable buffer, without a copy; return the number of bytes."""
+        sink = handles.bytes_of(buffer, writable=True)
+        result: int = await self._session.call(handles.read_into, self._handle, sink, offset)
+        return result
+
+    async def preadv(self, buffers: Sequence[bytearray | memoryview], offset: int) -> int:
+        """Read at ``offset`` into several buffers, one after the other; return the bytes read."""
+        total = 0
+        for buffer in buffers:
+            size = memoryview(buffer).nbytes
+            count = await self.read_into(buffer, offset + total)
+            total += count
+            if count < size:
+                break
+        return total
+
+    async def pwrite(self, data: Buffer, offset: int) -> int:
+        """Write ``data`` at ``offset``; return the number of bytes. On the brick when it returns."""
+        result: int = await self._session.call(handles.pwrite, self._handle, data, offset)
+        return result
+
+    async def pwritev(self, buffers: Sequence[Buffer], offset: int) -> int:
+        """Write several buffers one after the other at ``offset``, as one operation."""
+        return await self.pwrite(b"".join(map(handles.bytes_of, buffers)), offset)
+
+    async def truncate(self, length: int) -> None:
+        """Set the file's length, in bytes."""
+        await self._session.call(handles.ftruncate, self._handle, length)
+
+    async def fsync(self) -> None:
+        """Bring data and attributes to the brick's disk."""
+        await self._session.call(handles.fsync, self._handle, False)
+
+    async def fdatasync(self) -> None:
+        """Bring the data to the brick's disk."""
+        await self._session.call(handles.fsync, self._handle, True)
