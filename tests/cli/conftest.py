@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import stat
 import subprocess
 import sys
+import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -34,6 +39,16 @@ class Result:
     def check(self) -> Result:
         assert (self.code, self.err) == (0, "")
         return self
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """What `--json` printed."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    def errors(self, code: int = 1) -> list[dict[str, Any]]:
+        """It failed, and said why with `--json`."""
+        assert self.code == code, self.err
+        return [json.loads(line) for line in self.err.splitlines()]
 
     def failed(self, code: int = 1) -> list[str]:
         """It failed, and said why in a line each, and nothing else."""
@@ -68,6 +83,51 @@ def glusterio(tmp_path: Path) -> Run:
         return run_command(*words, cwd=tmp_path)
 
     return run
+
+
+def call_command(*words: str | os.PathLike[str]) -> Result:
+    """As `run_command`, in this very process, which is quicker."""
+    from glusterio.cli import errors, output
+    from glusterio.cli.app import app
+
+    code = 0
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        streams = [
+            io.TextIOWrapper(raw, encoding="utf-8", write_through=True) for raw in (out, err)
+        ]
+        with (
+            contextlib.redirect_stdout(streams[0]),
+            contextlib.redirect_stderr(streams[1]),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("error")
+            output.prepare_streams()
+            try:
+                app([os.fspath(word) for word in words], prog_name="glusterio")
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 1
+            finally:
+                output.as_json = errors.debug_everywhere = False
+        for stream in streams:
+            stream.flush()
+            stream.seek(0)
+        result = Result(code, out.read(), err.read().decode(errors="surrogateescape"))
+        for stream in streams:
+            stream.detach()
+    return result
+
+
+@pytest.fixture
+def gl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `glusterio WORDS...` in `tmp_path`, in this very process."""
+    monkeypatch.chdir(tmp_path)
+    return call_command
+
+
+@pytest.fixture
+def root(brick: BrickProcess, place: str) -> Path:
+    """The directory that the brick keeps `place` in."""
+    return brick.directory / place.removeprefix(brick.url + "/")
 
 
 @pytest.fixture(scope="module")

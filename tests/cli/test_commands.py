@@ -13,9 +13,8 @@ from tests.embedded import BrickProcess
 
 
 @pytest.fixture
-def root(brick: BrickProcess, place: str) -> Path:
-    """The directory that the brick keeps `place` in, with something in it."""
-    root = brick.directory / place.removeprefix(brick.url + "/")
+def root(root: Path) -> Path:
+    """The directory, with something in it."""
     (root / "d" / "e").mkdir(parents=True)
     (root / "d" / "f").write_text("12345")
     (root / ".hidden").touch()
@@ -24,15 +23,15 @@ def root(brick: BrickProcess, place: str) -> Path:
 
 
 @pytest.mark.usefixtures("root")
-def test_ls(glusterio: Run, place: str) -> None:
-    assert glusterio("ls", place).check().text == "d\nl\n"
-    assert glusterio("ls", "-a", place).check().text == ".hidden\nd\nl\n"
-    assert glusterio("ls", f"{place}/d/f").check().text == f"{place}/d/f\n"
-    assert glusterio("ls", f"{place}/l").check().text == f"{place}/l\n"
-    assert glusterio("ls", "-R", place).check().text == (
+def test_ls(gl: Run, place: str) -> None:
+    assert gl("ls", place).check().text == "d\nl\n"
+    assert gl("ls", "-a", place).check().text == ".hidden\nd\nl\n"
+    assert gl("ls", f"{place}/d/f").check().text == f"{place}/d/f\n"
+    assert gl("ls", f"{place}/l").check().text == f"{place}/l\n"
+    assert gl("ls", "-R", place).check().text == (
         f"{place}:\nd\nl\n\n{place}/d:\ne\nf\n\n{place}/d/e:\n"
     )
-    lines = glusterio("ls", "-l", place, f"{place}/d").check().text.splitlines()
+    lines = gl("ls", "-l", place, f"{place}/d").check().text.splitlines()
     assert lines[0] == f"{place}:"
     assert re.fullmatch(r"drwxr-xr-x +3 \w+ +\w+ +\d+ \w\w\w [ \d]\d \d\d:\d\d d", lines[1])
     assert re.fullmatch(r"lrwxrwxrwx +1 .* 3 .* l -> d/f", lines[2].replace("  ", " "))
@@ -45,15 +44,15 @@ def test_ls_writes_names_as_they_are(glusterio: Run, place: str, root: Path) -> 
 
 
 @pytest.mark.usefixtures("root")
-def test_cat(glusterio: Run, place: str, tmp_path: Path) -> None:
+def test_cat(gl: Run, place: str, tmp_path: Path) -> None:
     big = os.urandom(5 * 1024 * 1024 + 3)
     (tmp_path / "big").write_bytes(big)
-    glusterio("cp", "big", place).check()
-    assert glusterio("cat", f"{place}/big", f"{place}/l").check().out == big + b"12345"
-    assert glusterio("cat", f"{place}/nope").failed() == [
+    gl("cp", "big", place).check()
+    assert gl("cat", f"{place}/big", f"{place}/l").check().out == big + b"12345"
+    assert gl("cat", f"{place}/nope").failed() == [
         f"cannot read '{place}/nope': No such file or directory"
     ]
-    assert glusterio("cat", f"{place}/d").failed() == [f"cannot read '{place}/d': Is a directory"]
+    assert gl("cat", f"{place}/d").failed() == [f"cannot read '{place}/d': Is a directory"]
 
 
 @pytest.mark.usefixtures("brick")
@@ -72,44 +71,44 @@ def test_nobody_reads_what_cat_writes(glusterio: Run, place: str, tmp_path: Path
 
 
 @pytest.mark.usefixtures("root")
-def test_stat(glusterio: Run, place: str) -> None:
-    text = glusterio("stat", f"{place}/d/f").check().text
+def test_stat(gl: Run, place: str) -> None:
+    text = gl("stat", f"{place}/d/f").check().text
     assert f"File: {place}/d/f\n" in text
     assert "Type: regular file\n" in text
     assert "Size: 5 " in text
     assert "Mode: 0644  -rw-r--r--\n" in text
-    assert f"File: {place}/l -> d/f\n" in glusterio("stat", f"{place}/l").check().text
-    (line,) = glusterio("stat", f"{place}/nope").failed()
+    assert f"File: {place}/l -> d/f\n" in gl("stat", f"{place}/l").check().text
+    (line,) = gl("stat", f"{place}/nope").failed()
     assert line == f"cannot stat '{place}/nope': No such file or directory"
 
 
-def test_mkdir(glusterio: Run, place: str, root: Path) -> None:
-    glusterio("mkdir", f"{place}/one", f"{place}/two").check()
+def test_mkdir(gl: Run, place: str, root: Path) -> None:
+    gl("mkdir", f"{place}/one", f"{place}/two").check()
     assert (root / "two").is_dir()
-    assert glusterio("mkdir", f"{place}/one", f"{place}/a/b").failed() == [
+    assert gl("mkdir", f"{place}/one", f"{place}/a/b").failed() == [
         f"cannot make the directory '{place}/one': File exists",
         f"cannot make the directory '{place}/a/b': No such file or directory",
     ]
-    glusterio("mkdir", "-p", f"{place}/a/b", f"{place}/one").check()
+    gl("mkdir", "-p", f"{place}/a/b", f"{place}/one").check()
     assert (root / "a" / "b").is_dir()
-    assert len(glusterio("mkdir", "-p", f"{place}/d/f").failed()) == 1
+    assert len(gl("mkdir", "-p", f"{place}/d/f").failed()) == 1
 
 
-def test_rm(glusterio: Run, place: str, root: Path) -> None:
-    glusterio("rm", f"{place}/l").check()
+def test_rm(gl: Run, place: str, root: Path) -> None:
+    gl("rm", f"{place}/l").check()
     assert (root / "d" / "f").exists()
-    assert glusterio("rm", f"{place}/nope", f"{place}/d").failed() == [
+    assert gl("rm", f"{place}/nope", f"{place}/d").failed() == [
         f"cannot remove '{place}/nope': No such file or directory",
         f"cannot remove '{place}/d': it is a directory (-r removes those)",
     ]
-    glusterio("rm", "-f", f"{place}/nope").check()
+    gl("rm", "-f", f"{place}/nope").check()
     (root / "d" / "link").symlink_to("../.hidden")
-    glusterio("rm", "-r", f"{place}/d").check()
+    gl("rm", "-r", f"{place}/d").check()
     assert os.listdir(root) == [".hidden"]
 
 
-def test_rm_leaves_the_volume_itself(glusterio: Run, brick: BrickProcess) -> None:
-    (line,) = glusterio("rm", "-rf", brick.url).failed()
+def test_rm_leaves_the_volume_itself(gl: Run, brick: BrickProcess) -> None:
+    (line,) = gl("rm", "-rf", brick.url).failed()
     assert line == f"cannot remove '{brick.url}': it has no name"
 
 
@@ -122,9 +121,9 @@ def test_a_volume_in_this_very_process(glusterio: Run, tmp_path: Path) -> None:
     assert (tmp_path / "dir" / "f").read_text() == "here"
 
 
-def test_no_such_volume(glusterio: Run, tmp_path: Path) -> None:
+def test_no_such_volume(gl: Run, tmp_path: Path) -> None:
     def says(url: str) -> str:
-        (line,) = glusterio("ls", url).failed()
+        (line,) = gl("ls", url).failed()
         return line
 
     assert says("here") == "'here' is not on a volume: gluster://HOST/VOLUME/PATH, for instance"

@@ -4,7 +4,7 @@ import pytest
 
 from glusterio.cli.errors import CommandError
 from glusterio.cli.locations import Location, parse
-from glusterio.cli.output import duration, number, rate, size
+from glusterio.cli.units import duration, number, rate, size
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def cat(targets: list[str]) -> None:
                 with trying_to(f"connect to {place.volume}"):
                     volume = volumes[place.volume] = glusterio.connect(place.volume)
             with (
-                trying_to(f"read {place.text!r}"),
+                trying_to("read", place.text),
                 volume.open_handle(place.path or "/", os.O_RDONLY) as file,
             ):
                 for data in _blocks(file):

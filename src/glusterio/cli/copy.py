@@ -13,11 +13,11 @@ from rich.console import Console
 
 from glusterio.cli.errors import CommandError, trying_to
 from glusterio.cli.locations import Location, parse
-from glusterio.cli.output import duration, number, rate, size
 from glusterio.cli.progress import Bar
 from glusterio.cli.sides import Side
 from glusterio.cli.transfer import Transfer
 from glusterio.cli.trees import Item, survey
+from glusterio.cli.units import duration, number, rate, size
 from glusterio.cli.volumes import Complaints, Volumes
 
 
@@ -59,7 +59,7 @@ async def copy(sources: list[str], target: str, options: Options) -> None:
                 except CommandError as error:
                     if len(places) == 1:
                         raise
-                    complaints.say(str(error))
+                    complaints.add(error)
         if console.is_terminal:
             files = sum(tally.files for tally in tallies)
             total = sum(tally.size for tally in tallies)
@@ -102,7 +102,7 @@ class _Copy:
 
     async def run(self) -> Transfer:
         origin, options = self._origin, self._options
-        with trying_to(f"copy {origin.text!r}"):
+        with trying_to("copy", origin.text):
             follow = not options.recursive or not origin.name or origin.path.endswith("/")
             item = Item("", await self._source.stat(origin.path, follow=follow))
             await self._check(item)
@@ -121,7 +121,7 @@ class _Copy:
         return transfer
 
     def _complain(self, path: str, error: Exception) -> None:
-        self._complaints(f"copy {self._origin.join(path).text!r}", error)
+        self._complaints("copy", self._origin.join(path).text, error)
 
     async def _check(self, item: Item) -> None:
         """Refuse what would go wrong, or go on for ever."""

@@ -18,11 +18,12 @@ from glusterio.cli.brick_counts import Held, held
 from glusterio.cli.demo_place import DemoPlace, GivenVolume, OwnBrick
 from glusterio.cli.demo_storm import Storm, StormStep
 from glusterio.cli.demo_tree import TreeStep
-from glusterio.cli.errors import PartlyFailedError, complain, reason
+from glusterio.cli.errors import PartlyFailedError, reason
 from glusterio.cli.interrupts import run
-from glusterio.cli.output import console, duration, number
+from glusterio.cli.output import console, tell_error
 from glusterio.cli.tasks import each
 from glusterio.cli.trees import below, is_fatal
+from glusterio.cli.units import duration, number
 from glusterio.cli.volumes import connect
 
 #: How long the brick may take to let go of what was released, in seconds. A GlusterFS brick answers
@@ -148,9 +149,9 @@ class _Demo:
 
     def _tell_failures(self) -> None:
         for failure in self._failures[:10]:
-            complain(failure)
+            tell_error(failure)
         if len(self._failures) > 10:
-            complain(f"and {len(self._failures) - 10} failures more")
+            tell_error(f"and {len(self._failures) - 10} failures more")
 
     # -- printing ---------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ import tempfile
 import uuid
 from types import TracebackType
 
-from glusterio.cli.errors import CommandError, complain
+from glusterio.cli.errors import CommandError
 from glusterio.cli.interrupts import run, undisturbed
 from glusterio.cli.locations import Location, on_volume
+from glusterio.cli.output import tell_error
 from glusterio.cli.trees import remove_tree
 from glusterio.cli.volumes import Complaints, Volumes
 
@@ -159,7 +160,7 @@ class GivenVolume(DemoPlace):
         try:
             run(self._remove())
         except BaseException:
-            complain(f"{self.root!r} is left on {self.url}")
+            tell_error(f"{self.root!r} is left on {self.url}")
             if kind is None:
                 raise
             return  # why it came to this is the better error
@@ -172,7 +173,7 @@ class GivenVolume(DemoPlace):
             await remove_tree(
                 side,
                 self.root,
-                lambda path, error: complaints(f"remove {path!r}", error),
+                lambda path, error: complaints("remove", path, error),
                 by_force=True,
             )
         complaints.check()

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from rich.console import Console
 
 from glusterio.cli.errors import CommandError, reason, trying_to
-from glusterio.cli.output import duration, number, rate, size
 from glusterio.cli.progress import Bar
 from glusterio.cli.sides import LocalSide, VolumeSide
 from glusterio.cli.tasks import each
 from glusterio.cli.transfer import FILES_AT_ONCE, SpecialFileError, Transfer, digest_of
 from glusterio.cli.trees import Item, below, is_fatal, survey
+from glusterio.cli.units import duration, number, rate, size
 from glusterio.cli.volumes import connect
 
 #: Left out, and said so: a virtual environment is what was installed, not what was made.
@@ -44,7 +44,7 @@ class TreeStep:
         """Do it all, on one connection."""
         async with await connect(self._url) as volume:
             side = VolumeSide(volume, self._url)
-            with trying_to(f"copy {self._source!r}"):
+            with trying_to("copy", self._source):
                 await self._copy(side)
             await self._list(side)
             await self._read_back(side)

@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import ParamSpec
 
 import typer
 
 from glusterio.cli.interrupts import Termination
-
-P = ParamSpec("P")
+from glusterio.cli.output import tell_error
 
 FAILED = 1
 INTERRUPTED = 130
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
-#: Set by ``glusterio --debug``, before the command's own option is known.
+#: Whether ``--debug`` was given. One process runs one command.
 debug_everywhere = False
 
 
 class CommandError(Exception):
-    """Something that the command cannot do; the message is the line to print."""
+    """Something that the command cannot do; the message is the line to print.
+
+    Attributes:
+        path: the place that it is about, if it is about one.
+        errno: the system's number for the reason, if it has one.
+    """
+
+    def __init__(
+        self, message: str = "", path: str | None = None, errno: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.errno = errno
 
 
 class PartlyFailedError(CommandError):
     """Some of it could not be done; the lines about it have been printed."""
 
 
-def complain(message: str) -> None:
-    """Print one line to the standard error."""
-    print(f"glusterio: {message}", file=sys.stderr, flush=True)
+def complain(error: CommandError) -> None:
+    """Print an error's line to the standard error."""
+    tell_error(str(error), error.path, error.errno)
+
+
+def cannot(what: str, path: str | None, error: BaseException) -> CommandError:
+    """Say of an error what it kept the command from: ``cannot WHAT 'PATH': REASON``.
+
+    Args:
+        what: what was to be done: ``read``, for instance.
+        path: with which place; nothing if ``what`` says all.
+        error: why it could not.
+    """
+    said = what if path is None else f"{what} {path!r}"
+    errno = error.errno if isinstance(error, OSError) else None
+    return CommandError(f"cannot {said}: {reason(error, said)}", path, errno)
 
 
 def reason(error: BaseException, said: str = "") -> str:
@@ -56,30 +78,30 @@ def reason(error: BaseException, said: str = "") -> str:
 
 
 @contextlib.contextmanager
-def trying_to(what: str) -> Iterator[None]:
-    """Say of an error what it kept the command from: ``cannot WHAT: ...``."""
+def trying_to(what: str, path: str | None = None) -> Iterator[None]:
+    """Make an error one that says what it kept the command from: see :func:`cannot`."""
     try:
         yield
     except (CommandError, BrokenPipeError):
         raise
     except Exception as error:
-        raise CommandError(f"cannot {what}: {reason(error, what)}") from error
+        raise cannot(what, path, error) from error
 
 
-def command(function: Callable[P, None]) -> Callable[P, None]:
-    """Make a function a command: its errors become a line and an exit code."""
+def run_command(function: Callable[[], None]) -> None:
+    """Run a command: its errors become a line and an exit code.
 
-    @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        terminated = Termination()
-        with terminated:
-            code = _run(lambda: function(*args, **kwargs), bool(kwargs.get("debug")))
-        raise typer.Exit(terminated.code if code == INTERRUPTED and terminated.code else code)
+    Raises:
+        typer.Exit: always, with the exit code.
+        typer.BadParameter: the command line is wrong.
+    """
+    terminated = Termination()
+    with terminated:
+        code = _run(function)
+    raise typer.Exit(terminated.code if code == INTERRUPTED and terminated.code else code)
 
-    return run
 
-
-def _run(function: Callable[[], None], debug: bool) -> int:
+def _run(function: Callable[[], None]) -> int:
     try:
         function()
         sys.stdout.flush()
@@ -95,11 +117,14 @@ def _run(function: Callable[[], None], debug: bool) -> int:
     except PartlyFailedError:
         return FAILED
     except Exception as error:
-        if debug or debug_everywhere:
+        if debug_everywhere:
             traceback.print_exc()
         if isinstance(error, ExceptionGroup):
             error = _first(error)
-        complain(str(error) if isinstance(error, CommandError) else reason(error))
+        if not isinstance(error, CommandError):
+            errno = error.errno if isinstance(error, OSError) else None
+            error = CommandError(reason(error), errno=errno)
+        complain(error)
         return FAILED
     return 0
 

@@ -1,22 +1,21 @@
-"""``glusterio ls`` and ``glusterio stat``."""
+"""``glusterio ls``: what is in directories."""
 
 from __future__ import annotations
 
-import grp
+import contextlib
 import os
-import pwd
 import shutil
 import stat as stat_module
 import sys
 import time
 from dataclasses import dataclass
-from functools import cache
 
 from rich.cells import cell_len
 
-from glusterio.cli.errors import CommandError
+from glusterio.cli import attributes, output
+from glusterio.cli.attributes import group, user
 from glusterio.cli.locations import Location, on_volume
-from glusterio.cli.output import shown
+from glusterio.cli.output import coloured, shown, tell
 from glusterio.cli.sides import Listed, VolumeSide
 from glusterio.cli.trees import Item, below, is_fatal
 from glusterio.cli.volumes import Complaints, Volumes
@@ -52,7 +51,7 @@ async def list_places(targets: list[str], options: Options) -> None:
             except OSError as error:
                 if is_fatal(error) or isinstance(error, BrokenPipeError):
                     raise
-                complaints(f"list {place.text!r}", error)
+                complaints("list", place.text, error)
     complaints.check()
 
 
@@ -74,15 +73,22 @@ class _Listing:
         to_follow = link.is_link and (not self._options.long or place.path.endswith("/"))
         item = Item("", await self._side.stat(place.path, follow=True)) if to_follow else link
         if not item.is_directory:
+            if output.as_json:
+                await self._tell(place, link.stat)
+                return
             await self._show(os.path.dirname(place.path), [Listed(place.text, link.stat)])
             return
         todo = [""]
         while todo:
             directory = todo.pop()
             entries = await self._entries(directory)
-            if with_head:
-                self._head(directory)
-            await self._show(below(place.path, directory), entries)
+            if output.as_json:
+                for name, stat in entries:
+                    await self._tell(place.join(os.path.join(directory, name)), stat)
+            else:
+                if with_head:
+                    self._head(directory)
+                await self._show(below(place.path, directory), entries)
             if self._options.recursive:
                 below_it = [e for e in entries if stat_module.S_ISDIR(e.stat.st_mode)]
                 todo += [os.path.join(directory, e.name) for e in reversed(below_it)]
@@ -93,7 +99,7 @@ class _Listing:
         except OSError as error:
             if not directory or is_fatal(error):
                 raise
-            self._complaints(f"list {self._place.join(directory).text!r}", error)
+            self._complaints("list", self._place.join(directory).text, error)
             return []
         if not self._options.every:
             entries = [entry for entry in entries if not entry.name.startswith(".")]
@@ -114,6 +120,17 @@ class _Listing:
             for entry in entries:
                 print(entry.name)
         sys.stdout.flush()
+
+    async def _tell(self, place: Location, stat: os.stat_result) -> None:
+        found: dict[str, object] = {
+            "path": place.text,
+            "name": place.name,
+            **attributes.record(stat),
+        }
+        if stat_module.S_ISLNK(stat.st_mode):
+            with contextlib.suppress(FileNotFoundError):
+                found["target"] = await self._side.readlink(place.path)
+        tell(found)
 
     async def _show_long(self, directory: str, entries: list[Listed]) -> None:
         rows = []
@@ -166,7 +183,7 @@ def _show_columns(entries: list[Listed]) -> None:
 
 def _coloured(name: str, stat: os.stat_result) -> str:
     """A name in the colour of what it names, on a terminal."""
-    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+    if not coloured():
         return shown(name)
     if stat_module.S_ISDIR(stat.st_mode):
         return f"\x1b[1;34m{shown(name)}\x1b[0m"
@@ -181,81 +198,3 @@ def _when(seconds: float) -> str:
     local = time.localtime(seconds)
     recent = 0 <= time.time() - seconds < HALF_A_YEAR
     return time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", local)
-
-
-@cache
-def user(number: int) -> str:
-    """This machine's name for a user's number, as on a mounted volume."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except (KeyError, OverflowError):
-        return str(number)
-
-
-@cache
-def group(number: int) -> str:
-    """This machine's name for a group's number."""
-    try:
-        return grp.getgrgid(number).gr_name
-    except (KeyError, OverflowError):
-        return str(number)
-
-
-# -- stat -----------------------------------------------------------------------------------------
-
-_KINDS = {
-    stat_module.S_IFREG: "regular file",
-    stat_module.S_IFDIR: "directory",
-    stat_module.S_IFLNK: "symbolic link",
-    stat_module.S_IFIFO: "fifo",
-    stat_module.S_IFSOCK: "socket",
-    stat_module.S_IFCHR: "character special file",
-    stat_module.S_IFBLK: "block special file",
-}
-
-
-async def stat_places(targets: list[str]) -> None:
-    """Tell all attributes of what is at places; links are not followed."""
-    places = [on_volume(target) for target in targets]
-    complaints = Complaints()
-    async with Volumes() as volumes:
-        for place in places:
-            side = await volumes.volume(place)
-            try:
-                status = await side.stat(place.path)
-                name = shown(place.text)
-                if stat_module.S_ISLNK(status.st_mode):
-                    name += f" -> {shown(await side.readlink(place.path))}"
-            except (OSError, CommandError) as error:
-                if is_fatal(error):
-                    raise
-                complaints(f"stat {place.text!r}", error)
-                continue
-            _show_stat(name, status)
-    complaints.check()
-
-
-def _show_stat(name: str, status: os.stat_result) -> None:
-    mode = status.st_mode
-    kind = _KINDS.get(stat_module.S_IFMT(mode), "something else")
-    rows = {
-        "File": name,
-        "Type": kind,
-        "Size": f"{status.st_size}  Blocks: {status.st_blocks}  IO block: {status.st_blksize}",
-        "Inode": f"{status.st_ino}  Links: {status.st_nlink}",
-        "Mode": f"{stat_module.S_IMODE(mode):04o}  {stat_module.filemode(mode)}",
-        "Owner": f"{status.st_uid} {user(status.st_uid)}  Group: {status.st_gid} "
-        f"{group(status.st_gid)}",
-        "Access": _exactly(status.st_atime_ns),
-        "Modify": _exactly(status.st_mtime_ns),
-        "Change": _exactly(status.st_ctime_ns),
-    }
-    for what, text in rows.items():
-        print(f"{what + ':':>8} {text}")
-    sys.stdout.flush()
-
-
-def _exactly(nanoseconds: int) -> str:
-    seconds, rest = divmod(nanoseconds, 10**9)
-    local = time.localtime(seconds)
-    return f"{time.strftime('%Y-%m-%d %H:%M:%S', local)}.{rest:09} {time.strftime('%z', local)}"

@@ -26,13 +26,11 @@ async def remove(targets: list[str], recursive: bool, force: bool) -> None:
                 await _remove(side, place, recursive, complaints)
             except FileNotFoundError as error:
                 if not force:
-                    complaints(f"remove {place.text!r}", error)
-            except CommandError as error:
-                complaints.say(str(error))
+                    complaints("remove", place.text, error)
             except Exception as error:
                 if is_fatal(error):
                     raise
-                complaints(f"remove {place.text!r}", error)
+                complaints("remove", place.text, error)
     complaints.check()
 
 
@@ -40,14 +38,14 @@ async def _remove(
     side: VolumeSide, place: Location, recursive: bool, complaints: Complaints
 ) -> None:
     if not place.name:
-        raise CommandError(f"cannot remove {place.text!r}: it has no name")
+        raise CommandError(f"cannot remove {place.text!r}: it has no name", place.text)
     item = Item("", await side.stat(place.path.rstrip("/")))
     if not item.is_directory:
         await side.unlink(place.path)
     elif recursive:
 
         def complain(path: str, error: Exception) -> None:
-            complaints(f"remove {place.join(path).text!r}", error)
+            complaints("remove", place.join(path).text, error)
 
         await remove_tree(side, place.path, complain)
     else:
@@ -74,7 +72,7 @@ async def make_directories(targets: list[str], parents: bool) -> None:
             except Exception as error:
                 if is_fatal(error):
                     raise
-                complaints(f"make the directory {place.text!r}", error)
+                complaints("make the directory", place.text, error)
     complaints.check()
 
 

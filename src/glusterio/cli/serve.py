@@ -11,7 +11,9 @@ import sys
 
 from glusterio.brick.__main__ import raise_descriptor_limit
 from glusterio.brick.main import Brick
+from glusterio.cli import output
 from glusterio.cli.errors import trying_to
+from glusterio.cli.output import tell
 
 
 def serve(
@@ -23,7 +25,7 @@ def serve(
     """
     logging.basicConfig(level=logging.WARNING, format="glusterio: %(name)s: %(message)s")
     raise_descriptor_limit()
-    with trying_to(f"serve {directory!r}"):
+    with trying_to("serve", directory):
         if not os.path.isdir(directory):
             os.listdir(directory)  # says why
         brick = Brick(directory, volume, host=host, port=port)
@@ -36,9 +38,10 @@ async def _serve(brick: Brick, with_standard_input: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, told.set)
     async with brick:
-        print(f"serving {brick.url}", flush=True)
-        if sys.stdout.isatty():
-            print(f"{brick.directory} is a volume until Ctrl-C.", flush=True)
+        tell({"url": brick.url, "directory": str(brick.directory)}, f"serving {brick.url}")
+        if sys.stdout.isatty() and not output.as_json:
+            print(f"{brick.directory} is a volume until Ctrl-C.")
+        sys.stdout.flush()
         if with_standard_input:
             loop.add_reader(sys.stdin.fileno(), _watch, told)
         await told.wait()

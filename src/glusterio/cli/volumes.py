@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glusterio import aio
-from glusterio.cli.errors import PartlyFailedError, complain, reason, trying_to
+from glusterio.cli.errors import CommandError, PartlyFailedError, cannot, complain, trying_to
 from glusterio.cli.locations import Location
 from glusterio.cli.sides import LocalSide, Side, VolumeSide
 
@@ -40,7 +40,7 @@ class Volumes:
         for url, side in self._connected.items():
             report = await side.volume.close()
             for error in report.errors:
-                complain(f"closing {url}: {reason(error)}")
+                complain(cannot(f"close {url}", None, error))
                 failed = True
         if failed and kind is None:
             raise PartlyFailedError
@@ -52,14 +52,14 @@ class Complaints:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, what: str, error: Exception) -> None:
-        """Print a line: ``cannot WHAT: ...``."""
-        self.say(f"cannot {what}: {reason(error, what)}")
+    def __call__(self, what: str, path: str, error: Exception) -> None:
+        """Print a line: ``cannot WHAT 'PATH': ...``; a line that is complete is printed as it is."""
+        self.add(error if isinstance(error, CommandError) else cannot(what, path, error))
 
-    def say(self, line: str) -> None:
-        """Print a line that is complete."""
+    def add(self, error: CommandError) -> None:
+        """Print an error's line."""
         self.count += 1
-        complain(line)
+        complain(error)
 
     def check(self) -> None:
         """Raise PartlyFailedError if there were any."""

@@ -1,0 +1,13 @@
+"""The arguments that many commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Places = Annotated[
+    list[str], typer.Argument(metavar="URL/PATH...", help="Places on a volume.", show_default=False)
+]
+
+Recursive = Annotated[bool, typer.Option("-r", "-R", "--recursive", help="Also directories.")]

@@ -1,0 +1,54 @@
+"""Commands of the brick and its management daemon, and the demo."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from glusterio.api.url import MANAGEMENT_PORT
+from glusterio.cli.root import command
+
+
+@command()
+def serve(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="What to serve.")],
+    volume: Annotated[
+        str | None, typer.Option(help="The volume's name.", show_default="the directory's")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The management port; 0 takes any.")
+    ] = MANAGEMENT_PORT,
+    with_stdin: Annotated[
+        bool, typer.Option("--with-stdin", help="End when the standard input does.")
+    ] = False,
+) -> None:
+    """Serve a directory as a GlusterFS volume, until Ctrl-C.
+
+    Everybody who reaches the address may use the volume, with the rights that he claims to have.
+    """
+    from glusterio.cli.serve import serve as serve_directory
+
+    serve_directory(directory, volume, host, port, with_stdin)
+
+
+@command(in_json=False)
+def demo(
+    src: Annotated[str, typer.Option(metavar="DIR", help="The directory tree to copy.")] = ".",
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A volume to work on.", show_default="an embedded brick"),
+    ] = None,
+) -> None:
+    """Copy a tree to a volume and back, close a session in mid-work.
+
+    The session is closed while 1,000 handles are open, writes are in flight and threads keep opening
+    files; then the brick itself is asked what it still holds.
+
+    The last line tells what the brick holds when all is over, and the exit code is 0 only if that
+    is nothing, no acknowledged byte was lost, and no thread hung. It removes what it made.
+    """
+    from glusterio.cli.demo import demo as show
+
+    show(src, url)
