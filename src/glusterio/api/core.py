@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from glusterio.api.standpoint import Standpoint
 from glusterio.api.url import Target
 from glusterio.api.volfile_server import volfile_of
 from glusterio.graph.frame import Frame
@@ -75,6 +76,7 @@ class Core:
         graph: the translators, once connected.
         inodes: what is known of names and files, and who holds them.
         report: how the session ended, once it has.
+        cwd: the working directory, where relative paths begin.
     """
 
     def __init__(self, driver: CoreDriver, target: Target, trace: TraceHook | None = None) -> None:
@@ -84,6 +86,7 @@ class Core:
         self.inodes = InodeTable(lock=driver.new_lock())
         self.graph: Graph[Xlator] | None = None
         self.report: TeardownReport | None = None
+        self.cwd = Standpoint()
         self.now = driver.now
         self._top: Xlator | None = None
 

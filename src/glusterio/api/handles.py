@@ -11,11 +11,11 @@ from __future__ import annotations
 import errno
 import operator
 import os
-import stat as stat_module
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from glusterio.api.resolve import Place, text_of, walk, walk_to_open
+from glusterio.api.resolve import Place, text_of, walk_to_open, walk_to_place
+from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
@@ -57,7 +57,7 @@ def gfid_request() -> dict[str, Any]:
 async def open_file(
     core: Core,
     frame: Frame,
-    path: StrPath,
+    path: StrPath | At,
     flags: int,
     mode: int,
     umask: int,
@@ -74,13 +74,13 @@ async def open_file(
         raise fs_error(errno.EOPNOTSUPP, text)
     if flags & os.O_CREAT and flags & os.O_DIRECTORY:
         raise fs_error(errno.EINVAL, text)  # as Linux does since 6.4
-    place = await walk_to_open(core, frame, text, flags)
+    place = await walk_to_open(core, frame, path, flags)
     directory = place.is_directory
     kind = HandleKind.DIRECTORY if directory else HandleKind.FILE
     return await _open(core, frame, text, place, kind, flags, mode & 0o7777, umask, opened_at)
 
 
-async def open_directory(core: Core, frame: Frame, path: StrPath, opened_at: str) -> Handle:
+async def open_directory(core: Core, frame: Frame, path: StrPath | At, opened_at: str) -> Handle:
     """Open a directory for listing.
 
     Raises:
@@ -88,10 +88,9 @@ async def open_directory(core: Core, frame: Frame, path: StrPath, opened_at: str
         OSError: what ``os.scandir`` would raise, with the path.
     """
     text = text_of(path)
-    found = await walk(core, frame, text, follow=True)
-    if not stat_module.S_ISDIR(found.mode):
+    place = await walk_to_place(core, frame, path, follow=True)
+    if not place.is_directory:
         raise fs_error(errno.ENOTDIR, text)
-    place = Place(NULL_GFID, "", found)
     return await _open(core, frame, text, place, HandleKind.DIRECTORY, 0, 0, 0, opened_at)
 
 
@@ -112,6 +111,8 @@ async def _open(
     fd = Fd(place.stat.gfid if place.stat is not None else NULL_GFID, on_brick)
     handle = session.reserve(kind, path, opened_at)
     handle.fd = fd
+    if kind is HandleKind.DIRECTORY and place.way:
+        keep(handle, place.steps)
 
     async def late(_: Fd, error: Exception | None) -> None:
         if handle.state is HandleState.OPENING:  # the answer was there when the caller gave up

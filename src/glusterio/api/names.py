@@ -151,11 +151,11 @@ def _check_rename(src: Place, what: Iatt, dst: Place) -> None:
     """Refuse what the kernel would, with its errors and in its order (fs/namei.c, do_renameat2)."""
     if not src.is_directory and (src.slash or dst.slash):
         raise fs_error(errno.ENOTDIR)
-    if what.gfid in dst.above:
+    if dst.is_below(what.gfid):
         raise fs_error(errno.EINVAL)
     if dst.stat is None:
         return
-    if dst.stat.gfid in src.above:
+    if src.is_below(dst.stat.gfid):
         raise fs_error(errno.ENOTEMPTY)
     if src.is_directory and not dst.is_directory:
         raise fs_error(errno.ENOTDIR)

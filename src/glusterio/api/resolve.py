@@ -1,6 +1,7 @@
 """From a path to a place in the volume.
 
-A path is walked from the root, one LOOKUP a component. A directory's name that was looked up within
+A path is walked from the root, or from the directory that it is relative to
+(:mod:`glusterio.api.standpoint`), one LOOKUP a component. A directory's name that was looked up within
 the last second is not looked up again (the inode table's entry time-out, as in a FUSE mount); the
 last component always is, so what it tells of the file is fresh. When a remembered directory turns
 out to be wrong, the walk starts anew and remembers nothing.
@@ -22,15 +23,18 @@ import stat as stat_module
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from glusterio.api.standpoint import ROOT, At, Step, of_handle
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
-from glusterio.types import NULL_GFID, ROOT_GFID, Gfid, StrPath
+from glusterio.lifecycle.states import HandleState
+from glusterio.types import NULL_GFID, Gfid, StrPath
 from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops.names import LookupRequest, ReadlinkRequest
 from glusterio.wire.iatt import Iatt
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
+    from glusterio.lifecycle.handle import Handle
 
 T = TypeVar("T")
 
@@ -57,7 +61,8 @@ class Place(NamedTuple):
         stat: what is there, or ``None`` when the name does not exist.
         slash: whether a slash follows the last name.
         dots: when there is no last name, what is there instead: ``.`` or ``..``, empty for the root.
-        above: the gfids of the directories on the way, from the root to ``parent``.
+        way: the directories on the way, from the root to ``parent``; to the place itself when it has
+            no last name.
     """
 
     parent: Gfid
@@ -65,7 +70,16 @@ class Place(NamedTuple):
     stat: Iatt | None
     slash: bool = False
     dots: str = ""
-    above: tuple[Gfid, ...] = ()
+    way: tuple[Step, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The way to the place itself, which is a directory that is there."""
+        return (*self.way, Step(self.stat.gfid, self.name)) if self.name and self.stat else self.way
+
+    def is_below(self, gfid: Gfid) -> bool:
+        """Whether a directory is on the way."""
+        return any(step.gfid == gfid for step in self.way)
 
     @property
     def is_directory(self) -> bool:
@@ -73,14 +87,14 @@ class Place(NamedTuple):
         return self.stat is not None and stat_module.S_ISDIR(self.stat.mode)
 
 
-def text_of(path: StrPath) -> str:
-    """Return a path as text.
+def text_of(path: StrPath | At) -> str:
+    """Return a path as text, as it was given.
 
     Raises:
         TypeError: not a path.
         ValueError: it holds a null character.
     """
-    text = os.fspath(path)
+    text = os.fspath(path.path if isinstance(path, At) else path)
     if not isinstance(text, str):
         raise TypeError(f"a path is str or os.PathLike[str], not {type(text).__name__}")
     if "\0" in text:
@@ -107,22 +121,26 @@ async def stat_of(core: Core, frame: Frame, gfid: Gfid) -> Iatt:
 
 
 async def named(work: Awaitable[T], path: str, path2: str | None = None) -> T:
-    """Await a fop, or a walk, and put the paths into its error."""
+    """Await a fop, or a walk, and put the paths into its error.
+
+    A directory that has been removed is stale to a brick, and has nothing in it to a kernel.
+    """
     try:
         return await work
     except OSError as error:
         if isinstance(error, GlusterError):
             raise
-        raise fs_error(error.errno or errno.EIO, path, path2) from None
+        number = errno.ENOENT if error.errno == errno.ESTALE else error.errno
+        raise fs_error(number or errno.EIO, path, path2) from None
 
 
-async def walk(core: Core, frame: Frame, path: StrPath, *, follow: bool) -> Iatt:
+async def walk(core: Core, frame: Frame, path: StrPath | At, *, follow: bool) -> Iatt:
     """Walk to a file, and return what it is.
 
     Args:
         core: the session.
         frame: the operation's frame.
-        path: the path, relative to the volume's root.
+        path: the path, relative to the working directory or to another one.
         follow: whether a symbolic link at the end is followed; before a slash it always is.
 
     Raises:
@@ -130,25 +148,36 @@ async def walk(core: Core, frame: Frame, path: StrPath, *, follow: bool) -> Iatt
         NotADirectoryError: something on the way, or before a slash at the end, is no directory.
         OSError: ``ELOOP``, ``ENAMETOOLONG``, or what the brick says. With the path in it.
     """
-    text = text_of(path)
-    found = await named(_walking(core, frame, lambda walk: walk.to(text, follow)), text)
-    if found is None:
-        raise fs_error(errno.ENOENT, text)
+    found = (await walk_to_place(core, frame, path, follow=follow)).stat
+    assert found is not None
     return found
 
 
-async def walk_to_entry(core: Core, frame: Frame, path: StrPath) -> Place:
+async def walk_to_place(core: Core, frame: Frame, path: StrPath | At, *, follow: bool) -> Place:
+    """Walk to a file, and return where it is, and what. Errors are as for :func:`walk`."""
+    text = text_of(path)
+    place = await named(_walking(core, frame, lambda walk: walk.to(path, follow)), text)
+    if place.stat is None:
+        raise fs_error(errno.ENOENT, text)
+    return place
+
+
+async def walk_to_entry(core: Core, frame: Frame, path: StrPath | At) -> Place:
     """Walk to a directory, and look the last name up in it. Errors are as for :func:`walk`."""
     text = text_of(path)
 
     async def attempt(walk: _Walk) -> Place:
-        return await walk.look(await walk.to_parent(text))
+        return await walk.look(await walk.to_parent(path))
 
     return await named(_walking(core, frame, attempt), text)
 
 
 async def walk_to_entries(
-    core: Core, frame: Frame, old: str, new: str, check: Callable[[Place, Place], None]
+    core: Core,
+    frame: Frame,
+    old: StrPath | At,
+    new: StrPath | At,
+    check: Callable[[Place, Place], None],
 ) -> tuple[Place, Place]:
     """Walk to two directories, and then look both last names up; the second only if the first is there.
 
@@ -172,7 +201,7 @@ async def walk_to_entries(
     return await _walking(core, frame, attempt)
 
 
-async def walk_to_open(core: Core, frame: Frame, path: StrPath, flags: int) -> Place:
+async def walk_to_open(core: Core, frame: Frame, path: StrPath | At, flags: int) -> Place:
     """Walk to a file that is to be opened with these flags, and check them against what is there.
 
     Returns:
@@ -182,7 +211,7 @@ async def walk_to_open(core: Core, frame: Frame, path: StrPath, flags: int) -> P
         OSError: what ``open`` would raise, with the path.
     """
     text = text_of(path)
-    place = await named(_walking(core, frame, lambda walk: walk.to_open(text, flags)), text)
+    place = await named(_walking(core, frame, lambda walk: walk.to_open(path, flags)), text)
     if place.stat is None and not flags & os.O_CREAT:
         raise fs_error(errno.ENOENT, text)
     return place
@@ -216,11 +245,11 @@ class _Walk:
         self._remember = remember
         self._memory = [False]  # shared by the walks of one operation
         self._links = 0
-        self._way: list[Gfid] = [ROOT_GFID]
+        self._way: list[Step] = []
         self._names: list[str] = []  # still to walk, the next one last
 
     def another(self) -> _Walk:
-        """Return a walk from the root for the same operation."""
+        """Return a further walk for the same operation."""
         walk = _Walk(self._core, self._frame, self._remember)
         walk._memory = self._memory
         return walk
@@ -231,23 +260,24 @@ class _Walk:
 
     # -- the three kinds --------------------------------------------------------------------------
 
-    async def to(self, path: str, follow: bool) -> Iatt | None:
-        """To a file; ``None`` when the last name does not exist."""
+    async def to(self, path: StrPath | At, follow: bool) -> Place:
+        """To a file; its attributes are ``None`` when the last name does not exist."""
         place = await self.to_parent(path)
         must_be_directory = place.slash
         while place.name:
-            stat = (await self.look(place)).stat
+            place = await self.look(place)
+            stat = place.stat
             if stat is None:
-                return None
+                return place
             if not (stat_module.S_ISLNK(stat.mode) and (follow or must_be_directory)):
                 if must_be_directory and not stat_module.S_ISDIR(stat.mode):
                     raise fs_error(errno.ENOTDIR)
-                return stat
+                return place
             place = await self._through_link(stat.gfid)
             must_be_directory |= place.slash
-        return await self._stat_of_dots(place)
+        return await self._at_dots(place)
 
-    async def to_open(self, path: str, flags: int) -> Place:
+    async def to_open(self, path: StrPath | At, flags: int) -> Place:
         """To a file to be opened."""
         making = flags & os.O_CREAT
         exclusive = making and flags & os.O_EXCL
@@ -266,7 +296,7 @@ class _Walk:
                 break
             place = await self._through_link(place.stat.gfid)
         else:
-            place = place._replace(stat=await self._stat_of_dots(place))
+            place = await self._at_dots(place)
         assert place.stat is not None
         if exclusive:
             raise fs_error(errno.EEXIST)
@@ -280,15 +310,22 @@ class _Walk:
             raise fs_error(errno.EISDIR)
         return place
 
-    async def to_parent(self, path: str) -> Place:
+    async def to_parent(self, path: StrPath | At) -> Place:
         """To the directory of the last name, which is not looked up yet."""
-        if not path:
+        text = text_of(path)
+        if not text:
             raise fs_error(errno.ENOENT)
-        if too_long(path, PATH_MAX - 1):
+        if too_long(text, PATH_MAX - 1):
             raise fs_error(errno.ENAMETOOLONG)
-        if path.startswith("/"):
-            del self._way[1:]
-        self._names += _split(path)
+        if text.startswith("/"):
+            self._way = [ROOT]
+        else:
+            directory = path.directory if isinstance(path, At) else None
+            self._way = list(_standpoint(self._core, directory))
+        return await self._along(text)
+
+    async def _along(self, text: str) -> Place:
+        self._names += _split(text)
         while len(self._names) > 1:
             name = self._names.pop()
             if name == "..":
@@ -297,8 +334,8 @@ class _Walk:
                 await self._through(name)
         last = self._names.pop() if self._names else ""
         if last in _DOTS:
-            return Place(NULL_GFID, "", None, dots=last, above=tuple(self._way))
-        return Place(self._way[-1], last, None, path.endswith("/"), "", tuple(self._way))
+            return Place(NULL_GFID, "", None, dots=last, way=tuple(self._way))
+        return Place(self._way[-1].gfid, last, None, text.endswith("/"), "", tuple(self._way))
 
     # -- steps ------------------------------------------------------------------------------------
 
@@ -323,27 +360,32 @@ class _Walk:
 
     async def _through(self, name: str) -> None:
         """Go into a directory, or on along a symbolic link."""
-        parent = self._way[-1]
+        parent = self._way[-1].gfid
         if self._remember:
             known = self._core.inodes.lookup(parent, name, self._core.now())
             if known is not None:
                 self._memory[0] = True
-                self._way.append(known.gfid)
+                self._way.append(Step(known.gfid, name))
                 return
         stat = await self._lookup(parent, name)
         if stat_module.S_ISLNK(stat.mode):
             target = await self._target(stat.gfid)
             if target.startswith("/"):
-                del self._way[1:]
+                self._way = [ROOT]
             self._names += [part for part in _split(target) if part != "."]
         elif stat_module.S_ISDIR(stat.mode):
-            self._way.append(stat.gfid)
+            self._way.append(Step(stat.gfid, name))
         else:
             raise fs_error(errno.ENOTDIR)
 
     async def _through_link(self, gfid: Gfid) -> Place:
         """Go on along a symbolic link at the end."""
-        return await self.to_parent(await self._target(gfid))
+        target = await self._target(gfid)
+        if not target:
+            raise fs_error(errno.ENOENT)
+        if target.startswith("/"):
+            self._way = [ROOT]
+        return await self._along(target)
 
     async def _target(self, gfid: Gfid) -> str:
         self._links += 1
@@ -355,10 +397,31 @@ class _Walk:
         if len(self._way) > 1:
             self._way.pop()
 
-    async def _stat_of_dots(self, place: Place) -> Iatt:
+    async def _at_dots(self, place: Place) -> Place:
         if place.dots == "..":
             self._up()
-        return await stat_of(self._core, self._frame, self._way[-1])
+        stat = await stat_of(self._core, self._frame, self._way[-1].gfid)
+        return place._replace(stat=stat, way=tuple(self._way))
+
+
+def _standpoint(core: Core, directory: Handle | None) -> tuple[Step, ...]:
+    """Return the way to where a relative path begins.
+
+    Raises:
+        NotADirectoryError: ``directory`` is an open file.
+        HandleClosedError, HandleStaleError: it is not open any more.
+        ValueError: another session has opened it.
+    """
+    if directory is None:
+        return core.cwd.steps
+    if directory.state is not HandleState.OPEN:
+        raise directory.why_unusable()
+    if core.session.ledger.get(directory.number) is not directory:
+        raise ValueError("dir_fd was opened by another session")
+    standpoint = of_handle(directory)
+    if standpoint is None:
+        raise fs_error(errno.ENOTDIR)
+    return standpoint.steps
 
 
 def _split(path: str) -> list[str]:

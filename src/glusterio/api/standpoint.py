@@ -1,0 +1,106 @@
+"""Where relative paths begin: at the session's working directory, or at an open one (``dir_fd``).
+
+A standpoint holds the directory's identity, so relative paths go on to mean what is in it when it is
+renamed, as in a kernel. The names on the way to it are remembered, too, for ``..`` and ``getcwd``: a
+rename by this session changes them, one by another client is not heard of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.types import ROOT_GFID, Gfid
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+
+class Step(NamedTuple):
+    """A directory on the way from the root, and its name in the one before."""
+
+    gfid: Gfid
+    name: str
+
+
+#: Every way begins here.
+ROOT = Step(ROOT_GFID, "")
+
+
+class Standpoint:
+    """A directory that relative paths begin at.
+
+    Args:
+        steps: the directories from the root to it.
+    """
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: tuple[Step, ...] = (ROOT,)) -> None:
+        self.steps = steps
+
+    @property
+    def gfid(self) -> Gfid:
+        """The directory's identity."""
+        return self.steps[-1].gfid
+
+    @property
+    def path(self) -> str:
+        """The directory's path from the root, by the names as they are remembered."""
+        return "/" + "/".join(step.name for step in self.steps[1:])
+
+    def moved(self, gfid: Gfid, steps: tuple[Step, ...]) -> None:
+        """A directory was moved: if it is on the way, the way has changed."""
+        for at, step in enumerate(self.steps):
+            if step.gfid == gfid:
+                self.steps = steps + self.steps[at + 1 :]
+                return
+
+
+class Opened:
+    """What an application may give instead of a path: an open file, whichever face opened it."""
+
+    __slots__ = ("__weakref__", "_handle")
+
+    _handle: Handle
+
+
+class At(NamedTuple):
+    """A path, and the open directory that it is relative to; ``None``: the working directory."""
+
+    path: Any
+    directory: Handle | None
+
+
+def at(path: Any, dir_fd: Opened | None) -> At | Any:
+    """Put a path and the argument ``dir_fd`` together.
+
+    Raises:
+        TypeError: ``dir_fd`` is no open file.
+    """
+    if dir_fd is None:
+        return path
+    if not isinstance(dir_fd, Opened):
+        raise TypeError(f"dir_fd should be an open directory or None, not {type(dir_fd).__name__}")
+    return At(path, dir_fd._handle)
+
+
+def keep(handle: Handle, steps: tuple[Step, ...]) -> None:
+    """Remember the way to a directory that is being opened."""
+    handle.fd.context[Standpoint] = Standpoint(steps)
+
+
+def of_handle(handle: Handle) -> Standpoint | None:
+    """Return the standpoint that an open directory is; ``None`` when it is a file."""
+    found: Standpoint | None = handle.fd.context.get(Standpoint)
+    return found
+
+
+def directory_moved(core: Core, gfid: Gfid, steps: tuple[Step, ...]) -> None:
+    """This session has renamed a directory: all that stand in it, or below, have another way."""
+    core.cwd.moved(gfid, steps)
+    for handle in core.session.handles():
+        if handle.kind is HandleKind.DIRECTORY and handle.fd is not None:
+            standpoint = of_handle(handle)
+            if standpoint is not None:
+                standpoint.moved(gfid, steps)
