@@ -8,7 +8,6 @@ import struct
 import pytest
 
 from glusterio.errors import LocalProtocolError, RecordTooLongError, RemoteProtocolError
-from glusterio.rpc import service
 from glusterio.rpc.service import Request, ServerConnection
 from glusterio.wire import credentials
 from glusterio.wire.programs import AcceptStat, ReplyStat
@@ -177,10 +176,8 @@ def test_many_requests_are_not_taken(connection: ServerConnection) -> None:
     assert connection.wants_data
 
 
-def test_large_replies_are_made_one_by_one(
-    connection: ServerConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "MAX_QUEUED", 1_000_000)
+def test_large_replies_are_made_one_by_one() -> None:
+    connection = ServerConnection("client", max_queued=1_000_000)
     stream = b"".join(map(call, range(100)))
     buffer = connection.get_buffer()
     buffer[: len(stream)] = stream
@@ -194,20 +191,16 @@ def test_large_replies_are_made_one_by_one(
     assert connection.next_request() is not None
 
 
-def test_many_bytes_of_requests_are_not_wanted(
-    connection: ServerConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "MAX_PENDING_BYTES", 1_000_000)
+def test_many_bytes_of_requests_are_not_wanted() -> None:
+    connection = ServerConnection("client", max_pending_bytes=1_000_000)
     feed(connection, call(1, bytes(1_000_000)))
     assert not connection.wants_data
     connection.reply(1)
     assert connection.wants_data
 
 
-def test_many_bytes_of_replies_are_not_wanted(
-    connection: ServerConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "MAX_QUEUED", 1_000_000)
+def test_many_bytes_of_replies_are_not_wanted() -> None:
+    connection = ServerConnection("client", max_queued=1_000_000)
     feed(connection, call(1))
     connection.reply(1, bytes(1_000_000))
     assert not connection.wants_data

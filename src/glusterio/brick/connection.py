@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from glusterio.brick.clients import Client
 from glusterio.brick.fds import FdTable
-from glusterio.errors import RemoteProtocolError
+from glusterio.brick.limits import Limits
+from glusterio.errors import RemoteProtocolError, fs_error
 from glusterio.rpc.service import Request, ServerConnection
-from glusterio.rpc.stream import MAX_RECORD
 from glusterio.runtime.serve import Endpoint
-from glusterio.traps import Coro, Event
+from glusterio.traps import Coro
 from glusterio.types import Buffer
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.handshake import DUMP_CALLS as _DUMP_CALLS
 from glusterio.wire.handshake import CallSpec, DumpReply, DumpRequest, PingReply, ProgramDetail
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import DUMP, AcceptStat, DumpProc, Program
+from glusterio.wire.programs import DUMP, FOPS, AcceptStat, DumpProc, Program
 
 log = logging.getLogger("glusterio.brick")
-
-#: How long a record may be before the client has been accepted, in bytes.
-MAX_FIRST_RECORD = 64 * 1024
-
-
-class Client:
-    """An accepted client: what frames carry, and what locks are held by.
-
-    Args:
-        uid: its ``process-uuid``.
-        name: its address, for messages.
-
-    Attributes:
-        gone: set when its connection has ended; whoever waits on the client's behalf gives up then.
-    """
-
-    def __init__(self, uid: str, name: str) -> None:
-        self.uid = uid
-        self.name = name
-        self.gone = Event()
-
-    def __repr__(self) -> str:
-        return f"<Client {self.name} {self.uid}>"
-
 
 #: Answers a request with the buffers of the reply's body.
 Procedure: TypeAlias = "Callable[[Connection, Request], Coro[Sequence[Buffer]]]"
@@ -137,10 +116,12 @@ class Connection:
         endpoint: where the client comes from.
         programs: what it may call.
         close_all: closes every descriptor in the table, when the client has gone.
+        limits: what the client may ask for.
 
     Attributes:
         client: who it is, once it has been accepted.
         fds: its descriptors.
+        blocked: how many of its requests wait for a lock.
     """
 
     def __init__(
@@ -148,11 +129,20 @@ class Connection:
         endpoint: Endpoint,
         programs: Programs,
         close_all: Callable[[Connection], Awaitable[None]] | None = None,
+        limits: Limits | None = None,
     ) -> None:
+        self.limits = limits or Limits()
         self.endpoint = endpoint
-        self.connection = ServerConnection(endpoint.name, MAX_FIRST_RECORD)
+        self.connection = ServerConnection(
+            endpoint.name,
+            self.limits.first_record,
+            self.limits.pending,
+            self.limits.pending_bytes,
+            self.limits.queued_bytes,
+        )
         self.client: Client | None = None
-        self.fds = FdTable()
+        self.fds = FdTable(self.limits.fds)
+        self.blocked = 0
         self._programs = programs
         self._close_all = close_all
         self._credential: tuple[int, bytes] = (-1, b"")
@@ -163,10 +153,29 @@ class Connection:
         """The client's address."""
         return self.connection.name
 
-    def accept(self, uid: str) -> None:
+    def accept(self, client: Client) -> None:
         """Make the client one that may use the brick."""
-        self.client = Client(uid, self.name)
-        self.connection.accept_records(MAX_RECORD)
+        self.client = client
+        self.connection.accept_records(self.limits.record)
+
+    @contextlib.contextmanager
+    def waiting_for_a_lock(self) -> Iterator[None]:
+        """While in it, a request may wait for long: it does not count among those under way.
+
+        Else a client that waits for many locks would not be read from any more, not even its pings.
+
+        Raises:
+            OSError: ENOLCK, when too many of its requests wait already.
+        """
+        if self.blocked >= self.limits.blocked_locks:
+            raise fs_error(errno.ENOLCK)
+        self.blocked += 1
+        self.connection.max_pending += 1
+        try:
+            yield
+        finally:
+            self.blocked -= 1
+            self.connection.max_pending -= 1
 
     def caller(self, request: Request) -> Credentials:
         """Return on whose behalf a request is made.
@@ -185,6 +194,15 @@ class Connection:
         return self._caller
 
     # -- for the runtime --------------------------------------------------------------------------
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the client was accepted; where there is nothing to be accepted for, whether it was
+        given an answer.
+        """
+        if self._programs.get(FOPS.number) is None:
+            return self.connection.bytes_out > 0
+        return self.client is not None
 
     def handle(self, request: Request) -> Coro[None] | None:
         """Begin to answer a request; ``None`` when it has been refused at once."""
@@ -220,6 +238,6 @@ class Connection:
             self.client.gone.set()
 
     async def clean_up(self) -> None:
-        """Close what the client had open."""
+        """Close what the client had open and nothing uses."""
         if self._close_all is not None:
             await self._close_all(self)

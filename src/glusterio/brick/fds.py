@@ -2,6 +2,7 @@
 
 Numbers are given from 0 on, the lowest free one first, as GlusterFS's bricks do it. A descriptor that
 was released while operations use it lives on, without its number, until the last of them has ended.
+Once the connection has ended the table takes none any more: what is opened after that is closed.
 
 Source: GlusterFS libglusterfs/src/fd.c (``gf_fd_unused_get``).
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import heapq
+from collections.abc import Iterator
 
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
@@ -35,9 +37,15 @@ class OpenFd:
 
 
 class FdTable:
-    """The descriptors of one connection, by number."""
+    """The descriptors of one connection, by number.
 
-    def __init__(self) -> None:
+    Args:
+        limit: how many there may be.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._ended = False
         self._open: dict[int, OpenFd] = {}
         self._free: list[int] = []
         self._next = 0
@@ -45,8 +53,27 @@ class FdTable:
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, fd: Fd, is_directory: bool) -> int:
-        """Give a descriptor its number."""
+    def __iter__(self) -> Iterator[tuple[int, OpenFd]]:
+        return iter(sorted(self._open.items()))
+
+    def check_room(self) -> None:
+        """Make sure that there is a number for one more.
+
+        Raises:
+            OSError: EMFILE.
+        """
+        if len(self._open) >= self._limit:
+            raise fs_error(errno.EMFILE)
+
+    def add(self, fd: Fd, is_directory: bool) -> int | None:
+        """Give a descriptor its number; ``None`` when it has to be closed, as the client has gone.
+
+        Raises:
+            OSError: EMFILE, likewise.
+        """
+        if self._ended:
+            return None
+        self.check_room()
         if self._free:
             number = heapq.heappop(self._free)
         else:
@@ -83,7 +110,8 @@ class FdTable:
         return None if opened.users else opened
 
     def remove_all(self) -> list[OpenFd]:
-        """Free every number; return the descriptors that are to be closed now."""
+        """End the table; return the descriptors that are to be closed now."""
+        self._ended = True
         opened = list(self._open.values())
         self._open.clear()
         self._free.clear()

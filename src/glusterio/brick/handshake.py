@@ -13,7 +13,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from glusterio.brick.clients import Client, Clients
 from glusterio.brick.connection import Answer, Connection, SimpleProgram
+from glusterio.brick.limits import Limits
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.handshake import (
     HANDSHAKE_CALLS,
@@ -66,12 +68,16 @@ class Offer:
         volume_id: the id of its volume.
         access: who may use it.
         ready: whether its graph is up.
+        limits: how many may be.
+        clients: who has been accepted.
     """
 
     path: str
     volume_id: uuid.UUID
     access: Access
     ready: bool = False
+    limits: Limits = field(default_factory=Limits)
+    clients: Clients = field(default_factory=Clients)
 
 
 class _Refusal(Exception):
@@ -116,7 +122,15 @@ class Handshake:
         except _Refusal as refusal:
             return SetvolumeReply(-1, refusal.number, {"ERROR": refusal.reason})
         uid = options["process-uuid"]
-        connection.accept(uid)
+        client = Client(
+            uid,
+            connection.name,
+            address=connection.endpoint.peer,
+            process_name=options.get("process-name", ""),
+            connection=connection.connection,
+        )
+        connection.accept(client)
+        self._offer.clients.add(client)
         # The errno of a success is what GlusterFS's own bricks send.
         return SetvolumeReply(
             0,
@@ -165,6 +179,14 @@ class Handshake:
             raise _Refusal(errno.ENOTSUP, "subdir-mount is not supported")
         if connection.client is not None:
             raise _Refusal(errno.EINVAL, "the connection has a client already")
+        limits, address = offer.limits, connection.endpoint.peer
+        if len(offer.clients) >= limits.connections:
+            raise _Refusal(errno.EUSERS, f"{limits.connections} clients are connected already")
+        if offer.clients.at(address) >= limits.connections_per_address:
+            raise _Refusal(
+                errno.EUSERS,
+                f"{limits.connections_per_address} clients are connected from {address} already",
+            )
 
 
 def _set_lk_ver(connection: Connection, request: SetLkVerRequest) -> SetLkVerReply:

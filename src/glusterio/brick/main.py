@@ -8,8 +8,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from glusterio.brick import statedump
 from glusterio.brick.connection import Connection, Programs
 from glusterio.brick.handshake import Access, Handshake, Offer
+from glusterio.brick.limits import Limits
 from glusterio.brick.management import MANAGEMENT_PORT, Management, Volume
 from glusterio.brick.server import FopProgram
 from glusterio.brick.volfiles import brick_volfile
@@ -43,6 +45,7 @@ class Brick:
         access: who may use it.
         volume_id: the volume's id; by default the one that the directory is marked with.
         ping_timeout: what clients are told, in seconds.
+        limits: what clients may ask for.
 
     ::
 
@@ -63,6 +66,7 @@ class Brick:
         access: Access | None = None,
         volume_id: uuid.UUID | None = None,
         ping_timeout: int = 42,
+        limits: Limits | None = None,
     ) -> None:
         self.directory = os.path.realpath(directory)
         self.volume = volume or os.path.basename(self.directory) or "root"
@@ -78,6 +82,8 @@ class Brick:
         self._ping_timeout = ping_timeout
         self._servers: list[Server] = []
         self._graph: Graph[Xlator] | None = None
+        self._fops: FopProgram | None = None
+        self._limits = limits or Limits()
 
     @property
     def url(self) -> str:
@@ -103,10 +109,14 @@ class Brick:
     async def _start(self) -> None:
         text = brick_volfile(self.volume, self.directory, self._volume_id)
         self._graph = build(parse(text), XLATORS, Services(new_event=Event, volume=self.volume))
-        fops = FopProgram(self._graph.top)
-        offer = Offer(self.directory, uuid.UUID(int=0), self._access)
+        self._fops = fops = FopProgram(self._graph.top)
+        offer = Offer(self.directory, uuid.UUID(int=0), self._access, limits=self._limits)
         programs = Programs([fops, Handshake(offer).program()])
-        server = Server(lambda endpoint: Connection(endpoint, programs, fops.close_all))
+        limits = self._limits
+        server = Server(
+            lambda endpoint: Connection(endpoint, programs, fops.close_all, limits),
+            limits.patience(),
+        )
         self._servers.append(server)
         await server.run(self._graph.init())
         offer.volume_id = self._marked_id()
@@ -123,7 +133,9 @@ class Brick:
             login=self._access.login,
         )
         managed = Management(entry).programs()
-        management = Server(lambda endpoint: Connection(endpoint, managed))
+        management = Server(
+            lambda endpoint: Connection(endpoint, managed, limits=limits), limits.patience()
+        )
         self._servers.append(management)
         entry.management_port = self.port = await management.listen(self.host, self.port)
         if self._unix is not None:
@@ -156,32 +168,7 @@ class Brick:
         """Tell what is going on.
 
         Returns:
-            ``fds``, ``open_files``, ``open_directories``, ``locks`` and ``pending``, all numbers: what
-            clients hold by their connections' tables, what is open on the machine, what is locked,
-            and how many calls are under way; and ``clients``, one entry for each.
+            What :func:`glusterio.brick.statedump.dump` tells, and the volume's ``url``.
         """
-        clients = []
-        for served in self._servers[0].clients if self._servers else ():
-            session = served.session
-            assert isinstance(session, Connection)
-            clients.append(
-                {
-                    "name": session.name,
-                    "uid": session.client.uid if session.client is not None else None,
-                    "fds": len(session.fds),
-                    "pending": served.running,
-                    "queued_bytes": session.connection.queued_bytes,
-                }
-            )
-        found: dict[str, Any] = {
-            "url": self.url,
-            "fds": sum(client["fds"] for client in clients),
-            "pending": sum(client["pending"] for client in clients),
-            "locks": 0,
-            "clients": clients,
-        }
-        for xlator in self._graph.xlators if self._graph is not None else ():
-            counts = getattr(xlator, "counts", None)
-            if counts is not None:
-                found.update(counts())
-        return found
+        server = self._servers[0] if self._servers else None
+        return {"url": self.url, **statedump.dump(server, self._graph, self._fops, self._limits)}

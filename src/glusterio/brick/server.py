@@ -10,24 +10,32 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any, Final
 
 from glusterio.brick.connection import Connection, Procedure
 from glusterio.brick.fds import OpenFd
-from glusterio.errors import RemoteProtocolError
+from glusterio.errors import RemoteProtocolError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.service import Request
-from glusterio.traps import Coro
+from glusterio.traps import Coro, Event, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import FOPS as SPECS
-from glusterio.wire.fops import FopSpec
 from glusterio.wire.fops.data import CopyFileRangeRequest, ReadReply, ReadRequest, WriteRequest
 from glusterio.wire.fops.files import ChangedReply, CommonReply, FlushRequest
 from glusterio.wire.iatt import ZERO_IATT
 from glusterio.wire.messages import decode_with_tail, encode, failure
-from glusterio.wire.programs import ANONYMOUS_FD, CRASHING_FOPS, FOPS, REFUSED_FOPS, Fop
+from glusterio.wire.programs import (
+    ANONYMOUS_FD,
+    CRASHING_FOPS,
+    FOPS,
+    REFUSED_FOPS,
+    EntrylkCommand,
+    Fop,
+    LockCommand,
+)
 from glusterio.xlators.base import Xlator
 
 log = logging.getLogger("glusterio.brick")
@@ -38,9 +46,34 @@ Winding = Callable[[Connection, Frame, Any, memoryview], Coro[tuple[Any, Buffer]
 
 _NO_DATA: Final = b""
 
+#: How many descriptors of a client that has gone are closed before others have their turn.
+_CLOSED_AT_ONCE: Final = 256
+
+#: Seconds until the next turn.
+_SOON: Final = 1e-6
+
 #: On whose behalf a brick closes what a client left: nobody's. The empty lock owner of its FLUSH
 #: stands for all owners.
 _THE_BRICK: Final = Credentials(0, 0, 0)
+
+
+class FopCounter:
+    """How often an operation was done, and how long that took, from the last byte received.
+
+    Attributes:
+        count: how often.
+        failed: how often with an error.
+        seconds: how long all of them took.
+        longest: how long the slowest took, in seconds.
+    """
+
+    __slots__ = ("count", "failed", "longest", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.failed = 0
+        self.seconds = 0.0
+        self.longest = 0.0
 
 
 class FopProgram:
@@ -48,6 +81,9 @@ class FopProgram:
 
     Args:
         top: the top of the brick's graph.
+
+    Attributes:
+        counters: what has been done so far, by operation.
     """
 
     name = "GlusterFS 4.x v1"
@@ -55,15 +91,18 @@ class FopProgram:
 
     def __init__(self, top: Xlator) -> None:
         self._top = top
+        self.counters = {fop: FopCounter() for fop in sorted(SERVED)}
         self._procedures: dict[int, Procedure] = {
-            fop: self._procedure(SPECS[fop], self._winding(fop)) for fop in SERVED
+            fop: self._procedure(fop, self._winding(fop)) for fop in SERVED
         }
 
     def find(self, procedure: int) -> Procedure | None:
         """Return what answers a procedure, ``None`` when nothing does."""
         return self._procedures.get(procedure)
 
-    def _procedure(self, spec: FopSpec, wind: Winding) -> Procedure:
+    def _procedure(self, fop: Fop, wind: Winding) -> Procedure:
+        spec, counter = SPECS[fop], self.counters[fop]
+
         async def procedure(connection: Connection, request: Request) -> Sequence[Buffer]:
             if connection.client is None:
                 raise RemoteProtocolError("a file operation before SETVOLUME")
@@ -76,11 +115,17 @@ class FopProgram:
                 reply, data = await wind(connection, frame, message, tail)
                 body = encode(reply)
             except OSError as error:
-                body = encode(failure(spec.reply_class, error.errno or errno.EIO))
-                return (body,)
+                body, data = encode(failure(spec.reply_class, error.errno or errno.EIO)), _NO_DATA
+                counter.failed += 1
             except Exception:
                 log.exception("%s: %s failed", connection.name, spec.request_class.__name__)
-                return (encode(failure(spec.reply_class, errno.EIO)),)
+                body, data = encode(failure(spec.reply_class, errno.EIO)), _NO_DATA
+                counter.failed += 1
+            took = monotonic() - request.arrived
+            counter.count += 1
+            counter.seconds += took
+            if took > counter.longest:
+                counter.longest = took
             return (body, data) if len(data) else (body,)
 
         return procedure
@@ -92,9 +137,22 @@ class FopProgram:
         if special is not None:
             return special.__get__(self)  # type: ignore[no-any-return]
         method = getattr(self._top, fop.name.lower())
-        if "fd" in SPECS[fop].request_class._fields:
-            return self._on_fd(method)
-        return self._on_gfid(method)
+        has_fd = "fd" in SPECS[fop].request_class._fields
+        wind = self._on_fd(method) if has_fd else self._on_gfid(method)
+        may_block = _BLOCKING.get(fop)
+        return wind if may_block is None else self._blocking(wind, may_block)
+
+    @staticmethod
+    def _blocking(wind: Winding, may_block: Callable[[Any], bool]) -> Winding:
+        async def winding(
+            connection: Connection, frame: Frame, message: Any, tail: memoryview
+        ) -> tuple[Any, Buffer]:
+            if not may_block(message):
+                return await wind(connection, frame, message, tail)
+            with connection.waiting_for_a_lock():
+                return await wind(connection, frame, message, tail)
+
+        return winding
 
     @staticmethod
     def _on_gfid(method: Callable[..., Coro[Any]]) -> Winding:
@@ -144,23 +202,43 @@ class FopProgram:
     async def _open(
         self, connection: Connection, frame: Frame, message: Any, tail: memoryview
     ) -> tuple[Any, Buffer]:
+        connection.fds.check_room()
         fd = Fd(message.gfid, message.flags)
         reply = await self._top.open(frame, fd, message)
-        return reply._replace(fd=connection.fds.add(fd, False)), _NO_DATA
+        return reply._replace(fd=await self._number(connection, frame, fd, False)), _NO_DATA
 
     async def _opendir(
         self, connection: Connection, frame: Frame, message: Any, tail: memoryview
     ) -> tuple[Any, Buffer]:
+        connection.fds.check_room()
         fd = Fd(message.gfid)
         reply = await self._top.opendir(frame, fd, message)
-        return reply._replace(fd=connection.fds.add(fd, True)), _NO_DATA
+        return reply._replace(fd=await self._number(connection, frame, fd, True)), _NO_DATA
 
     async def _create(
         self, connection: Connection, frame: Frame, message: Any, tail: memoryview
     ) -> tuple[Any, Buffer]:
+        connection.fds.check_room()
         fd = Fd(NULL_GFID, message.flags)
         reply = await self._top.create(frame, fd, message)
-        return reply._replace(fd=connection.fds.add(fd, False)), _NO_DATA
+        return reply._replace(fd=await self._number(connection, frame, fd, False)), _NO_DATA
+
+    async def _number(
+        self, connection: Connection, frame: Frame, fd: Fd, is_directory: bool
+    ) -> int:
+        """Give what was opened a number, or close it.
+
+        Raises:
+            OSError: EMFILE; or EBADF, which nobody hears, as the client has gone.
+        """
+        try:
+            number = connection.fds.add(fd, is_directory)
+            if number is None:
+                raise fs_error(errno.EBADF)
+        except OSError:
+            await self._close(frame, OpenFd(fd, is_directory))
+            raise
+        return number
 
     async def _read(
         self, connection: Connection, frame: Frame, message: ReadRequest, tail: memoryview
@@ -216,17 +294,35 @@ class FopProgram:
     # -- the end of a connection ------------------------------------------------------------------
 
     async def close_all(self, connection: Connection) -> None:
-        """Close every descriptor of a client that has gone. Nothing of its is running."""
+        """Give back what a client held that has gone: its locks, and descriptors that nothing uses.
+
+        The others are closed by the operations that use them. It is called again when none of these is
+        left: a lock may have been granted meanwhile.
+        """
         frame = Frame(identity=_THE_BRICK, client=connection.client)
-        await self._top.client_gone(frame)
-        for opened in connection.fds.remove_all():
+        try:
+            await self._top.client_gone(frame)
+        except Exception:  # the descriptors are closed all the same
+            log.exception("%s: letting go of what it held", connection.name)
+        for count, opened in enumerate(connection.fds.remove_all(), 1):
             try:
                 if not opened.is_directory:
                     await self._top.flush(frame, opened.fd, FlushRequest(opened.fd.gfid, 0))
             except OSError as error:
                 log.warning("%s: flushing %r: %s", connection.name, opened.fd, error)
             await self._close(frame, opened)
+            if not count % _CLOSED_AT_ONCE:
+                await Wait(Event(), _SOON)
 
+
+#: Which requests may wait for somebody else to let go of a lock.
+_BLOCKING: Final[dict[Fop, Callable[[Any], bool]]] = {
+    Fop.LK: lambda request: request.cmd == LockCommand.SETLKW,
+    Fop.INODELK: lambda request: request.cmd == LockCommand.SETLKW,
+    Fop.FINODELK: lambda request: request.cmd == LockCommand.SETLKW,
+    Fop.ENTRYLK: lambda request: request.cmd == EntrylkCommand.LOCK,
+    Fop.FENTRYLK: lambda request: request.cmd == EntrylkCommand.LOCK,
+}
 
 _SPECIAL: Final[dict[Fop, Any]] = {
     Fop.NULL: FopProgram._null,

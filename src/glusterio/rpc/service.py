@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from glusterio.errors import LocalProtocolError, RemoteProtocolError
@@ -72,6 +73,7 @@ class Request(NamedTuple):
         header: the whole header, with the credential.
         record: the message, without its mark.
         body: where the arguments begin in it, in bytes.
+        arrived: when the driver received it, on the driver's clock, in seconds.
     """
 
     xid: int
@@ -81,6 +83,7 @@ class Request(NamedTuple):
     header: CallHeader
     record: bytes | bytearray
     body: int
+    arrived: float
 
 
 class ServerConnection(RecordStream):
@@ -90,18 +93,37 @@ class ServerConnection(RecordStream):
         name: who the client is, for messages.
         max_record: the longest record accepted, in bytes.
         max_pending: how many requests may be under way before no more are taken.
+        max_pending_bytes: how many bytes of requests, likewise.
+        max_queued: how many bytes of replies may wait for the client before no more requests are taken.
+
+    Attributes:
+        pending: the requests that have no reply yet, by xid.
+        now: the time, on the driver's clock; the driver sets it before it hands over what it received.
+        wake: called when there is something to send that answers no request; the driver sets it.
+        bytes_in: bytes received so far.
+        bytes_out: bytes sent so far.
     """
 
     def __init__(
-        self, name: str, max_record: int = MAX_RECORD, max_pending: int = MAX_PENDING
+        self,
+        name: str,
+        max_record: int = MAX_RECORD,
+        max_pending: int = MAX_PENDING,
+        max_pending_bytes: int = MAX_PENDING_BYTES,
+        max_queued: int = MAX_QUEUED,
     ) -> None:
         super().__init__(max_record)
         self.name = name
         self.max_pending = max_pending
-        #: the sizes of the requests that have no reply yet, by xid
-        self.pending: dict[int, int] = {}
+        self.max_pending_bytes = max_pending_bytes
+        self.max_queued = max_queued
+        self.pending: dict[int, Request] = {}
         self.pending_bytes = 0
         self.queued_bytes = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.now = 0.0
+        self.wake: Callable[[], None] | None = None
         self._arrived: deque[Request] = deque()
         self._arrived_bytes = 0
         self._outgoing: deque[Packet] = deque()
@@ -123,8 +145,8 @@ class ServerConnection(RecordStream):
         """Whether another request may be taken."""
         return (
             len(self.pending) - len(self._arrived) < self.max_pending
-            and self.pending_bytes - self._arrived_bytes < MAX_PENDING_BYTES
-            and self.queued_bytes < MAX_QUEUED
+            and self.pending_bytes - self._arrived_bytes < self.max_pending_bytes
+            and self.queued_bytes < self.max_queued
         )
 
     @property
@@ -138,6 +160,7 @@ class ServerConnection(RecordStream):
         Raises:
             RemoteProtocolError: the client broke the protocol; the connection is of no further use.
         """
+        self.bytes_in += count
         self.feed(count)
 
     def next_request(self) -> Request | None:
@@ -164,20 +187,20 @@ class ServerConnection(RecordStream):
         xid = header.xid
         if xid in self.pending:
             raise RemoteProtocolError(f"{self.name}: xid {xid} twice at the same time")
-        self.pending[xid] = len(record)
+        request = Request(
+            xid,
+            header.program,
+            header.version,
+            header.procedure,
+            header,
+            record,
+            header.body,
+            self.now,
+        )
+        self.pending[xid] = request
         self.pending_bytes += len(record)
         self._arrived_bytes += len(record)
-        self._arrived.append(
-            Request(
-                xid,
-                header.program,
-                header.version,
-                header.procedure,
-                header,
-                record,
-                header.body,
-            )
-        )
+        self._arrived.append(request)
 
     # -- answering --------------------------------------------------------------------------------
 
@@ -218,10 +241,10 @@ class ServerConnection(RecordStream):
         self._answer(xid, denial, ())
 
     def _answer(self, xid: int, head: bytes, body: tuple[Packet, ...]) -> None:
-        size = self.pending.pop(xid, None)
-        if size is None:
+        request = self.pending.pop(xid, None)
+        if request is None:
             raise LocalProtocolError(f"{self.name}: an answer to nothing (xid {xid})")
-        self.pending_bytes -= size
+        self.pending_bytes -= len(request.record)
         self._queue(head, *body)
 
     # -- sending ----------------------------------------------------------------------------------
@@ -231,6 +254,8 @@ class ServerConnection(RecordStream):
         xid = next(self._callback_xids) & 0xFFFFFFFF
         credentials = encode_none()
         self._queue(encode_call(xid, program, version, procedure, credentials, len(body)), body)
+        if self.wake is not None:
+            self.wake()
 
     def _queue(self, *packets: Packet) -> None:
         for packet in packets:
@@ -251,6 +276,7 @@ class ServerConnection(RecordStream):
         """Take note that ``count`` bytes of :meth:`data_to_send` have left."""
         outgoing = self._outgoing
         self.queued_bytes -= count
+        self.bytes_out += count
         while count:
             size = len(outgoing[0])
             if count < size:

@@ -5,7 +5,8 @@ buffer, and what was answered during one turn of the loop is sent by one system 
 coroutine is stepped as soon as the request is there, so that what needs no waiting is done in order.
 
 A client that does not read its replies, or has too many requests under way, is not read from until
-that has changed. When a client goes, its running operations end first; then it is cleaned up after.
+that has changed; one that sends many at once has some of them taken, and then it is the others' turn.
+When a client goes, it is cleaned up after at once, and again when its last operation has ended.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import errno
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
@@ -27,14 +29,14 @@ from glusterio.traps import Coro
 
 log = logging.getLogger("glusterio.serve")
 
-#: Clients at the same time; more have to wait until one goes.
-MAX_CLIENTS = 4096
-
 #: Seconds without accepting, after there was no descriptor left for it.
 PAUSE = 0.5
 
 #: How often a socket is read before the others have their turn.
 _TURNS = 8
+
+#: How many requests of one client are taken before the others have their turn.
+_REQUESTS = 64
 
 #: Buffers handed to one system call.
 _BUFFERS = 256
@@ -47,11 +49,34 @@ class Endpoint(NamedTuple):
         peer: the client's address: its host, or ``"unix"``.
         name: its address in full, for messages.
         local: the address of this machine that it came to.
+        port: the client's port; 0 for a Unix socket.
     """
 
     peer: str
     name: str
     local: str
+    port: int = 0
+
+
+class Patience(NamedTuple):
+    """What a server bears.
+
+    Attributes:
+        clients: connections at the same time; more have to wait until one goes.
+        clients_of_one: connections from one address; more are closed at once.
+        strangers: connections that are not known yet; when there are more, the oldest is closed.
+        seconds: how long a connection may stay unknown.
+        keepalive: seconds of silence before a client's machine is asked whether it is there, seconds
+            between questions, and how many go unanswered before the connection ends.
+        unacknowledged: seconds that what was sent may stay unacknowledged.
+    """
+
+    clients: int = 4096
+    clients_of_one: int = 4096
+    strangers: int = 256
+    seconds: float = 30.0
+    keepalive: tuple[int, int, int] = (20, 2, 9)
+    unacknowledged: int = 42
 
 
 class Session(Protocol):
@@ -60,6 +85,10 @@ class Session(Protocol):
     #: its connection
     connection: ServerConnection
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the client has shown what it is: then it may be silent for as long as it likes."""
+
     def handle(self, request: Request) -> Coro[None] | None:
         """Begin to answer a request; ``None`` when it has been answered already."""
 
@@ -67,7 +96,10 @@ class Session(Protocol):
         """The client is gone. Operations may still be running; what they wait for shall not come."""
 
     def clean_up(self) -> Coro[None]:
-        """Give back what the client held. Nothing of its is running any more."""
+        """Give back what the client held.
+
+        Called at once when it has gone, and again when nothing of its is running any more.
+        """
 
 
 class Served:
@@ -77,12 +109,19 @@ class Served:
         server: whose client it is.
         sock: the connected socket.
         session: what serves it.
+        peer: its address.
+
+    Attributes:
+        running: how many of its operations are under way.
+        since: when it came, on the loop's clock.
     """
 
-    def __init__(self, server: Server, sock: socket.socket, session: Session) -> None:
+    def __init__(self, server: Server, sock: socket.socket, session: Session, peer: str) -> None:
         self.server = server
         self.sock = sock
         self.session = session
+        self.peer = peer
+        self.since = server.loop.time()
         self.connection = session.connection
         self.running = 0
         self.is_open = True
@@ -94,6 +133,7 @@ class Served:
     def begin(self) -> None:
         """Start to receive."""
         self._reading = True
+        self.connection.wake = self._want_flush
         self.server.loop.add_reader(self.sock, self._readable)
 
     # -- receiving --------------------------------------------------------------------------------
@@ -107,6 +147,7 @@ class Served:
                 if not count:
                     self.close()
                     return
+                connection.now = self.server.loop.time()
                 connection.received(count)
                 self._advance()
                 if count < len(buffer) or not connection.wants_data or not self.is_open:
@@ -120,15 +161,19 @@ class Served:
         """Take what requests may be taken, send what may be sent, and receive or do not."""
         connection = self.connection
         self._advancing = True
+        left = _REQUESTS
         while True:
-            while request := connection.next_request():
+            while left and (request := connection.next_request()):
+                left -= 1
                 self._handle(request)
                 if not self.is_open:
                     return
             self._flush()
-            if not connection.has_request:  # which the flush may have made room for
+            if not left or not connection.has_request:  # which the flush may have made room for
                 break
         self._advancing = False
+        if connection.has_request:
+            self._want_flush()  # on from here, when the others have had their turn
         wanted = self.is_open and connection.wants_data
         if wanted != self._reading:
             self._reading = wanted
@@ -192,7 +237,7 @@ class Served:
     # -- the end ----------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the socket, and clean up once nothing is running. Harmless when repeated."""
+        """Close the socket, and clean up. Harmless when repeated."""
         if not self.is_open:
             return
         self.is_open = False
@@ -200,9 +245,11 @@ class Served:
         loop.remove_reader(self.sock)
         loop.remove_writer(self.sock)
         self.sock.close()
+        self.connection.wake = None
+        self.server.ended(self)
         self.session.disconnected()
-        if not self.running:
-            self._clean_up()
+        self.running += 1
+        self.server.driver.start_detached(self.session.clean_up(), self._handled)
 
     def _clean_up(self) -> None:
         self.server.driver.start_detached(self.session.clean_up(), self._cleaned_up)
@@ -218,13 +265,21 @@ class Server:
 
     Args:
         accept: makes the session of a new client.
+        patience: what it bears.
     """
 
-    def __init__(self, accept: Callable[[Endpoint], Session]) -> None:
+    def __init__(
+        self, accept: Callable[[Endpoint], Session], patience: Patience | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.driver = AioDriver(self.loop)
         self.clients: dict[Served, None] = {}
+        self.patience = patience or Patience()
         self._accept = accept
+        self._of_one: Counter[str] = Counter()
+        #: those who were not known when last looked at, the oldest first
+        self._strangers: dict[Served, None] = {}
+        self._watch: asyncio.TimerHandle | None = None
         self._listeners: dict[socket.socket, bool] = {}
         self._paths: list[str] = []
         self._closing = False
@@ -279,7 +334,7 @@ class Server:
         self._control_accepting()
 
     def _control_accepting(self) -> None:
-        wanted = not self._closing and len(self.clients) < MAX_CLIENTS
+        wanted = not self._closing and len(self.clients) < self.patience.clients
         for listener, accepting in self._listeners.items():
             if wanted and not accepting:
                 self.loop.add_reader(listener, self._acceptable, listener)
@@ -299,19 +354,56 @@ class Server:
             return  # the client has gone again, or there is none
         try:
             sock.setblocking(False)
-            client = Served(self, sock, self._accept(_endpoint_of(sock)))
+            endpoint = _endpoint_of(sock, self.patience)
+            if self._of_one[endpoint.peer] >= self.patience.clients_of_one:
+                log.warning("%s: too many connections from there", endpoint.name)
+                sock.close()
+                return
+            client = Served(self, sock, self._accept(endpoint), endpoint.peer)
         except OSError:
             sock.close()
             return
         self.clients[client] = None
+        self._of_one[client.peer] += 1
+        self._strangers[client] = None
         client.begin()
+        if len(self._strangers) > self.patience.strangers or self._watch is None:
+            self._look_at_strangers()
         self._control_accepting()
+
+    def _look_at_strangers(self) -> None:
+        """Close those who have stayed unknown for too long, and the oldest if there are too many."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        patience = self.patience
+        for client in [each for each in self._strangers if each.session.is_known]:
+            del self._strangers[client]
+        latest = self.loop.time() - patience.seconds
+        surplus = len(self._strangers) - patience.strangers
+        for client in list(self._strangers):
+            if surplus <= 0 and client.since > latest:
+                self._watch = self.loop.call_at(
+                    client.since + patience.seconds, self._look_at_strangers
+                )
+                return
+            surplus -= 1
+            log.warning("%s: has not said in time what it wants", client.connection.name)
+            del self._strangers[client]
+            client.close()
 
     # -- the end ----------------------------------------------------------------------------------
 
+    def ended(self, client: Served) -> None:
+        """A client's connection has ended."""
+        self._strangers.pop(client, None)
+
     def forget(self, client: Served) -> None:
         """A client has been cleaned up after."""
-        self.clients.pop(client, None)
+        if self.clients.pop(client, client) is None:
+            self._of_one[client.peer] -= 1
+            if not self._of_one[client.peer]:
+                del self._of_one[client.peer]
         self._control_accepting()
         if not self.clients and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
@@ -319,6 +411,9 @@ class Server:
     async def close(self) -> None:
         """Stop listening, close every client, and return when all are cleaned up after."""
         self._closing = True
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         self._control_accepting()
         for listener in self._listeners:
             listener.close()
@@ -334,10 +429,18 @@ class Server:
             await self._empty
 
 
-def _endpoint_of(sock: socket.socket) -> Endpoint:
+def _endpoint_of(sock: socket.socket, patience: Patience) -> Endpoint:
     if sock.family == socket.AF_UNIX:
         return Endpoint("unix", "unix", "")
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle, interval, count = patience.keepalive
+    for level, option, value in (
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, count),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * patience.unacknowledged),
+    ):
+        sock.setsockopt(level, option, value)
     peer, local = sock.getpeername(), sock.getsockname()
-    return Endpoint(peer[0], f"{peer[0]}:{peer[1]}", local[0])
+    return Endpoint(peer[0], f"{peer[0]}:{peer[1]}", local[0], peer[1])

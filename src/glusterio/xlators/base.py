@@ -154,9 +154,18 @@ class Xlator:
         """Tell what is held here, for the one who looks into a brick: a number for each name."""
         return {}
 
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Tell in detail what is held here, for the one who looks into a brick: lists of entries with
+        plain values, by name; ``locks`` and ``inodes`` for instance. Gfids are text, with dashes.
+        """
+        return {}
+
     async def client_gone(self, frame: Frame) -> None:
-        """Let go of all that ``frame.client`` held, on a brick: its connection has ended, and nothing
-        of its is running. Its fds are released afterwards, one by one.
+        """Let go of all that ``frame.client`` held, on a brick: its connection has ended.
+
+        Called when that happens, with ``frame.client.gone`` set, and once more when nothing of its is
+        running any more. Its fds are released one by one: after the first call those that nothing uses,
+        each of the others when the last operation that uses it has ended.
         """
         for child in self.children:
             await child.client_gone(frame)

@@ -191,6 +191,29 @@ class PosixCore(Xlator):
             "open_directories": directories,
         }
 
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what is open: each file with its gfid, a path if one is known, and how often."""
+        inodes = {}
+        for opened in self._opened:
+            if opened.gfid not in inodes:
+                inodes[opened.gfid] = {
+                    "gfid": str(uuid.UUID(bytes=opened.gfid)),
+                    "kind": "directory" if opened.is_directory else "file",
+                    "path": self._place_of(opened),
+                    "opens": self._open_counts[opened.gfid],
+                    "size": os.fstat(opened.descriptor).st_size,
+                }
+        return {"inodes": list(inodes.values())}
+
+    def _place_of(self, opened: OpenFile) -> str | None:
+        """Return where in the volume an open file is; ``None`` if only its handle is known."""
+        path = os.readlink(f"/proc/self/fd/{opened.descriptor}")
+        root = os.path.realpath(self.directory)
+        inside = path.removeprefix(root.rstrip("/"))
+        if inside == path or inside.split("/")[1:2] == [HIDDEN]:
+            return None
+        return inside or "/"
+
     # -- open files -------------------------------------------------------------------------------
 
     def _keep(self, fd: Fd, descriptor: int, gfid: Gfid, is_directory: bool = False) -> None:
