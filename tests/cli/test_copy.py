@@ -12,39 +12,39 @@ from tests.cli.conftest import COMMAND, PATIENCE, Run, described
 from tests.embedded import BrickProcess, start_brick
 
 
-def test_a_tree_there_and_back(glusterio: Run, place: str, tree: Path, tmp_path: Path) -> None:
-    glusterio("cp", "-rp", tree, place).check()
-    glusterio("cp", "-r", "-p", f"{place}/tree", tmp_path / "back").check()
+def test_a_tree_there_and_back(gl: Run, place: str, tree: Path, tmp_path: Path) -> None:
+    gl("cp", "-rp", tree, place).check()
+    gl("cp", "-r", "-p", f"{place}/tree", tmp_path / "back").check()
     assert described(tmp_path / "back") == described(tree)
     assert (tmp_path / "back").stat().st_mtime_ns == tree.stat().st_mtime_ns
 
 
-def test_from_volume_to_volume(glusterio: Run, place: str, tree: Path, tmp_path: Path) -> None:
+def test_from_volume_to_volume(gl: Run, place: str, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with start_brick(tmp_path / "other", "other") as brick:
-        glusterio("cp", "-rp", tree, place).check()
-        glusterio("cp", "-rp", f"{place}/tree", brick.url).check()
-        glusterio("cp", "-rp", f"{brick.url}/tree", tmp_path / "back").check()
+        gl("cp", "-rp", tree, place).check()
+        gl("cp", "-rp", f"{place}/tree", brick.url).check()
+        gl("cp", "-rp", f"{brick.url}/tree", tmp_path / "back").check()
         brick.wait_for(fds=0)
     assert described(tmp_path / "back") == described(tree)
 
 
-def test_within_a_volume(glusterio: Run, place: str, tree: Path, tmp_path: Path) -> None:
-    glusterio("cp", "-rp", tree, place).check()
-    glusterio("cp", "-rp", f"{place}/tree", f"{place}/twin").check()
-    glusterio("cp", "-rp", f"{place}/twin", tmp_path / "back").check()
+def test_within_a_volume(gl: Run, place: str, tree: Path, tmp_path: Path) -> None:
+    gl("cp", "-rp", tree, place).check()
+    gl("cp", "-rp", f"{place}/tree", f"{place}/twin").check()
+    gl("cp", "-rp", f"{place}/twin", tmp_path / "back").check()
     assert described(tmp_path / "back") == described(tree)
 
 
 def test_without_p_the_umask_counts_and_the_time_is_now(
-    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+    gl: Run, place: str, brick: BrickProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "f").write_text("x")
     (tmp_path / "f").chmod(0o775)
     os.utime(tmp_path / "f", (0, 0))
     before = os.umask(0o027)
     try:
-        glusterio("cp", "f", place).check()
+        gl("cp", "f", place).check()
     finally:
         os.umask(before)
     status = _behind(brick, place, "f").stat()
@@ -53,17 +53,17 @@ def test_without_p_the_umask_counts_and_the_time_is_now(
 
 
 def test_into_a_directory_or_under_a_new_name(
-    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+    gl: Run, place: str, brick: BrickProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "f").write_text("one")
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "g").write_text("two")
-    glusterio("cp", "f", place).check()
-    glusterio("cp", "f", f"{place}/new").check()
-    glusterio("cp", "-r", "d", f"{place}/was not there").check()
-    glusterio("cp", "-r", "d", f"{place}/was not there").check()
-    glusterio("cp", "-r", "d", "f", place + "/").check()
-    glusterio("cp", "-r", "d/.", place).check()
+    gl("cp", "f", place).check()
+    gl("cp", "f", f"{place}/new").check()
+    gl("cp", "-r", "d", f"{place}/was not there").check()
+    gl("cp", "-r", "d", f"{place}/was not there").check()
+    gl("cp", "-r", "d", "f", place + "/").check()
+    gl("cp", "-r", "d/.", place).check()
     root = _behind(brick, place)
     assert sorted(os.path.relpath(p, root) for p in root.rglob("*")) == [
         "d",
@@ -80,41 +80,41 @@ def test_into_a_directory_or_under_a_new_name(
 
 
 def test_what_is_there_is_replaced(
-    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+    gl: Run, place: str, brick: BrickProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_text("longer than the next")
     (tmp_path / "d" / "l").symlink_to("old")
-    glusterio("cp", "-r", "d", place).check()
+    gl("cp", "-r", "d", place).check()
     (tmp_path / "d" / "f").write_text("next")
     (tmp_path / "d" / "l").unlink()
     (tmp_path / "d" / "l").symlink_to("new")
-    glusterio("cp", "-r", "d", place).check()
+    gl("cp", "-r", "d", place).check()
     root = _behind(brick, place)
     assert (root / "d" / "f").read_text() == "next"
     assert os.readlink(root / "d" / "l") == "new"
 
 
 def test_a_link_is_followed_without_r(
-    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+    gl: Run, place: str, brick: BrickProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "f").write_text("content")
     (tmp_path / "l").symlink_to("f")
-    glusterio("cp", "l", f"{place}/followed").check()
-    glusterio("cp", "-r", "l", f"{place}/kept").check()
+    gl("cp", "l", f"{place}/followed").check()
+    gl("cp", "-r", "l", f"{place}/kept").check()
     root = _behind(brick, place)
     assert not (root / "followed").is_symlink()
     assert (root / "followed").read_text() == "content"
     assert os.readlink(root / "kept") == "f"
 
 
-def test_what_cannot_be_copied(glusterio: Run, place: str, tmp_path: Path) -> None:
+def test_what_cannot_be_copied(gl: Run, place: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x")
     (tmp_path / "d").mkdir()
-    glusterio("cp", "f", place).check()
+    gl("cp", "f", place).check()
 
     def says(*words: str) -> str:
-        (line,) = glusterio("cp", *words).failed()
+        (line,) = gl("cp", *words).failed()
         return line
 
     assert says("nope", place) == "cannot copy 'nope': No such file or directory"
@@ -130,12 +130,12 @@ def test_what_cannot_be_copied(glusterio: Run, place: str, tmp_path: Path) -> No
 
 
 def test_the_rest_is_copied_all_the_same(
-    glusterio: Run, place: str, brick: BrickProcess, tmp_path: Path
+    gl: Run, place: str, brick: BrickProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_text("x")
     os.mkfifo(tmp_path / "d" / "fifo")
-    lines = glusterio("cp", "-r", "nope", "d", place).failed()
+    lines = gl("cp", "-r", "nope", "d", place).failed()
     assert sorted(lines) == [
         "cannot copy 'd/fifo': it is neither a file, nor a directory, nor a symbolic link",
         "cannot copy 'nope': No such file or directory",

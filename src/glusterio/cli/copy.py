@@ -6,16 +6,19 @@ name. A source without a last name (``.``, or a volume's root) means what is in 
 
 from __future__ import annotations
 
-import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from glusterio.cli import output
+from glusterio.cli.attributes import TYPES
 from glusterio.cli.errors import CommandError, trying_to
-from glusterio.cli.locations import Location, parse
+from glusterio.cli.locations import Location
+from glusterio.cli.output import shown, tell
+from glusterio.cli.placement import Placement, place_each, refuse, there
 from glusterio.cli.progress import Bar
 from glusterio.cli.sides import Side
-from glusterio.cli.transfer import Transfer
+from glusterio.cli.transfer import Manner, Tally, Transfer, part_of
 from glusterio.cli.trees import Item, survey
 from glusterio.cli.units import duration, number, rate, size
 from glusterio.cli.volumes import Complaints, Volumes
@@ -23,64 +26,66 @@ from glusterio.cli.volumes import Complaints, Volumes
 
 @dataclass(frozen=True)
 class Options:
-    """What ``cp`` was told."""
+    """What ``cp`` was told.
+
+    Attributes:
+        recursive: also directories.
+        verbose: tell of each file.
+        manner: how to copy.
+    """
 
     recursive: bool = False
-    preserve: bool = False
+    verbose: bool = False
+    manner: Manner = field(default_factory=Manner)
 
 
-async def copy(sources: list[str], target: str, options: Options) -> None:
+async def copy(placement: Placement, options: Options) -> None:
     """Copy each source to, or into, the target.
 
     Raises:
         CommandError: it could not be done.
         PartlyFailedError: some of it could not be done; the lines have been printed.
     """
-    places = [parse(source) for source in sources]
-    destination = parse(target)
-    if not destination.volume and not all(place.volume for place in places):
-        raise CommandError(
-            f"neither {next(p.text for p in places if not p.volume)!r} nor {target!r} is on a volume"
-        )
     complaints = Complaints()
     async with Volumes() as volumes:
-        side = await volumes.side(destination)
-        into = await _is_directory(side, destination)
-        if len(places) > 1 and not into:
-            raise CommandError(f"{target!r} is not a directory")
         console = Console(stderr=True, highlight=False, soft_wrap=True)
+        tallies: list[Tally] = []
         with Bar(console, "copying") as bar:
-            tallies = []
-            for place in places:
-                new = destination.join(place.name) if into and place.name else destination
-                one = _Copy(await volumes.side(place), place, side, new, options, complaints, bar)
-                try:
-                    tallies.append((await one.run()).tally)
-                except CommandError as error:
-                    if len(places) == 1:
-                        raise
-                    complaints.add(error)
-        if console.is_terminal:
-            files = sum(tally.files for tally in tallies)
-            total = sum(tally.size for tally in tallies)
-            console.print(
-                f"{number(files, 'file')}, {size(total)} in {duration(bar.seconds)} "
-                f"({rate(total, bar.seconds)})"
-            )
+
+            async def work(source: Side, origin: Location, side: Side, new: Location) -> None:
+                one = Copy(source, origin, side, new, options, complaints, bar)
+                tallies.append(one.transfer.tally)
+                await one.run()
+
+            await place_each(placement, work, "copy", complaints, volumes)
+        _sum_up(tallies, bar, options, console)
     complaints.check()
 
 
-async def _is_directory(side: Side, place: Location) -> bool:
-    try:
-        return Item("", await side.stat(place.path, follow=True)).is_directory
-    except (FileNotFoundError, NotADirectoryError):
-        if place.path.endswith("/"):
-            raise CommandError(f"{place.text!r} is not a directory") from None
-        return False
+def _sum_up(tallies: list[Tally], bar: Bar, options: Options, console: Console) -> None:
+    files, total, skipped = (
+        sum(getattr(tally, what) for tally in tallies) for what in ("files", "size", "skipped")
+    )
+    if output.as_json:
+        found: dict[str, object] = {"dry_run": True} if options.manner.dry_run else {}
+        names = ("files", "directories", "links", "skipped", "resumed", "verified")
+        found.update({name: sum(getattr(tally, name) for tally in tallies) for name in names})
+        tell({**found, "bytes": total, "seconds": round(bar.seconds, 6)})
+    elif console.is_terminal and not options.manner.dry_run:
+        console.print(
+            f"{number(files, 'file')}, {size(total)} in {duration(bar.seconds)} "
+            f"({rate(total, bar.seconds)})"
+            + (f", {number(skipped)} complete before" if skipped else "")
+        )
 
 
-class _Copy:
-    """One source, copied to one place."""
+class Copy:
+    """One source, copied to one place.
+
+    Attributes:
+        transfer: the transfer.
+        complaints: how many things could not be copied.
+    """
 
     def __init__(
         self,
@@ -98,53 +103,54 @@ class _Copy:
         self._new = new
         self._options = options
         self._complaints = complaints
-        self._bar = bar
+        self.failures = 0
+        self.transfer = Transfer(
+            source,
+            target,
+            complain=self._complain,
+            manner=options.manner,
+            progress=bar,
+            done=self._done,
+        )
 
-    async def run(self) -> Transfer:
+    async def run(self) -> list[Item]:
+        """Copy it, and return what was there to be copied: parents first."""
         origin, options = self._origin, self._options
         with trying_to("copy", origin.text):
             follow = not options.recursive or not origin.name or origin.path.endswith("/")
             item = Item("", await self._source.stat(origin.path, follow=follow))
-            await self._check(item)
-            transfer = Transfer(
-                self._source,
-                self._target,
-                complain=self._complain,
-                preserve=options.preserve,
-                progress=self._bar,
-            )
-            if item.is_directory:
-                items = await survey(self._source, origin.path, complain=self._complain)
-                await transfer.tree([item, *items], origin.path, self._new.path)
-            else:
-                await transfer.file(item, origin.path, self._new.path)
-        return transfer
+            if item.is_directory and not options.recursive:
+                raise CommandError(
+                    f"cannot copy {origin.text!r}: it is a directory (-r copies those)", origin.text
+                )
+            old = await there(self._target, self._new)
+            refuse("copy", self._source, origin, item, self._target, self._new, old)
+            if not item.is_directory:
+                await self.transfer.file(item, origin.path, self._new.path)
+                return [item]
+            items = [item, *await survey(self._source, origin.path, complain=self._complain)]
+            await self._tree(items, is_new=old is None)
+            return items
+
+    async def _tree(self, items: list[Item], is_new: bool) -> None:
+        origin, new = self._origin.path, self._new.path.rstrip("/")
+        manner = self._options.manner
+        if manner.resume and is_new and not manner.dry_run:
+            await self.transfer.tree(items, origin, part_of(new))
+            await self._target.rename(part_of(new), new)
+        else:
+            await self.transfer.tree(items, origin, new or self._new.path)
 
     def _complain(self, path: str, error: Exception) -> None:
+        self.failures += 1
         self._complaints("copy", self._origin.join(path).text, error)
 
-    async def _check(self, item: Item) -> None:
-        """Refuse what would go wrong, or go on for ever."""
-        origin, new = self._origin, self._new
-        if item.is_directory and not self._options.recursive:
-            raise CommandError(f"cannot copy {origin.text!r}: it is a directory (-r copies those)")
-        try:
-            there = Item("", await self._target.stat(new.path, follow=True))
-        except FileNotFoundError:
-            there = None
-        if there is not None:
-            if there.is_directory and not item.is_directory:
-                raise CommandError(f"cannot copy {origin.text!r}: {new.text!r} is a directory")
-            if item.is_directory and not there.is_directory:
-                raise CommandError(f"cannot copy {origin.text!r}: {new.text!r} is not a directory")
-        if self._source.place != self._target.place:
+    def _done(self, item: Item) -> None:
+        if not (self._options.verbose or self._options.manner.dry_run):
             return
-        old, path = (posixpath.normpath("/" + p.path) for p in (origin, new))
-        if there is not None and not item.is_directory and _same(there, item):
-            raise CommandError(f"cannot copy {origin.text!r}: {new.text!r} is the same file")
-        if item.is_directory and (path + "/").startswith(old.rstrip("/") + "/"):
-            raise CommandError(f"cannot copy {origin.text!r} into itself")
-
-
-def _same(one: Item, other: Item) -> bool:
-    return one.stat.st_ino == other.stat.st_ino
+        origin, new = (place.join(item.path).text for place in (self._origin, self._new))
+        kind = TYPES[item.stat.st_mode & 0o170000][0]
+        tell(
+            {"path": origin, "to": new, "type": kind, "size": item.stat.st_size},
+            f"{shown(origin)} -> {shown(new)}",
+        )

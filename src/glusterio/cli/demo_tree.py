@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from glusterio.cli.digests import digest_of
 from glusterio.cli.errors import CommandError, reason, trying_to
 from glusterio.cli.progress import Bar
 from glusterio.cli.sides import LocalSide, VolumeSide
 from glusterio.cli.tasks import each
-from glusterio.cli.transfer import FILES_AT_ONCE, SpecialFileError, Transfer, digest_of
+from glusterio.cli.transfer import FILES_AT_ONCE, SpecialFileError, Transfer
 from glusterio.cli.trees import Item, below, is_fatal, survey
 from glusterio.cli.units import duration, number, rate, size
 from glusterio.cli.volumes import connect

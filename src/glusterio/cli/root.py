@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, ParamSpec
 
 import typer
@@ -95,6 +95,7 @@ def command(
     within: typer.Typer = app,
     in_json: bool = True,
     h_is_help: bool = True,
+    examples: Sequence[str] = (),
 ) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Put a function on the command line.
 
@@ -103,6 +104,7 @@ def command(
         within: the group of commands that it belongs to.
         in_json: whether it can say in JSON what it says, by :func:`glusterio.cli.output.tell`.
         h_is_help: whether ``-h`` is ``--help``, and not an option of its own as ``du -h`` is.
+        examples: command lines for the end of the help.
     """
 
     def put(function: Callable[P, None]) -> Callable[P, None]:
@@ -122,7 +124,10 @@ def command(
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         helped_by = HELP_OPTIONS if h_is_help else HELP_OPTIONS[1:]
-        within.command(name, context_settings={"help_option_names": helped_by})(run)
+        text = inspect.cleandoc(function.__doc__ or "")
+        if examples:
+            text = "\n".join([text, "", "\b", "Examples:", *(f"  {line}" for line in examples)])
+        within.command(name, help=text, context_settings={"help_option_names": helped_by})(run)
         return function
 
     return put

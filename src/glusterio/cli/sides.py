@@ -37,7 +37,10 @@ class OpenFile(Protocol):
         """Read up to ``size`` bytes; fewer only at the end of the file."""
 
     async def write(self, data: bytes, offset: int) -> None:
-        """Write all of ``data``."""
+        """Write all of ``data``, and the last block of it last: what was cut in it is shorter."""
+
+    async def truncate(self, length: int) -> None:
+        """Set the file's length."""
 
     async def stat(self) -> os.stat_result:
         """Return the file's attributes."""
@@ -79,6 +82,12 @@ class Side(Protocol):
     async def unlink(self, path: str) -> None:
         """Remove a file's name."""
 
+    async def rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+
+    async def rename(self, path: str, new: str) -> None:
+        """Move a name, replacing what the new one meant."""
+
     async def chmod(self, path: str, mode: int) -> None:
         """Set permission bits."""
 
@@ -102,19 +111,23 @@ class VolumeFile:
         return b"".join(blocks)
 
     async def write(self, data: bytes, offset: int) -> None:
-        """Write all of ``data``, several blocks of it at the same time."""
-        if len(data) <= BLOCK:
-            await self._write(data, offset)
-            return
+        """Write all of ``data``, several blocks of it at the same time, and the last one last."""
         view = memoryview(data)
-        await together(
-            self._write(view[at : at + BLOCK], offset + at) for at in range(0, len(data), BLOCK)
-        )
+        last = max(0, len(data) - 1) // BLOCK * BLOCK
+        if last:
+            await together(
+                self._write(view[at : at + BLOCK], offset + at) for at in range(0, last, BLOCK)
+            )
+        await self._write(view[last:], offset + last)
 
     async def _write(self, data: bytes | memoryview, offset: int) -> None:
         written = await self._file.pwrite(data, offset)
         if written != len(data):
             raise OSError(f"only {written} of {len(data)} bytes were written")
+
+    async def truncate(self, length: int) -> None:
+        """Set the file's length."""
+        await self._file.truncate(length)
 
     async def stat(self) -> os.stat_result:
         """Return the file's attributes."""
@@ -170,6 +183,14 @@ class VolumeSide:
         """Remove a file's name."""
         await self.volume.unlink(path)
 
+    async def rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+        await self.volume.rmdir(path or "/")
+
+    async def rename(self, path: str, new: str) -> None:
+        """Move a name, replacing what the new one meant."""
+        await self.volume.rename(path or "/", new or "/")
+
     async def chmod(self, path: str, mode: int) -> None:
         """Set permission bits."""
         await self.volume.chmod(path or "/", mode)
@@ -215,6 +236,10 @@ class LocalFile:
         while view:
             written = os.pwrite(self._descriptor, view, offset)
             view, offset = view[written:], offset + written
+
+    async def truncate(self, length: int) -> None:
+        """Set the file's length."""
+        os.ftruncate(self._descriptor, length)
 
     async def stat(self) -> os.stat_result:
         """Return the file's attributes."""
@@ -267,6 +292,14 @@ class LocalSide:
     async def unlink(self, path: str) -> None:
         """Remove a file's name."""
         os.unlink(path)
+
+    async def rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(path)
+
+    async def rename(self, path: str, new: str) -> None:
+        """Move a name, replacing what the new one meant."""
+        os.rename(path, new)
 
     async def chmod(self, path: str, mode: int) -> None:
         """Set permission bits."""

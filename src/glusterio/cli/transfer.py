@@ -1,16 +1,40 @@
-"""Copies a tree, or a file, from one side to the other, with several files in flight."""
+"""Copies a tree, or a file, from one side to the other, with several files in flight.
+
+How an interrupted copy is told from a complete one:
+
+* Without :attr:`Manner.resume` a file is written in place, as ``cp`` does. It is emptied first and its
+  last block is written last, so that what was cut is shorter than the original.
+* With it a file is written as ``.NAME.glusterio-part`` in the same directory, gets its times, and is
+  renamed to NAME when it is complete, and read back if that is wanted. So NAME is either what was there
+  before or the whole copy, at every moment and for every reader, whatever was killed; and the times
+  that it has then tell the next run, which asks for size and modification time, that it is done. A
+  rename costs a round trip a file, and what NAME was is replaced rather than written to: its other
+  names keep the old data, and a symbolic link is replaced itself. That is why it is not always done.
+
+  A part that is there is gone on with at the end of what agrees with the original, chunk by chunk.
+  So is a file NAME that is the beginning of the original, which a copy without resume has left; it
+  becomes the part. A distributed volume puts the part on the brick of the whole: its name is of
+  the form for which DHT hashes the middle (xlators/cluster/dht/src/dht-shared.c, ``rsync-hash-regex``),
+  so that the rename moves no data.
+
+  A directory that is new is such a part, too (:mod:`glusterio.cli.copy`): a tree is there when all
+  of it is. And so the same command line means the same place when it is said again, which it would
+  not if the directory were there: cp would copy into it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from glusterio.api.umask import process_umask
-from glusterio.cli.sides import CHUNK, SMALL, OpenFile, Side
-from glusterio.cli.tasks import each, in_thread
+from glusterio.cli.digests import agreement, at_once, digest_of, update
+from glusterio.cli.sides import OpenFile, Side
+from glusterio.cli.tasks import each
 from glusterio.cli.trees import (
     DIRECTORIES_AT_ONCE,
     Complaint,
@@ -20,8 +44,34 @@ from glusterio.cli.trees import (
     is_fatal,
 )
 
-#: How many files are copied at the same time.
+#: How many files are copied at the same time, unless told otherwise.
 FILES_AT_ONCE = 16
+
+#: The longest name that a file system bears, in bytes.
+NAME_MAX = 255
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to copy.
+
+    Attributes:
+        preserve: keep permission bits and times exactly.
+        resume: go on where a copy was cut, and be one that can be gone on with.
+        checksum: what is complete is told by its content, not by size and modification time.
+        verify: read back what was written.
+        update: leave what is as new as the original, or newer.
+        dry_run: change nothing.
+        jobs: how many files are copied at the same time.
+    """
+
+    preserve: bool = False
+    resume: bool = False
+    checksum: bool = False
+    verify: bool = False
+    update: bool = False
+    dry_run: bool = False
+    jobs: int = FILES_AT_ONCE
 
 
 class Progress(Protocol):
@@ -55,6 +105,11 @@ class Tally:
     """What was copied.
 
     Attributes:
+        files: files that were copied.
+        size: the bytes of them that were written.
+        skipped: files that were complete, or not older, already.
+        resumed: those of the files that were gone on with.
+        verified: those of the files that were read back.
         paths: the relative path of everything that is there now, parents first.
         digests: the SHA-256 of each file's bytes as they were sent, when wanted.
     """
@@ -63,6 +118,9 @@ class Tally:
     directories: int = 0
     links: int = 0
     size: int = 0
+    skipped: int = 0
+    resumed: int = 0
+    verified: int = 0
     paths: list[str] = field(default_factory=list)
     digests: dict[str, bytes] = field(default_factory=dict)
 
@@ -75,6 +133,23 @@ class SizeError(Exception):
     """The copy has another size than what was written."""
 
 
+class VerificationError(Exception):
+    """What was read back is not what was written."""
+
+
+def part_of(path: str) -> str:
+    """Return the path under which a file is written until it is complete."""
+    directory, name = posixpath.split(path)
+    part = f".{name}.glusterio-part"
+    if len(os.fsencode(part)) > NAME_MAX:
+        part = f".{hashlib.sha256(os.fsencode(name)).hexdigest()}.glusterio-part"
+    return posixpath.join(directory, part)
+
+
+def _regular(stat: os.stat_result | None) -> os.stat_result | None:
+    return stat if stat is not None and Item("", stat).is_file else None
+
+
 class Transfer:
     """A copy from one side to the other.
 
@@ -82,8 +157,9 @@ class Transfer:
         source: where from.
         target: where to.
         complain: told of what could not be copied; the rest is, all the same.
-        preserve: whether permission bits and times are kept exactly.
+        manner: how.
         progress: told how far it is.
+        done: told of what was copied, or would be, with its item.
         with_digests: whether :attr:`Tally.digests` is wanted.
     """
 
@@ -93,15 +169,17 @@ class Transfer:
         target: Side,
         *,
         complain: Complaint,
-        preserve: bool = False,
+        manner: Manner | None = None,
         progress: Progress | None = None,
+        done: Callable[[Item], None] = lambda item: None,
         with_digests: bool = False,
     ) -> None:
         self._source = source
         self._target = target
         self._complain = complain
-        self._preserve = preserve
+        self._manner = manner or Manner()
         self._progress = progress or NoProgress()
+        self._done = done
         self._with_digests = with_digests
         self._umask = process_umask()
         self.tally = Tally()
@@ -120,14 +198,15 @@ class Transfer:
         made: list[Item] = []
 
         async def directory(item: Item) -> None:
-            if await self._directory(below(target, item.path), item.stat.st_mode):
+            is_new = await self._directory(below(target, item.path), item.stat.st_mode)
+            if is_new or self._manner.resume:  # the run that made it may have been cut
                 made.append(item)
             self._count(item)
 
         for level in by_depth([item for item in items if item.is_directory]):
             await each(level, self._bearing(directory), DIRECTORIES_AT_ONCE)
         rest = [item for item in items if not item.is_directory]
-        await each(rest, self._bearing(self._one), FILES_AT_ONCE)
+        await each(rest, self._bearing(self._one), self._manner.jobs)
         for level in reversed(by_depth(made)):
             await each(level, self._bearing(self._finish_directory), DIRECTORIES_AT_ONCE)
 
@@ -161,43 +240,63 @@ class Transfer:
             tally.links += 1
         else:
             tally.files += 1
+        self._done(item)
 
     # -- the kinds --------------------------------------------------------------------------------
 
     async def _one(self, item: Item) -> None:
         source, target = (below(root, item.path) for root in self._roots)
         if item.is_link:
-            await self._link(source, target)
+            await self._link(item, source, target)
         elif item.is_file:
-            await self._file(item, source, target)
+            if not await self._file(item, source, target):
+                self.tally.skipped += 1
+                self.tally.paths.append(item.path)
+                return
         else:
             raise SpecialFileError("it is neither a file, nor a directory, nor a symbolic link")
-        if self._preserve:
-            if not item.is_link:
-                await self._target.chmod(target, item.stat.st_mode & 0o7777)
-            await self._target.set_times(target, item.stat)
         self._count(item)
+
+    async def _attributes(self, item: Item, path: str) -> None:
+        """Give a copy what it keeps of the original's attributes."""
+        if self._manner.preserve and not item.is_link:
+            await self._target.chmod(path, item.stat.st_mode & 0o7777)
+        if self._manner.preserve or (self._manner.resume and item.is_file):
+            await self._target.set_times(path, item.stat)
+
+    async def _there(self, path: str) -> os.stat_result | None:
+        try:
+            return await self._target.stat(path, follow=not self._manner.resume)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     async def _directory(self, path: str, mode: int) -> bool:
         """Make a directory, and tell whether it was not there before."""
+        if self._manner.dry_run:
+            return False
         try:
             await self._target.mkdir(path, mode & 0o777 | 0o700)
         except FileExistsError:
             there = Item("", await self._target.stat(path, follow=True))
             if not there.is_directory:
                 raise NotADirectoryError(20, os.strerror(20), path) from None
+            if self._manner.resume and there.stat.st_mode & 0o700 != 0o700:
+                await self._target.chmod(path, mode & 0o777 | 0o700)
             return False
         return True
 
     async def _finish_directory(self, item: Item) -> None:
+        if self._manner.dry_run:
+            return
         target = below(self._roots[1], item.path)
-        if self._preserve:
-            await self._target.chmod(target, item.stat.st_mode & 0o7777)
-            await self._target.set_times(target, item.stat)
+        if self._manner.preserve:
+            await self._attributes(item, target)
         elif item.stat.st_mode & 0o700 != 0o700:
             await self._target.chmod(target, item.stat.st_mode & 0o777 & ~self._umask)
 
-    async def _link(self, source: str, target: str) -> None:
+    async def _link(self, item: Item, source: str, target: str) -> None:
+        if self._manner.dry_run:
+            return
         text = await self._source.readlink(source)
         try:
             await self._target.symlink(text, target)
@@ -206,59 +305,109 @@ class Transfer:
                 raise IsADirectoryError(21, os.strerror(21), target) from None
             await self._target.unlink(target)
             await self._target.symlink(text, target)
+        await self._attributes(item, target)
 
-    async def _file(self, item: Item, source: str, target: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    # -- files ------------------------------------------------------------------------------------
+
+    async def _file(self, item: Item, source: str, target: str) -> bool:
+        """Copy a file, and tell whether there was anything to do."""
+        manner = self._manner
+        there = None
+        if manner.resume or manner.update or manner.checksum:
+            there = _regular(await self._there(target))
+        if there is not None and await self._is_done(item, source, target, there):
+            self._progress.advance(item.stat.st_size)
+            self._progress.finished(item.path)
+            return False
+        if manner.dry_run:
+            return True
+        if not manner.resume:
+            await self._write(item, source, target, 0, hashlib.sha256())
+            await self._attributes(item, target)
+            return True
+        part = part_of(target)
+        start, digest = await self._begun(item, source, target, there)
+        await self._write(item, source, part, start, digest)
+        await self._attributes(item, part)
+        await self._target.rename(part, target)
+        self.tally.resumed += start > 0
+        return True
+
+    async def _is_done(self, item: Item, source: str, target: str, there: os.stat_result) -> bool:
+        manner = self._manner
+        if manner.update and there.st_mtime_ns >= item.stat.st_mtime_ns:
+            return True
+        if not (manner.resume or manner.checksum) or there.st_size != item.stat.st_size:
+            return False
+        if not manner.checksum and there.st_mtime_ns == item.stat.st_mtime_ns:
+            return True
+        agreed, _ = await self._agreement(item, source, target)
+        if agreed != item.stat.st_size:
+            return False
+        if not manner.dry_run:
+            await self._attributes(item, target)
+        return True
+
+    async def _begun(
+        self, item: Item, source: str, target: str, there: os.stat_result | None
+    ) -> tuple[int, hashlib._Hash]:
+        """Return where to go on with a part, and the digest of what is before; the part may be made."""
+        part = part_of(target)
+        if _regular(await self._there(part)) is not None:
+            return await self._agreement(item, source, part)
+        if there is not None and there.st_nlink == 1 and 0 < there.st_size < item.stat.st_size:
+            agreed, digest = await self._agreement(item, source, target)
+            if agreed == there.st_size:
+                await self._target.rename(target, part)
+                return agreed, digest
+        return 0, hashlib.sha256()
+
+    async def _agreement(self, item: Item, source: str, target: str) -> tuple[int, hashlib._Hash]:
+        async with (
+            self._source.open(source, os.O_RDONLY) as reader,
+            self._target.open(target, os.O_RDONLY) as there,
+        ):
+            return await agreement(reader, there, at_once(item.stat))
+
+    async def _write(
+        self, item: Item, source: str, target: str, start: int, digest: hashlib._Hash
+    ) -> None:
+        """Write a file from ``start`` on; ``digest`` is that of what is before."""
+        flags = os.O_WRONLY | os.O_CREAT | (0 if start else os.O_TRUNC)
         async with (
             self._source.open(source, os.O_RDONLY) as reader,
             self._target.open(target, flags, item.stat.st_mode & 0o777) as writer,
         ):
-            written = await self._bytes(item, reader, writer)
+            if start:
+                await writer.truncate(start)
+                self._progress.advance(start)
+            written = await self._bytes(item, reader, writer, start, digest)
             size = (await writer.stat()).st_size
         if size != written:
             raise SizeError(f"{written} bytes were written, but the copy has {size}")
-        self.tally.size += written
+        if self._with_digests:
+            self.tally.digests[item.path] = digest.digest()
+        if self._manner.verify:
+            copy = Item("", item.stat)
+            if await digest_of(self._target, copy, target, NoProgress()) != digest.digest():
+                raise VerificationError("what was read back is not what was written")
+            self.tally.verified += 1
+        self.tally.size += written - start
         self._progress.finished(item.path)
 
-    async def _bytes(self, item: Item, reader: OpenFile, writer: OpenFile) -> int:
-        at_once = SMALL if item.stat.st_size < SMALL else CHUNK
-        digest = hashlib.sha256() if self._with_digests else None
-        offset = 0
+    async def _bytes(
+        self, item: Item, reader: OpenFile, writer: OpenFile, offset: int, digest: hashlib._Hash
+    ) -> int:
+        size = at_once(item.stat)
+        with_digest = self._with_digests or self._manner.verify
         while True:
-            data = await reader.read(at_once, offset)
+            data = await reader.read(size, offset)
             if data:
                 await writer.write(data, offset)
-                await _update(digest, data)
+                if with_digest:
+                    await update(digest, data)
                 offset += len(data)
                 self._progress.advance(len(data))
-            if len(data) < at_once:
+            if len(data) < size:
                 break
-        if digest is not None:
-            self.tally.digests[item.path] = digest.digest()
         return offset
-
-
-async def digest_of(side: Side, item: Item, root: str, progress: Progress) -> bytes:
-    """Read a file and return its SHA-256."""
-    at_once = SMALL if item.stat.st_size < SMALL else CHUNK
-    digest = hashlib.sha256()
-    offset = 0
-    async with side.open(below(root, item.path), os.O_RDONLY) as reader:
-        while True:
-            data = await reader.read(at_once, offset)
-            await _update(digest, data)
-            offset += len(data)
-            progress.advance(len(data))
-            if len(data) < at_once:
-                break
-    progress.finished(item.path)
-    return digest.digest()
-
-
-async def _update(digest: hashlib._Hash | None, data: bytes) -> None:
-    if digest is None:
-        return
-    if len(data) > SMALL:
-        await in_thread(digest.update, data)
-    else:
-        digest.update(data)

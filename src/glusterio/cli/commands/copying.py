@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glusterio.cli.commands.places import Recursive
 from glusterio.cli.interrupts import run
 from glusterio.cli.root import command
+
+if TYPE_CHECKING:
+    from glusterio.cli.placement import Placement
 
 SourcesAndTarget = Annotated[
     list[str],
@@ -18,20 +21,71 @@ SourcesAndTarget = Annotated[
 ]
 
 
-@command()
+Jobs = Annotated[
+    int, typer.Option("-j", "--jobs", min=1, max=256, help="How many files at the same time.")
+]
+UnderNewName = Annotated[
+    bool,
+    typer.Option(
+        "-T", "--no-target-directory", help="DST is the new name, even if it is a directory."
+    ),
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell of each file.")]
+
+
+@command(
+    examples=[
+        "glusterio cp -rp photos gluster://server1/gv0/backup",
+        "glusterio cp -r --resume --verify gluster://server1/gv0/images .",
+    ]
+)
 def cp(
     places: SourcesAndTarget,
     recursive: Recursive = False,
     preserve: Annotated[
         bool, typer.Option("-p", "--preserve", help="Keep permission bits and times exactly.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on where a copy was cut; skip files of the same size and time."
+        ),
+    ] = False,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Skip files of the same content instead.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read back what was written; compare its SHA-256.")
+    ] = False,
+    update: Annotated[
+        bool, typer.Option("-u", "--update", help="Skip files that are there and not older.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="Tell what would be copied, and change nothing.")
+    ] = False,
+    under_new_name: UnderNewName = False,
+    jobs: Jobs = 16,
+    verbose: Verbose = False,
 ) -> None:
     """Copy files and trees to, from and between volumes.
 
     If DST is a directory they go into it. With -r symbolic links stay links.
+
+    With --resume a copy that was cut, by whatever, goes on where it was when the same is said again.
+    A file, or a new directory, is .NAME.glusterio-part beside its place until it is complete, and has
+    the original's modification time then. Without, files are written in place; to go on with a tree
+    that was copied so, say -T, too.
     """
     from glusterio.cli.copy import Options, copy
+    from glusterio.cli.transfer import Manner
+
+    manner = Manner(preserve, resume, checksum, verify, update, dry_run, jobs)
+    run(copy(_placement(places, under_new_name), Options(recursive, verbose, manner)))
+
+
+def _placement(places: list[str], under_new_name: bool) -> Placement:
+    from glusterio.cli.placement import Placement
 
     if len(places) < 2:
-        raise typer.BadParameter("cp needs a source and a destination: SRC... DST")
-    run(copy(places[:-1], places[-1], Options(recursive, preserve)))
+        raise typer.BadParameter("a source and a destination are needed: SRC... DST")
+    return Placement(places[:-1], places[-1], under_new_name)
