@@ -36,6 +36,7 @@ from glusterio.wire.programs import (
     HandshakeProc,
     PortmapProc,
 )
+from tests.embedded import BrickProcess
 
 ROOT = credentials.Credentials(os.getpid(), 0, 0, (), b"owner000")
 
@@ -84,9 +85,12 @@ class RawClient:
         self.sock.sendall(head + body)
         return xid
 
-    def receive(self) -> tuple[records.ReplyHeader, bytes]:
+    def record(self) -> bytes:
         (mark,) = struct.unpack(">I", self._exactly(4))
-        record = self._exactly(records.record_length(mark))
+        return self._exactly(records.record_length(mark))
+
+    def receive(self) -> tuple[records.ReplyHeader, bytes]:
+        record = self.record()
         header = records.parse_message(record)
         assert isinstance(header, records.ReplyHeader)
         return header, record
@@ -242,3 +246,15 @@ class RawClient:
 def new_gfid() -> Dict:
     """An ``xdata`` with a fresh gfid for what is to be made."""
     return {"gfid-req": uuid.uuid4()}
+
+
+def accepted(brick: BrickProcess, uid: str | None = None) -> RawClient:
+    """Connect to a brick and introduce ourselves."""
+    client = RawClient(brick.brick_port)
+    try:
+        reply = client.setvolume(str(brick.directory), process_uuid=uid or str(uuid.uuid4()))
+        assert reply.op_ret == 0
+    except BaseException:
+        client.close()
+        raise
+    return client

@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import struct
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,20 +29,13 @@ from glusterio.wire.programs import (
     Fop,
     ReplyStat,
 )
-from tests.brick.raw import RawClient, new_gfid
+from tests.brick.raw import RawClient, accepted, new_gfid
 from tests.embedded import BrickProcess, start_brick
-
-
-def connect(brick: BrickProcess, uid: str | None = None) -> RawClient:
-    client = RawClient(brick.brick_port)
-    reply = client.setvolume(str(brick.directory), process_uuid=uid or str(uuid.uuid4()))
-    assert reply.op_ret == 0
-    return client
 
 
 @pytest.fixture
 def client(brick: BrickProcess) -> Iterator[RawClient]:
-    with connect(brick) as connected:
+    with accepted(brick) as connected:
         yield connected
 
 
@@ -137,7 +129,7 @@ def test_release_of_what_is_not_open_works(client: RawClient) -> None:
 
 
 def test_clients_cannot_use_each_others_descriptors(brick: BrickProcess) -> None:
-    with connect(brick) as one, connect(brick) as other:
+    with accepted(brick) as one, accepted(brick) as other:
         made = one.create("f")
         one.write(made.stat.gfid, made.fd, b"secret")
         with pytest.raises(OSError, match="Bad file descriptor"):
@@ -151,7 +143,7 @@ def test_clients_cannot_use_each_others_descriptors(brick: BrickProcess) -> None
 
 
 def test_same_identity_twice_shares_nothing(brick: BrickProcess) -> None:
-    with connect(brick, "same") as one, connect(brick, "same") as other:
+    with accepted(brick, "same") as one, accepted(brick, "same") as other:
         made = one.create("f")
         with pytest.raises(OSError, match="Bad file descriptor"):
             other.read(made.stat.gfid, made.fd)
@@ -161,7 +153,7 @@ def test_same_identity_twice_shares_nothing(brick: BrickProcess) -> None:
 
 
 def test_disconnect_closes_everything(brick: BrickProcess) -> None:
-    with connect(brick) as client, connect(brick) as bystander:
+    with accepted(brick) as client, accepted(brick) as bystander:
         kept = bystander.create("kept")
         made = [client.create(f"f{number}") for number in range(1000)]
         for _ in range(20):
@@ -180,7 +172,7 @@ def test_disconnect_closes_everything(brick: BrickProcess) -> None:
 @pytest.mark.parametrize("abruptly", [False, True])
 def test_disconnect_while_operations_run(brick: BrickProcess, abruptly: bool) -> None:
     for _ in range(5):
-        client = connect(brick)
+        client = accepted(brick)
         made = [client.create(f"f{number}") for number in range(20)]
         for each in made:
             client.post(Fop.WRITE, WriteRequest(each.stat.gfid, each.fd, 0, 4096), bytes(4096))
@@ -193,7 +185,7 @@ def test_disconnect_while_operations_run(brick: BrickProcess, abruptly: bool) ->
         found = brick.wait_for(fds=0, open_files=0, pending=0)
         assert found["clients"] == []
     assert brick.open_files() == 0
-    with connect(brick) as client:
+    with accepted(brick) as client:
         client.create("g")
 
 
@@ -213,7 +205,7 @@ def test_release_overtakes_a_running_operation(brick: BrickProcess, client: RawC
 
 def test_half_a_request_and_gone(brick: BrickProcess) -> None:
     for cut in (1, 3, 4, 30, 60, 5000):
-        client = connect(brick)
+        client = accepted(brick)
         body = encode(WriteRequest(ROOT_GFID, 0, 0, 200_000)) + bytes(200_000)
         client.create(f"f{cut}")
         whole = len(body) + 500
@@ -235,7 +227,7 @@ def test_operation_before_the_handshake(brick: BrickProcess) -> None:
 
 @pytest.mark.parametrize("procedure", [49, 53, 54, 55, 57, 1000, 0xFFFFFFFF])
 def test_procedures_that_are_not_offered(shared_brick: BrickProcess, procedure: int) -> None:
-    with connect(shared_brick) as client:
+    with accepted(shared_brick) as client:
         client.send(*FOPS, procedure, bytes(100))
         assert client.receive()[0].accept_stat == AcceptStat.PROC_UNAVAIL
         client.do(Fop.STAT, attributes.StatRequest(ROOT_GFID))
@@ -254,7 +246,7 @@ def test_programs_and_versions_that_are_not_offered(client: RawClient) -> None:
 
 @pytest.mark.parametrize("fop", sorted(SPECS.keys() - {49, 53, 54, 55} - {Fop.NULL}))
 def test_arguments_that_do_not_decode(shared_brick: BrickProcess, fop: Fop) -> None:
-    with connect(shared_brick) as client:
+    with accepted(shared_brick) as client:
         for body in (b"", b"x", b"\xff" * 50, b"\xff" * 500):
             client.send(*FOPS, fop, body)
             assert client.receive()[0].accept_stat == AcceptStat.GARBAGE_ARGS
@@ -350,7 +342,7 @@ def test_client_that_does_not_read_is_not_read_from(brick: BrickProcess, client:
     body = encode(ReadRequest(made.stat.gfid, made.fd, 0, size))
     for _ in range(count):
         client.send(*FOPS, Fop.READ, body)
-    with connect(brick) as other:  # others are served meanwhile
+    with accepted(brick) as other:  # others are served meanwhile
         other.create("g")
     queued = brick.dump()["clients"][0]["queued_bytes"]
     assert queued < 20 * 1024 * 1024
@@ -376,7 +368,7 @@ def test_many_requests_at_once(client: RawClient) -> None:
 
 
 def test_many_clients(brick: BrickProcess) -> None:
-    clients = [connect(brick) for _ in range(100)]
+    clients = [accepted(brick) for _ in range(100)]
     try:
         for number, client in enumerate(clients):
             assert client.create(f"f{number}").fd == 0
@@ -392,7 +384,7 @@ def test_many_clients(brick: BrickProcess) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_while_clients_work(tmp_path: Path, number: signal.Signals) -> None:
-    with start_brick(tmp_path) as brick, connect(brick) as client:
+    with start_brick(tmp_path) as brick, accepted(brick) as client:
         made = client.create("f")
         client.write(made.stat.gfid, made.fd, b"data")
         for _ in range(50):
@@ -405,22 +397,22 @@ def test_told_to_stop_while_clients_work(tmp_path: Path, number: signal.Signals)
 
 
 def test_what_was_made_is_there_after_a_kill(tmp_path: Path) -> None:
-    with start_brick(tmp_path) as brick, connect(brick) as client:
+    with start_brick(tmp_path) as brick, accepted(brick) as client:
         directory = client.mkdir("d")
         made = client.create("f", directory)
         client.write(made.stat.gfid, made.fd, b"data")
         brick.kill()
         assert client.is_closed()
-    with start_brick(tmp_path) as brick, connect(brick) as client:
+    with start_brick(tmp_path) as brick, accepted(brick) as client:
         assert client.read(made.stat.gfid, ANONYMOUS_FD) == b"data"
         assert client.lookup("f", directory).stat.gfid == made.stat.gfid
 
 
 def test_port_can_be_used_again_at_once(tmp_path: Path) -> None:
-    with start_brick(tmp_path) as brick, connect(brick):
+    with start_brick(tmp_path) as brick, accepted(brick):
         port, brick_port = brick.port, brick.brick_port
         brick.stop()
     options = ("--port", str(port), "--brick-port", str(brick_port))
     with start_brick(tmp_path, "vol", *options) as brick:
         assert (brick.port, brick.brick_port) == (port, brick_port)
-        connect(brick).close()
+        accepted(brick).close()

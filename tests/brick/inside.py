@@ -1,0 +1,123 @@
+"""A brick in this process, on a thread of its own, so that a test can set its limits and hold it up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from glusterio.brick.limits import Limits
+from glusterio.brick.main import Brick
+from tests.brick.raw import RawClient
+
+T = TypeVar("T")
+
+#: How long anything may take before the brick counts as stuck, in seconds.
+PATIENCE = 20.0
+
+#: What asyncio gives its pool by default.
+POOL = min(32, (os.cpu_count() or 1) + 4)
+
+
+class InsideBrick:
+    """A running brick.
+
+    Args:
+        directory: what it serves.
+        limits: what its clients may ask for.
+        options: further arguments of :class:`~glusterio.brick.main.Brick`.
+    """
+
+    def __init__(self, directory: Path, limits: Limits | None = None, **options: Any) -> None:
+        self.directory = directory
+        self._make = lambda: Brick(directory, "vol", port=0, limits=limits, **options)
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._held: threading.Event | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> InsideBrick:
+        self._thread.start()
+        assert self._ready.wait(PATIENCE)
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
+        self.loop.call_soon_threadsafe(self._told.set)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self.loop = asyncio.get_running_loop()
+            self._told = asyncio.Event()
+            async with self._make() as self.brick:
+                self._ready.set()
+                await self._told.wait()
+
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            self._failure = error
+            self._ready.set()
+
+    # -- from the test's thread -------------------------------------------------------------------
+
+    def ask(self, function: Callable[[], T]) -> T:
+        """Call a function on the brick's own thread."""
+
+        async def asking() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(asking(), self.loop).result(PATIENCE)
+
+    def dump(self) -> dict[str, Any]:
+        return self.ask(lambda: self.brick.dump())
+
+    def wait_for(self, **counts: int) -> dict[str, Any]:
+        """Ask for the counts until they are these, and return them."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            found = self.dump()
+            if all(found[name] == count for name, count in counts.items()):
+                return found
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{counts} never came; in the end it was {found}")
+
+    def hold_up(self) -> None:
+        """Let no system call that is done aside, such as fsync, begin: as on a disk that is stuck."""
+        held = self._held = threading.Event()
+        begun = threading.Barrier(POOL + 1)
+
+        def stuck() -> None:
+            begun.wait(PATIENCE)
+            held.wait(PATIENCE)
+
+        for _ in range(POOL):
+            self.ask(lambda: self.loop.run_in_executor(None, stuck))
+        begun.wait(PATIENCE)
+
+    def let_go(self) -> None:
+        """End what :meth:`hold_up` began."""
+        if self._held is not None:
+            self._held.set()
+            self._held = None
+
+    def connect(self, **options: str | None) -> RawClient:
+        """Return an accepted client."""
+        client = RawClient(self.brick.brick_port)
+        try:
+            options.setdefault("process_uuid", str(uuid.uuid4()))
+            assert client.setvolume(str(self.directory), **options).op_ret == 0
+        except BaseException:
+            client.close()
+            raise
+        return client
