@@ -93,11 +93,16 @@ def test_a_brick_that_is_not_running(face: str, brick: BrickProcess, tmp_path: P
     assert caught.value.errno == errno.ENOTCONN
 
 
-def test_a_server_that_is_no_brick(face: str, brick: BrickProcess, tmp_path: Path) -> None:
-    """The management daemon offers other procedures."""
-    volfile = tmp_path / "wrong.vol"
+def test_a_volfile_that_leads_to_the_management_daemon(
+    face: str, brick: BrickProcess, tmp_path: Path
+) -> None:
+    """It is asked where the brick is, as GlusterFS's clients do it."""
+    volfile = tmp_path / "through.vol"
+    volfile.write_text(client_volfile("vol", "127.0.0.1", str(brick.directory), port=brick.port))
+    with connect_face(face, f"volfile://{volfile}") as volume:
+        assert volume.listdir("/") is not None
     volfile.write_text(client_volfile("vol", "127.0.0.1", "/", port=brick.port))
-    with pytest.raises(VersionMismatchError):
+    with pytest.raises(HandshakeError, match="not running"):
         connect_face(face, f"volfile://{volfile}")
 
 

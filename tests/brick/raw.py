@@ -12,6 +12,7 @@ import struct
 import uuid
 from typing import Any
 
+from glusterio.graph.volfile import parse
 from glusterio.wire import credentials, records
 from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops import FOPS as SPECS
@@ -95,6 +96,13 @@ class RawClient:
         assert isinstance(header, records.ReplyHeader)
         return header, record
 
+    def receive_call(self) -> records.CallHeader:
+        """Receive what the server says unasked."""
+        (mark,) = struct.unpack(">I", self._exactly(4))
+        header = records.parse_message(self._exactly(records.record_length(mark)))
+        assert isinstance(header, records.CallHeader)
+        return header
+
     def _exactly(self, size: int) -> bytes:
         received = bytearray()
         while len(received) < size:
@@ -135,8 +143,13 @@ class RawClient:
         reply = self.call(HANDSHAKE.number, HANDSHAKE.version, HandshakeProc.SETVOLUME, body)
         return decode(spec.reply_class, reply)
 
-    def getspec(self, key: str) -> GetspecReply:
-        body = encode(GetspecRequest(0, key))
+    def getspec(
+        self, key: str, flags: int = 0, options: dict[str, str] | None = None
+    ) -> GetspecReply:
+        """Ask for a volfile, as a client of any version unless told otherwise."""
+        if options is None:
+            options = {"min-op-version": "1", "max-op-version": "100000"}
+        body = encode(GetspecRequest(flags, key, options))
         reply = self.call(HANDSHAKE.number, HANDSHAKE.version, HandshakeProc.GETSPEC, body)
         return decode(GetspecReply, reply)
 
@@ -241,6 +254,12 @@ class RawClient:
                 offset = reply.entries[-1].d_off
         self.do(Fop.RELEASEDIR, directories.ReleasedirRequest(gfid, fd))
         return sorted(found)
+
+
+def to_the_brick(spec: str) -> dict[str, str]:
+    """What a client's volfile says about the brick."""
+    (client,) = [each for each in parse(spec).volumes if each.type == "protocol/client"]
+    return dict(client.options)
 
 
 def new_gfid() -> Dict:

@@ -10,8 +10,7 @@ import pytest
 
 from glusterio.brick.handshake import Access
 from glusterio.brick.main import Brick
-from glusterio.graph import volfile
-from tests.brick.raw import RawClient
+from tests.brick.raw import RawClient, to_the_brick
 
 
 def descriptors() -> int:
@@ -44,7 +43,7 @@ def test_served_and_ended(tmp_path: Path) -> None:
 def test_login_is_in_the_volfile_and_is_asked_for(tmp_path: Path) -> None:
     def check(port: int, brick_port: int) -> None:
         with RawClient(port) as client:
-            options = volfile.parse(client.getspec("vol").spec).top.options
+            options = to_the_brick(client.getspec("vol").spec)
         assert (options["username"], options["password"]) == ("user", "pass word")
         for given, errno in (
             ({}, 13),

@@ -123,7 +123,7 @@ def test_what_a_connection_is_told_about_silence(tmp_path: Path) -> None:
     with InsideBrick(tmp_path, limits) as inside, inside.connect():
 
         def options() -> list[int]:
-            (served,) = inside.brick._servers[0].clients
+            (served,) = inside.brick.server.clients
             return [
                 served.sock.getsockopt(socket.IPPROTO_TCP, option)
                 for option in (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPCNT)

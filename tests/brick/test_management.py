@@ -7,21 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from glusterio.graph import volfile
+from glusterio.graph.volfile import parse
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.handshake import (
     DUMP_CALLS,
     HANDSHAKE_CALLS,
+    BrickByPortReply,
+    BrickByPortRequest,
     DumpReply,
     DumpRequest,
-    GetVolumeInfoRequest,
     PingReply,
     SetLkVerRequest,
     SetvolumeReply,
+    SigninReply,
+    SigninRequest,
 )
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import DUMP, HANDSHAKE, DumpProc, HandshakeProc
-from tests.brick.raw import RawClient
+from glusterio.wire.programs import DUMP, HANDSHAKE, PORTMAP, DumpProc, HandshakeProc, PortmapProc
+from tests.brick.questions import QUESTIONS, check
+from tests.brick.raw import RawClient, to_the_brick
 from tests.embedded import BrickProcess, start_brick
 
 
@@ -40,36 +44,63 @@ def test_getspec(brick: BrickProcess, key: str) -> None:
         reply = client.getspec(key)
         port = client.port_by_brick(str(brick.directory))
     assert reply.op_ret == len(reply.spec.encode())
-    top = volfile.parse(reply.spec).top
-    assert top.type == "protocol/client"
-    assert top.options["remote-host"] == "127.0.0.1"
-    assert top.options["remote-subvolume"] == str(brick.directory)
-    assert top.options["remote-port"] == str(brick.brick_port)
+    options = to_the_brick(reply.spec)
+    assert options["remote-host"] == "127.0.0.1"
+    assert options["remote-subvolume"] == str(brick.directory)
+    assert options["remote-port"] == str(brick.port)  # where there is a portmapper to be asked
     assert (port.op_ret, port.port) == (0, brick.brick_port)
 
 
-def test_unknown_volume_and_brick(brick: BrickProcess) -> None:
-    with RawClient(brick.port) as client:
-        for key in ("other", "", "vol/../vol", "vol2"):
-            reply = client.getspec(key)
-            assert (reply.op_ret, reply.op_errno, reply.spec) == (-1, 2, "")
-        assert client.port_by_brick("/other").op_ret == -1
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_it_answers_as_glusterd_does(shared_brick: BrickProcess, name: str) -> None:
+    with RawClient(shared_brick.port) as client:
+        reply = QUESTIONS[name].ask(client, "vol", str(shared_brick.directory))
+    check(QUESTIONS[name], reply)
 
 
-def test_volume_info(brick: BrickProcess) -> None:
-    spec = HANDSHAKE_CALLS[HandshakeProc.GET_VOLUME_INFO]
+def test_where_glusterd_slips(shared_brick: BrickProcess) -> None:
+    """It answers a name that is too long with a positive number, and BRICKBYPORT never."""
+    with RawClient(shared_brick.port) as client:
+        reply = client.getspec("x" * 255)
+        assert (reply.op_ret, reply.op_errno) == (-1, 22)
+        for port, brick in ((shared_brick.brick_port, str(shared_brick.directory)), (1, "")):
+            body = encode(BrickByPortRequest(port))
+            found = client.call(*PORTMAP, PortmapProc.BRICKBYPORT, body)
+            answer = decode(BrickByPortReply, found)
+            assert (answer.op_ret < 0, answer.brick) == (not brick, brick)
 
-    def ask(name: str) -> tuple[int, dict[str, bytes]]:
-        body = encode(GetVolumeInfoRequest({"volname": name}))
-        with RawClient(brick.port) as client:
-            found = client.call(*HANDSHAKE, HandshakeProc.GET_VOLUME_INFO, body)
-        reply = decode(spec.reply_class, found)
-        return reply.op_ret, reply.options
 
-    result, options = ask("vol")
-    assert result == 0
-    uuid.UUID(old_text(options["volume_id"]))
-    assert ask("other")[0] == -1
+def test_volume_info(shared_brick: BrickProcess) -> None:
+    with RawClient(shared_brick.port) as client:
+        reply = QUESTIONS["info"].ask(client, "vol", "")
+    uuid.UUID(old_text(reply.options["volume_id"]))
+
+
+def test_server_list(shared_brick: BrickProcess) -> None:
+    with RawClient(shared_brick.port) as client:
+        assert "servers-list" not in client.getspec("vol").options
+        told = client.getspec("vol", flags=1).options["servers-list"]
+    assert isinstance(told, bytes)
+    assert old_text(told) == f"127.0.0.1:{shared_brick.port}"
+
+
+def test_volfile_of_the_brick(shared_brick: BrickProcess) -> None:
+    path = str(shared_brick.directory)
+    with RawClient(shared_brick.port) as client:
+        spec = client.getspec(f"vol.some-host.{path.strip('/').replace('/', '-')}").spec
+    (posix,) = [each for each in parse(spec).volumes if each.type == "storage/posix"]
+    assert posix.options["directory"] == path
+
+
+def test_bricks_of_others_do_not_sign_in(shared_brick: BrickProcess) -> None:
+    """Whoever could enter a brick's port could have its clients come to him."""
+    path = str(shared_brick.directory)
+    with RawClient(shared_brick.port) as client:
+        for port, result in ((shared_brick.brick_port, 0), (1, -1)):
+            body = encode(SigninRequest(path, port, 1))
+            reply = decode(SigninReply, client.call(*PORTMAP, PortmapProc.SIGNIN, body))
+            assert reply.op_ret == result
+        assert client.port_by_brick(path).port == shared_brick.brick_port
 
 
 def test_management_on_a_unix_socket(tmp_path: Path) -> None:
@@ -87,7 +118,7 @@ def test_directories_with_unusual_names(tmp_path: Path, path: str) -> None:
     served.mkdir()
     with start_brick(served) as brick:
         with RawClient(brick.port) as client:
-            options = volfile.parse(client.getspec("vol").spec).top.options
+            options = to_the_brick(client.getspec("vol").spec)
         assert options["remote-subvolume"] == str(served)
         with RawClient(brick.brick_port) as client:
             assert client.setvolume(options["remote-subvolume"]).op_ret == 0

@@ -109,7 +109,7 @@ def called(client: RawClient) -> tuple[CallHeader, bytes]:
 
 
 def the_client(inside: InsideBrick) -> Client:
-    (served,) = inside.brick._servers[0].clients
+    (served,) = inside.brick.server.clients
     client = served.session.client  # type: ignore[attr-defined]
     assert isinstance(client, Client)
     return client

@@ -45,13 +45,17 @@ class Access:
     reject: Sequence[str] = ()
     login: tuple[str, str] | None = field(default=None, repr=False)
 
-    def permits(self, peer: str, username: str, password: str) -> bool:
-        """Tell whether a client may."""
+    def permits_address(self, peer: str) -> bool:
+        """Tell whether clients from an address may."""
 
         def matches(patterns: Sequence[str]) -> bool:
             return any(fnmatch.fnmatchcase(peer, pattern) for pattern in patterns)
 
-        if matches(self.reject) or not matches(self.allow):
+        return matches(self.allow) and not matches(self.reject)
+
+    def permits(self, peer: str, username: str, password: str) -> bool:
+        """Tell whether a client may."""
+        if not self.permits_address(peer):
             return False
         if self.login is None:
             return True

@@ -1,6 +1,9 @@
 """The volfiles: of clients, which learn from it where the brick is, and of the brick itself.
 
-The grammar is GlusterFS's (libglusterfs/src/graph.y).
+The grammar is GlusterFS's (libglusterfs/src/graph.y). A client's volfile is what glusterd writes for a
+volume of one brick (xlators/mgmt/glusterd/src/glusterd-volgen.c, ``client_graph_builder``), but for
+cluster/distribute and features/utime: the first has nothing to distribute, and the brick keeps no times
+of its own beside the file system's.
 """
 
 from __future__ import annotations
@@ -8,6 +11,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+
+from glusterio.brick.options import VolumeOptions
 
 #: A word that may stand without quotes: no keyword of the grammar itself is.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
@@ -49,6 +54,7 @@ def client_volfile(
     port: int = 0,
     ping_timeout: int = 42,
     login: tuple[str, str] | None = None,
+    options: VolumeOptions | None = None,
 ) -> str:
     """Write a client's volfile for a volume of one brick.
 
@@ -56,24 +62,38 @@ def client_volfile(
         volume: the volume's name.
         host: where the client finds the brick.
         path: the brick's name, which is the path of its directory.
-        port: the brick's port, for clients that shall not ask for it; GlusterFS's own ask on port
-            24007 only.
-        ping_timeout: seconds of silence after which the brick counts as dead.
+        port: where the client finds the brick, or the management daemon that tells it: a client that
+            meets a portmapper asks it, and connects anew. 0 for a daemon on port 24007.
+        ping_timeout: seconds of silence after which the brick counts as dead, unless the options say.
         login: user name and password for SETVOLUME.
+        options: the volume's options. With them come the performance translators that they ask for,
+            and debug/io-stats at the top; without them, it is protocol/client alone.
     """
-    options = {
+    client = {
         "ping-timeout": str(ping_timeout),
         "remote-host": host,
         "remote-subvolume": path,
-        "transport-type": "socket",
+        "transport-type": "tcp",
         "transport.address-family": "inet6" if ":" in host else "inet",
         "send-gids": "true",
     }
     if port:
-        options["remote-port"] = str(port)
+        client["remote-port"] = str(port)
     if login is not None:
-        options["username"], options["password"] = login
-    return section(f"{volume}-client-0", "protocol/client", options)
+        client["username"], client["password"] = login
+    if options is None:
+        return section(f"{volume}-client-0", "protocol/client", client)
+
+    client |= options.for_xlator("protocol/client")
+    top = f"{volume}-client-0"
+    sections = [section(top, "protocol/client", client)]
+    for xlator in options.layers():
+        name = f"{volume}-{xlator.rpartition('/')[2]}"
+        sections.append(section(name, xlator, options.for_xlator(xlator), (top,)))
+        top = name
+    # The top bears the volume's name, as in every volfile that glusterd writes.
+    sections.append(section(volume, "debug/io-stats", {}, (top,)))
+    return "\n".join(sections)
 
 
 def brick_volfile(volume: str, path: str, volume_id: uuid.UUID | None = None) -> str:

@@ -16,6 +16,7 @@ from glusterio.errors import (
     ConnectionLostError,
     HandshakeError,
     RemoteProtocolError,
+    VersionMismatchError,
     VolumeNotFoundError,
 )
 from glusterio.rpc.connection import Connection
@@ -67,7 +68,7 @@ async def ask(
 
 
 async def find_brick(options: Mapping[str, str]) -> Address:
-    """Return where a brick listens: what the volfile says, or else what its glusterd says.
+    """Return where to look for a brick: where the volfile says, or else where its glusterd says.
 
     Raises:
         HandshakeError: the brick is not running.
@@ -80,10 +81,21 @@ async def find_brick(options: Mapping[str, str]) -> Address:
     port = options.get("remote-port")
     if port:
         return host, int(port)
+    return await _ask_portmap(host, int(options.get("glusterd-port", GLUSTERD_PORT)), options)
+
+
+async def _ask_portmap(host: str, port: int, options: Mapping[str, str]) -> Address:
+    """Return where a brick listens, as a portmapper says.
+
+    Raises:
+        HandshakeError: the brick is not running.
+        VersionMismatchError: there is no portmapper.
+        OSError: nobody there.
+    """
     brick = options.get("remote-subvolume", "")
-    connection = Connection(f"glusterd {host}:{GLUSTERD_PORT}")
+    connection = Connection(f"glusterd {host}:{port}")
     try:
-        await Connect((host, int(options.get("glusterd-port", GLUSTERD_PORT))), connection)
+        await Connect((host, port), connection)
         reply = await ask(
             connection,
             PORTMAP,
@@ -109,6 +121,9 @@ async def connect_to_brick(
     The ordinary source port is tried first. A brick that takes only privileged ones
     (``server.allow-insecure off``) denies the call; then, as root, such a port is tried.
 
+    Whoever listens on the volfile's ``remote-port`` may be a management daemon as well: it offers no
+    SETVOLUME, but a portmapper that tells where the brick is (as in client_dump_version_cbk).
+
     Args:
         name: the client translator's name.
         options: its options.
@@ -120,6 +135,26 @@ async def connect_to_brick(
         OSError: nobody there.
     """
     address = await find_brick(options)
+    try:
+        return await _accepted_at(address, name, options, services, on_lost)
+    except VersionMismatchError as mismatch:
+        if isinstance(address, str) or "remote-port" not in options:
+            raise
+        try:
+            address = await _ask_portmap(*address, options)
+        except VersionMismatchError:
+            raise mismatch from None
+    return await _accepted_at(address, name, options, services, on_lost)
+
+
+async def _accepted_at(
+    address: Address,
+    name: str,
+    options: Mapping[str, str],
+    services: Services,
+    on_lost: Callable[[Exception], None],
+) -> Connection:
+    """Connect to an address and be accepted there, from an ordinary port or from a privileged one."""
     try:
         return await _attempt(address, name, options, services, on_lost, privileged=False)
     except AuthRejectedError as refusal:

@@ -166,10 +166,15 @@ class PosixCore(Xlator):
         given = self.options.get("volume-id")
         wanted = uuid.UUID(given).bytes if given else uuid.uuid4().bytes
         self.handles = Handles(self.directory, wanted)
-        if given and self.handles.volume_id != wanted:
+        marked = self.handles.volume_id
+        if given and marked != wanted:
             self.handles.close()
             del self.handles
-            raise fs_error(errno.EINVAL, self.directory)
+            raise OSError(
+                errno.EINVAL,
+                f"the directory belongs to another volume, {uuid.UUID(bytes=marked)}",
+                self.directory,
+            )
 
     async def fini(self) -> None:
         for opened in list(self._opened):

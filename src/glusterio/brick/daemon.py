@@ -1,0 +1,177 @@
+"""One management daemon and the volumes that it serves, from the start to the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from glusterio.brick.connection import Connection
+from glusterio.brick.limits import Limits
+from glusterio.brick.management import MANAGEMENT_PORT, Management
+from glusterio.brick.volume import Volume, reachable
+from glusterio.runtime.serve import Server
+from glusterio.wire.programs import CALLBACK, CallbackProc
+
+log = logging.getLogger("glusterio.brick")
+
+#: Seconds that stopping may take. What has not ended by then, a disk that does not answer for
+#: instance, is left to the end of the process.
+STOPPING: Final = 10.0
+
+#: Bytes that a client may leave unread before a change of its volfile ends its connection instead of
+#: being announced; it comes back, and asks anew.
+_UNREAD: Final = 64 * 1024
+
+
+class Daemon:
+    """Serves volumes: each has a brick of its own, and all have one management daemon.
+
+    Args:
+        volumes: the volumes.
+        host: the address on which the management daemon listens.
+        port: its port; 0 takes any that is free.
+        unix: the path of a Unix socket on which it listens, too.
+        limits: what its clients may ask for.
+
+    Raises:
+        ValueError: two volumes of one name, or one directory inside another's.
+
+    Attributes:
+        volumes: the volumes by name.
+        host: the management daemon's address.
+        port: its port; once started, the one that it has.
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[Volume],
+        *,
+        host: str = "127.0.0.1",
+        port: int = MANAGEMENT_PORT,
+        unix: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        _check_apart(volumes)
+        self.volumes = {volume.name: volume for volume in volumes}
+        self.host = host
+        self.port = port
+        self._unix = unix
+        self._limits = limits or Limits()
+        self._management = Management(self.volumes)
+        self._server: Server | None = None
+
+    @property
+    def server(self) -> Server:
+        """What serves the management daemon's clients, while it runs."""
+        assert self._server is not None
+        return self._server
+
+    def url(self, name: str) -> str:
+        """Return a volume's URL."""
+        host = reachable(self.host)
+        where = f"[{host}]" if ":" in host else host
+        return f"gluster://{where}:{self.port}/{name}"
+
+    # -- life -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start every brick, then the management daemon. When one fails, nothing is left.
+
+        Raises:
+            OSError: a directory is not there or cannot be used, or a port is taken; a note says
+                which volume's.
+            ValueError: a volume's stored options are no good.
+        """
+        try:
+            for volume in self.volumes.values():
+                try:
+                    await volume.start()
+                except Exception as error:
+                    error.add_note(f"volume {volume.name}, directory {volume.path}")
+                    raise
+            programs = self._management.programs()
+            forget, limits = self._management.forget, self._limits
+            self._server = Server(
+                lambda endpoint: Connection(endpoint, programs, forget, limits), limits.patience()
+            )
+            self._management.port = self.port = await self._server.listen(self.host, self.port)
+            if self._unix is not None:
+                self._server.listen_unix(self._unix)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop accepting, close every client and what it had open, and end. Harmless when repeated.
+
+        It takes at most :data:`STOPPING` seconds.
+        """
+        server, self._server = self._server, None
+        steps = [] if server is None else [server.close()]
+        steps += [volume.stop() for volume in self.volumes.values()]
+        tasks = [asyncio.ensure_future(step) for step in steps]
+        done, hanging = await asyncio.wait(tasks, timeout=STOPPING)
+        if hanging:
+            log.error("not everything has ended within %g seconds", STOPPING)
+            for task in hanging:
+                task.cancel()
+            await asyncio.wait(hanging)
+        for task in done:
+            task.result()
+
+    async def __aenter__(self) -> Daemon:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # -- changes ----------------------------------------------------------------------------------
+
+    def change_options(self, name: str, changes: dict[str, str | None]) -> None:
+        """Change a volume's options, and have its clients fetch their volfile if it has changed.
+
+        Raises:
+            KeyError: there is no such volume.
+            OptionError: an option is no good; none has changed.
+            OSError: they could not be written down; none has changed.
+        """
+        if self.volumes[name].change_options(changes):
+            self._announce(name)
+
+    def _announce(self, name: str) -> None:
+        """Have every client that has asked for a volume's volfile ask again."""
+        for served in list(self._server.clients) if self._server is not None else ():
+            session = served.session
+            assert isinstance(session, Connection)
+            if not self._management.is_interested(session, name):
+                continue
+            if session.connection.queued_bytes > _UNREAD:
+                served.close()
+            else:
+                session.connection.callback(*CALLBACK, CallbackProc.FETCHSPEC, b"")
+
+
+def _check_apart(volumes: Sequence[Volume]) -> None:
+    """See to it that volumes do not get into each other's way.
+
+    Raises:
+        ValueError: they do.
+    """
+    if not volumes:
+        raise ValueError("no volume to serve")
+    names: set[str] = set()
+    for volume in volumes:
+        if volume.name in names:
+            raise ValueError(
+                f"two volumes of the name {volume.name!r}: give them names of their own"
+            )
+        names.add(volume.name)
+    paths = sorted(volume.path for volume in volumes)
+    for inner in paths:
+        for outer in paths:
+            if inner is not outer and os.path.commonpath([inner, outer]) == outer:
+                raise ValueError(f"{inner} cannot be served beside {outer}, which holds it")

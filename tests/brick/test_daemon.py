@@ -1,0 +1,269 @@
+"""Several volumes behind one management daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import uuid
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+import glusterio
+from glusterio.brick import daemon as daemon_module
+from glusterio.brick.daemon import Daemon
+from glusterio.brick.main import Brick
+from glusterio.brick.options import OptionError
+from glusterio.brick.stored_options import OPTIONS_FILE
+from glusterio.brick.volume import Volume
+from glusterio.graph.volfile import parse
+from glusterio.wire.programs import CALLBACK, CallbackProc
+from tests.brick.raw import RawClient, to_the_brick
+from tests.brick.test_brick import descriptors
+from tests.embedded import start_brick
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def directories(tmp_path: Path) -> list[Path]:
+    made = [tmp_path / name for name in ("one", "two", "three")]
+    for each in made:
+        each.mkdir()
+    return made
+
+
+def serving(
+    volumes: list[Volume], check: Callable[[Daemon], Coroutine[Any, Any, None]]
+) -> list[str]:
+    """Run a check while a daemon serves; it leaves no descriptor."""
+
+    async def main() -> list[str]:
+        before = descriptors()
+        async with Daemon(volumes, port=0) as daemon:
+            urls = [daemon.url(name) for name in daemon.volumes]
+            await check(daemon)
+        assert descriptors() == before
+        return urls
+
+    return asyncio.run(main())
+
+
+def in_thread(function: Callable[..., T], *args: Any) -> Coroutine[Any, Any, T]:
+    return asyncio.to_thread(function, *args)
+
+
+# -- several volumes --------------------------------------------------------------------------------
+
+
+def test_each_directory_is_a_volume_of_its_own(directories: list[Path]) -> None:
+    volumes = [Volume(each) for each in directories]
+
+    def write(url: str) -> None:
+        with glusterio.connect(url) as volume, volume.open("name", "w") as file:
+            file.write(url)
+
+    async def check(daemon: Daemon) -> None:
+        assert list(daemon.volumes) == ["one", "two", "three"]
+        assert len({daemon.port, *(each.port for each in volumes)}) == 4
+        assert len({each.volume_id for each in volumes}) == 3
+        for name in daemon.volumes:
+            await in_thread(write, daemon.url(name))
+
+    for directory, url in zip(directories, serving(volumes, check), strict=True):
+        assert (directory / "name").read_text() == url
+
+
+def test_volumes_get_into_each_others_way(directories: list[Path], tmp_path: Path) -> None:
+    one, two, _ = directories
+    (tmp_path / "link").symlink_to(one)
+    for volumes, why in (
+        ([Volume(one, "a"), Volume(two, "a")], "two volumes of the name 'a'"),
+        ([Volume(one, "a"), Volume(one, "b")], "cannot be served beside"),
+        ([Volume(one), Volume(tmp_path / "link", "b")], "cannot be served beside"),
+        ([Volume(one), Volume(tmp_path)], "which holds it"),
+        ([], "no volume"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            Daemon(volumes)
+
+
+def test_no_directory_is_served_twice(directories: list[Path]) -> None:
+    async def check(daemon: Daemon) -> None:
+        with pytest.raises(OSError, match="served already"):
+            await Brick(directories[0], port=0).start()
+
+    serving([Volume(directories[0])], check)
+    serving([Volume(directories[0])], lambda daemon: asyncio.sleep(0))  # it is free again
+
+
+def test_one_that_cannot_start_keeps_the_others_from_it(
+    directories: list[Path], tmp_path: Path
+) -> None:
+    one, two, three = directories
+    (two / OPTIONS_FILE).parent.mkdir(parents=True)
+    (two / OPTIONS_FILE).write_text("{")
+    id_of_three = uuid.uuid4()
+    serving([Volume(three, volume_id=id_of_three)], lambda daemon: asyncio.sleep(0))
+
+    async def main() -> None:
+        before = descriptors()
+        for last, why in (
+            (Volume(tmp_path / "gone"), "No such file or directory"),
+            (Volume(two), "damaged"),
+            (Volume(three, volume_id=uuid.uuid4()), str(id_of_three)),
+        ):
+            first = Volume(one)
+            with pytest.raises((OSError, ValueError), match=why) as caught:
+                await Daemon([first, last], port=0).start()
+            assert caught.value.__notes__ == [f"volume {last.name}, directory {last.path}"]
+            assert descriptors() == before
+            assert not first.is_running
+            with pytest.raises(ConnectionRefusedError):
+                await in_thread(RawClient, first.port)
+
+    asyncio.run(main())
+
+
+def test_stopping_ends_even_when_something_hangs(
+    directories: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A brick that does not end keeps neither the others nor the process."""
+    monkeypatch.setattr(daemon_module, "STOPPING", 0.1)
+    volumes = [Volume(each) for each in directories[:2]]
+
+    async def main() -> None:
+        daemon = Daemon(volumes, port=0)
+        await daemon.start()
+        server, graph = volumes[1].server, volumes[1]._graph
+        assert graph is not None
+        closing = server.close
+
+        async def hang() -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(server, "close", hang)
+        with caplog.at_level(logging.ERROR):
+            await daemon.stop()
+        await closing()
+        await server.run(graph.fini())
+        assert not any(each.is_running for each in volumes)
+
+    asyncio.run(main())
+    assert "not everything has ended" in caplog.text
+
+
+# -- options ----------------------------------------------------------------------------------------
+
+
+def test_who_has_the_volfile_is_told_when_it_changes(directories: list[Path]) -> None:
+    def told(client: RawClient) -> None:
+        header = client.receive_call()
+        asked = (header.program, header.version, header.procedure)
+        assert asked == (*CALLBACK, CallbackProc.FETCHSPEC)
+
+    async def check(daemon: Daemon) -> None:
+        with RawClient(daemon.port) as one, RawClient(daemon.port) as two:
+            with RawClient(daemon.port) as gone:
+                await in_thread(gone.getspec, "one")
+            before = (await in_thread(one.getspec, "one")).spec
+            other = (await in_thread(two.getspec, "/two")).spec
+            daemon.change_options("one", {"performance.read-ahead": "on"})
+            await in_thread(told, one)
+            after = (await in_thread(one.getspec, "one")).spec
+            assert "performance/read-ahead" in after
+            # the other volume's client has heard nothing: the next thing it gets is an answer
+            assert (await in_thread(two.getspec, "two")).spec == other
+            daemon.change_options("one", {"performance.read-ahead": "on"})  # nothing new
+            daemon.change_options("one", {"performance.read-ahead-page-count": "8"})
+            await in_thread(told, one)
+            daemon.change_options("one", {"auth.allow": "127.*"})  # no concern of clients
+            daemon.change_options("one", dict.fromkeys(daemon.volumes["one"].options.given))
+            await in_thread(told, one)
+            assert (await in_thread(one.getspec, "one")).spec == before
+
+    serving([Volume(each) for each in directories[:2]], check)
+
+
+def test_options_outlive_a_restart(directories: list[Path]) -> None:
+    async def change(daemon: Daemon) -> None:
+        daemon.change_options("one", {"performance.io-cache": "on", "network.ping-timeout": "9"})
+
+    async def look(daemon: Daemon) -> None:
+        with RawClient(daemon.port) as client:
+            spec = (await in_thread(client.getspec, "one")).spec
+        assert "performance/io-cache" in [each.type for each in parse(spec).volumes]
+        assert to_the_brick(spec)["ping-timeout"] == "9"
+
+    serving([Volume(directories[0])], change)
+    serving([Volume(directories[0])], look)
+
+
+def test_a_change_that_cannot_be_kept_is_not_made(
+    directories: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(daemon: Daemon) -> None:
+        with pytest.raises(OptionError, match="no option"):
+            daemon.change_options("one", {"performance.nonsense": "on"})
+        with pytest.raises(KeyError):
+            daemon.change_options("other", {})
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "replace", lambda *_: os.stat("/no/such/file"))
+            with pytest.raises(FileNotFoundError):
+                daemon.change_options("one", {"performance.io-cache": "on"})
+        assert daemon.volumes["one"].options.given == {}
+        with RawClient(daemon.port) as client:
+            assert "io-cache" not in (await in_thread(client.getspec, "one")).spec
+
+    serving([Volume(directories[0])], check)
+
+
+def test_access_counts_for_clients_that_are_connected(directories: list[Path]) -> None:
+    path = str(directories[0])
+
+    async def check(daemon: Daemon) -> None:
+        port = daemon.volumes["one"].port
+        with RawClient(port) as client, RawClient(port) as stranger:
+            assert (await in_thread(client.setvolume, path)).op_ret == 0
+            daemon.change_options("one", {"auth.allow": "127.*,10.*"})
+            await in_thread(client.create, "still there")
+            daemon.change_options("one", {"auth.reject": "127.0.0.1"})
+            assert await in_thread(client.is_closed)
+            refused = await in_thread(stranger.setvolume, path)  # it may hear why
+            assert (refused.op_ret, refused.op_errno) == (-1, 13)
+            daemon.change_options("one", {"auth.reject": None})
+            assert (await in_thread(stranger.setvolume, path)).op_ret == 0
+
+    serving([Volume(directories[0])], check)
+
+
+def test_a_client_that_does_not_listen_is_let_go(
+    directories: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is told does not pile up; it comes back, and asks anew."""
+    monkeypatch.setattr(daemon_module, "_UNREAD", 0)
+
+    async def check(daemon: Daemon) -> None:
+        with RawClient(daemon.port) as client:
+            await in_thread(client.getspec, "one")
+            (served,) = daemon.server.clients
+            served.connection.queued_bytes += 1  # as if something could not be sent
+            daemon.change_options("one", {"performance.io-cache": "on"})
+            assert await in_thread(client.is_closed)
+
+    serving([Volume(directories[0])], check)
+
+
+# -- the process ------------------------------------------------------------------------------------
+
+
+def test_a_daemon_that_was_killed_leaves_its_directory_free(tmp_path: Path) -> None:
+    with start_brick(tmp_path) as brick:
+        os.kill(brick.pid, signal.SIGKILL)
+        brick.wait()
+    with start_brick(tmp_path):
+        pass
