@@ -1,0 +1,123 @@
+"""features/locks: operations on translators' locks.
+
+Source: GlusterFS xlators/features/locks/src/inodelk.c (``pl_common_inodelk``), entrylk.c
+(``pl_common_entrylk``).
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, Final
+
+from glusterio.errors import fs_error
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.traps import Coro
+from glusterio.types import Gfid
+from glusterio.wire.fops.files import CommonReply
+from glusterio.wire.fops.locks import (
+    EntrylkRequest,
+    FentrylkRequest,
+    FinodelkRequest,
+    InodelkRequest,
+)
+from glusterio.wire.programs import EntrylkCommand, EntrylkType, LockCommand, LockType
+from glusterio.xlators.locks.core import LocksBase
+from glusterio.xlators.locks.domains import DomainLocks, EntryLock, InodeLock
+from glusterio.xlators.locks.owners import owner_of, pid_of
+from glusterio.xlators.locks.posixlk import Answer
+from glusterio.xlators.locks.ranges import LAST, forward_range_of
+from glusterio.xlators.locks.waiting import Waiting
+
+#: A lock from here on stands for a file's attributes, and is in a domain of its own.
+_METADATA_FROM: Final = LAST - 1
+_METADATA: Final = ":metadata"
+
+_LOCK_TYPES: Final = frozenset(LockType)
+_ENTRYLK_COMMANDS: Final = frozenset(EntrylkCommand)
+_ENTRYLK_TYPES: Final = frozenset(EntrylkType)
+
+
+class DomainLockOperations(LocksBase):
+    """INODELK, FINODELK, ENTRYLK and FENTRYLK."""
+
+    # -- ranges -----------------------------------------------------------------------------------
+
+    async def inodelk(self, frame: Frame, request: InodelkRequest) -> CommonReply:
+        await self._check_exists(frame, request.gfid)
+        return await self._inodelk(frame, request.gfid, request)
+
+    def finodelk(self, frame: Frame, fd: Fd, request: FinodelkRequest) -> Coro[CommonReply]:
+        return self._inodelk(frame, fd.gfid, request)
+
+    async def _inodelk(
+        self, frame: Frame, gfid: Gfid, request: InodelkRequest | FinodelkRequest
+    ) -> CommonReply:
+        if request.type not in _LOCK_TYPES:
+            raise fs_error(errno.EINVAL)
+        flock = request.flock
+        lock = InodeLock(
+            forward_range_of(flock.start, flock.length),
+            request.type,
+            owner_of(frame),
+            pid_of(frame),
+        )
+        if request.cmd not in (LockCommand.SETLK, LockCommand.SETLKW):
+            raise fs_error(errno.EOPNOTSUPP)
+        domain = request.domain
+        if flock.start == _METADATA_FROM and not flock.length and not domain.endswith(_METADATA):
+            domain += _METADATA
+        queue = self.table.at(gfid).inodelk(domain)
+        if request.type == LockType.UNLOCK:
+            return self._release(gfid, queue, lock)
+        return await self._take(frame, gfid, queue, lock, request.cmd == LockCommand.SETLKW)
+
+    # -- names ------------------------------------------------------------------------------------
+
+    async def entrylk(self, frame: Frame, request: EntrylkRequest) -> CommonReply:
+        await self._check_exists(frame, request.gfid)
+        return await self._entrylk(frame, request.gfid, request)
+
+    def fentrylk(self, frame: Frame, fd: Fd, request: FentrylkRequest) -> Coro[CommonReply]:
+        return self._entrylk(frame, fd.gfid, request)
+
+    async def _entrylk(
+        self, frame: Frame, gfid: Gfid, request: EntrylkRequest | FentrylkRequest
+    ) -> CommonReply:
+        if request.cmd not in _ENTRYLK_COMMANDS or request.type not in _ENTRYLK_TYPES:
+            raise fs_error(errno.EINVAL)
+        name = request.name if request.namelen else None
+        lock = EntryLock(name, request.type, owner_of(frame), pid_of(frame))
+        queue = self.table.at(gfid).entrylk(request.domain)
+        if request.cmd == EntrylkCommand.UNLOCK:
+            return self._release(gfid, queue, lock)
+        return await self._take(frame, gfid, queue, lock, request.cmd == EntrylkCommand.LOCK)
+
+    # -- either -----------------------------------------------------------------------------------
+
+    def _release(self, gfid: Gfid, queue: DomainLocks[Any], unlock: Any) -> CommonReply:
+        found = queue.release(unlock)
+        self.table.settle(gfid, queue)
+        if not found:
+            raise fs_error(errno.EINVAL)
+        return CommonReply()
+
+    async def _take(
+        self, frame: Frame, gfid: Gfid, queue: DomainLocks[Any], lock: Any, may_wait: bool
+    ) -> CommonReply:
+        waiting = None
+        answer = Answer.REFUSED
+        try:
+            self._check_room(frame)
+            if may_wait:
+                self._check_there(frame)
+                waiting = Waiting(lock, self.services.new_event())
+            answer = queue.take(lock, waiting)
+        finally:
+            self.table.tidy(gfid)
+        if answer is Answer.REFUSED:
+            raise fs_error(errno.EAGAIN)
+        if answer is Answer.WAITS:
+            assert waiting is not None
+            await self._wait(frame, gfid, queue, waiting)
+        return CommonReply()
