@@ -167,10 +167,8 @@ class FopProgram:
         async def wind(
             connection: Connection, frame: Frame, message: Any, tail: memoryview
         ) -> tuple[Any, Buffer]:
-            async def call(fd: Fd) -> Any:
-                return await method(frame, fd, message)
-
-            return await self._with_fd(connection, frame, message.fd, message.gfid, call), _NO_DATA
+            number, gfid = message.fd, message.gfid
+            return await self._with_fd(connection, frame, number, gfid, method, message), _NO_DATA
 
         return wind
 
@@ -180,14 +178,15 @@ class FopProgram:
         frame: Frame,
         number: int,
         gfid: Gfid,
-        call: Callable[[Fd], Coro[Any]],
+        method: Callable[..., Coro[Any]],
+        *arguments: Any,
     ) -> Any:
-        """Call with the fd that has a number, which lives as long as the call."""
+        """Wind with the fd that has a number, which lives as long as the operation."""
         if number == ANONYMOUS_FD:
-            return await call(Fd(gfid, anonymous=True))
+            return await method(frame, Fd(gfid, anonymous=True), *arguments)
         opened = connection.fds.use(number)
         try:
-            return await call(opened.fd)
+            return await method(frame, opened.fd, *arguments)
         finally:
             if connection.fds.done(opened):
                 await self._close(frame, opened)
@@ -243,21 +242,18 @@ class FopProgram:
     async def _read(
         self, connection: Connection, frame: Frame, message: ReadRequest, tail: memoryview
     ) -> tuple[Any, Buffer]:
-        async def call(fd: Fd) -> Any:
-            return await self._top.readv(frame, fd, message.size, message.offset)
-
-        data, stat, eof = await self._with_fd(connection, frame, message.fd, message.gfid, call)
+        gfid, number, offset, size, _, _ = message
+        data, stat, eof = await self._with_fd(
+            connection, frame, number, gfid, self._top.readv, size, offset
+        )
         reply = ReadReply(len(data), errno.ENOENT if eof else 0, stat or ZERO_IATT, len(data))
         return reply, data
 
     async def _write(
         self, connection: Connection, frame: Frame, message: WriteRequest, tail: memoryview
     ) -> tuple[Any, Buffer]:
-        async def call(fd: Fd) -> Any:
-            return await self._top.writev(frame, fd, tail, message.offset)
-
         written, before, after = await self._with_fd(
-            connection, frame, message.fd, message.gfid, call
+            connection, frame, message.fd, message.gfid, self._top.writev, tail, message.offset
         )
         reply = ChangedReply(written, 0, None, before or ZERO_IATT, after or ZERO_IATT)
         return reply, _NO_DATA
@@ -265,15 +261,15 @@ class FopProgram:
     async def _copy_file_range(
         self, connection: Connection, frame: Frame, message: CopyFileRangeRequest, tail: memoryview
     ) -> tuple[Any, Buffer]:
-        async def from_source(source: Fd) -> Any:
-            async def to_target(target: Fd) -> Any:
+        number, gfid = message.fd_out, message.gfid_out
+
+        async def to_target(frame: Frame, source: Fd) -> Any:
+            async def copy(frame: Frame, target: Fd) -> Any:
                 return await self._top.copy_file_range(frame, source, target, message)
 
-            return await self._with_fd(
-                connection, frame, message.fd_out, message.gfid_out, to_target
-            )
+            return await self._with_fd(connection, frame, number, gfid, copy)
 
-        reply = await self._with_fd(connection, frame, message.fd_in, message.gfid_in, from_source)
+        reply = await self._with_fd(connection, frame, message.fd_in, message.gfid_in, to_target)
         return reply, _NO_DATA
 
     async def _release(

@@ -35,7 +35,7 @@ from typing import (
 )
 
 from glusterio.errors import LocalProtocolError, XdrError
-from glusterio.wire import dictionary
+from glusterio.wire import dictionary, plain
 from glusterio.wire.iatt import GFID_SIZE, IATT, OLD_IATT, Iatt, OldIatt
 from glusterio.wire.xdr import U32 as WORD
 from glusterio.wire.xdr import opaque_at, pack_opaque, raw, text
@@ -62,10 +62,17 @@ class Fixed(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """Marks a field of variable size, and says how it travels."""
+    """Marks a field of variable size, and says how it travels.
+
+    Attributes:
+        pack: encodes a value.
+        unpack: decodes one.
+        inline: how it travels in a plain message, if it can be in one.
+    """
 
     pack: Callable[[Any], bytes]
     unpack: Unpack
+    inline: plain.Inline | None = None
 
 
 class Linked(NamedTuple):
@@ -113,13 +120,15 @@ Str: TypeAlias = Annotated[str, Variable(lambda value: pack_opaque(raw(value)), 
 #: Bytes with their length.
 Opaque: TypeAlias = Annotated[bytes, Variable(pack_opaque, opaque_at)]
 #: A gfx_dict, or ``None`` for "no dictionary".
-Xdata: TypeAlias = Annotated[dictionary.Dict | None, Variable(dictionary.encode, dictionary.decode)]
+Xdata: TypeAlias = Annotated[
+    dictionary.Dict | None, Variable(dictionary.encode, dictionary.decode, plain.NO_DICTIONARY)
+]
 #: A dictionary of the old encoding, inside an opaque. Decoded values are bytes, and an empty
 #: dictionary travels as no bytes at all.
 OldDict: TypeAlias = Annotated[
     Mapping[str, dictionary.OldValue], Variable(_pack_old_dict, _unpack_old_dict)
 ]
-IattField: TypeAlias = Annotated[Iatt, Variable(Iatt.pack, _unpack_iatt)]
+IattField: TypeAlias = Annotated[Iatt, Variable(Iatt.pack, _unpack_iatt, plain.ATTRIBUTES)]
 OldIattField: TypeAlias = Annotated[OldIatt, Variable(OldIatt.pack, _unpack_old_iatt)]
 
 
@@ -129,8 +138,13 @@ def encode(message: NamedTuple) -> bytes:
     Raises:
         LocalProtocolError: a value that does not fit its field.
     """
+    codec = codec_of(type(message))
+    if codec.plain is not None:
+        encoded = codec.plain.pack(message)
+        if encoded is not None:
+            return encoded
     out = bytearray()
-    codec_of(type(message)).pack_into(message, out)
+    codec.pack_into(message, out)
     return bytes(out)
 
 
@@ -298,10 +312,14 @@ class Codec(Generic[Message]):
         self._steps: list[_Step] = []
         #: The index of the field that counts the raw data behind the message, if there is one.
         self.tail_field: int | None = None
+        #: Does it all at once, for messages that are plain; ``None`` when the class has none.
+        self.plain: plain.Plain | None = None
+        inlined: list[plain.Inline | None] = []
         run: list[Fixed] = []
         index = -1
         for index, hint in enumerate(get_type_hints(cls, include_extras=True).values()):
             kind = field_kind(hint)
+            inlined.append(_inline(kind))
             if isinstance(kind, Fixed):
                 run.append(kind)
                 if kind.is_tail_size:
@@ -310,6 +328,9 @@ class Codec(Generic[Message]):
             self._close_run(index, run)
             self._steps.append(_step(index, hint, kind))
         self._close_run(index + 1, run)
+        fields = [field for field in inlined if field is not None]
+        if fields and len(fields) == len(inlined):
+            self.plain = plain.Plain(cls._make, fields)
 
     def _close_run(self, end: int, run: list[Fixed]) -> None:
         if run:
@@ -334,6 +355,10 @@ class Codec(Generic[Message]):
         Raises:
             XdrError: the bytes end too early or claim what cannot be.
         """
+        if self.plain is not None:
+            message = self.plain.unpack(view, offset)
+            if message is not None:
+                return message, offset + self.plain.size
         values: list[Any] = []
         try:
             for step in self._steps:
@@ -367,6 +392,13 @@ def field_kind(hint: Any) -> Fixed | Variable | Linked | None:
     elif isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
         return None
     raise TypeError(f"{hint!r} does not say how it travels")
+
+
+def _inline(kind: Fixed | Variable | Linked | None) -> plain.Inline | None:
+    """Tell how a field travels in a plain message; ``None`` when it cannot be in one."""
+    if isinstance(kind, Fixed):
+        return plain.of_fixed(kind.format, kind.size)
+    return kind.inline if isinstance(kind, Variable) else None
 
 
 def element_class(hint: Any) -> type[Any]:
