@@ -8,15 +8,19 @@ something inside. Without the rights to do so the process makes itself a user na
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import os
 import pickle
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.api.parity import Case, Runner
+from tests.api.tree_parity import GROUPS as _  # noqa: F401  # its steps are known then
 
 _CLONE_NEWUSER = 0x10000000
 
@@ -60,6 +64,21 @@ class LocalFile:
             self._descriptor = -1
 
 
+class Usage(NamedTuple):
+    """What a tree takes."""
+
+    apparent: int
+    files: int
+    directories: int
+
+
+def _or_error(function: Callable[[Any], Any], path: Any) -> Any:
+    try:
+        return function(path)
+    except OSError as error:
+        return error
+
+
 class LocalVolume:
     """``os`` with the methods of ``glusterio.Volume``."""
 
@@ -83,6 +102,58 @@ class LocalVolume:
     @staticmethod
     def utime(path: Any, ns: tuple[int, int], follow_symlinks: bool = True) -> None:
         os.utime(path, ns=ns, follow_symlinks=follow_symlinks)
+
+    walk = staticmethod(os.walk)
+    rmtree = staticmethod(shutil.rmtree)
+
+    @staticmethod
+    def read_bytes(path: Any) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
+
+    @staticmethod
+    def write_bytes(path: Any, data: Any) -> int:
+        with memoryview(data), open(path, "wb") as file:
+            return file.write(data)
+
+    @staticmethod
+    def read_text(path: Any, **how: Any) -> str:
+        with open(path, **{"encoding": "utf-8", **how}) as file:
+            text: str = file.read()
+            return text
+
+    @staticmethod
+    def write_text(path: Any, text: Any, **how: Any) -> int:
+        if not isinstance(text, str):
+            raise TypeError("data must be str")
+        text.encode(how.get("encoding", "utf-8"))  # what cannot be written is not begun
+        with open(path, "w", **{"encoding": "utf-8", **how}) as file:
+            return file.write(text)
+
+    def stat_many(self, paths: Any, return_exceptions: bool = False) -> list[Any]:
+        return [_or_error(os.stat, path) for path in paths]
+
+    def read_many(self, paths: Any, return_exceptions: bool = False) -> list[Any]:
+        return [_or_error(self.read_bytes, path) for path in paths]
+
+    @staticmethod
+    def exists_many(paths: Any) -> list[bool]:
+        return [os.path.exists(path) for path in paths]
+
+    @staticmethod
+    def du(path: Any) -> Usage:
+        """Sum up what ``os.walk`` finds."""
+        if not os.path.isdir(path) or (os.path.islink(path) and not path.endswith("/")):
+            return Usage(os.lstat(path).st_size, 1, 0)
+        found = {}
+        directories = 0
+        for directory, names, others in os.walk(path):
+            directories += 1
+            links = [name for name in names if os.path.islink(os.path.join(directory, name))]
+            for one in (directory, *(os.path.join(directory, name) for name in others + links)):
+                status = os.lstat(one)
+                found[status.st_ino] = status.st_size
+        return Usage(sum(found.values()), len(found) - directories, directories)
 
     @staticmethod
     def open_handle(path: Any, flags: int, mode: int = 0o777) -> LocalFile:
@@ -109,6 +180,8 @@ def change_root(directory: str) -> None:
 def main() -> None:
     """Do the cases that come in."""
     cases: list[Case] = pickle.load(sys.stdin.buffer)
+    for encoding in ("latin-1", "ascii"):  # Python's library is out of reach then
+        codecs.lookup(encoding)
     change_root(sys.argv[1])
     runner = Runner(LocalVolume())
     pickle.dump({case: runner.run(case) for case in cases}, sys.stdout.buffer)

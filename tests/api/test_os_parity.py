@@ -20,10 +20,14 @@ import pytest
 import glusterio
 from tests.api import local_os
 from tests.api.faces import FACES, connect_face
-from tests.api.parity import GROUPS, Case, Runner, normal, uproot
+from tests.api.parity import Case, Runner, normal, uproot
+from tests.api.tree_parity import GROUPS
 from tests.embedded import BrickProcess
 
 FULLY = "FUZZ_EXAMPLES" in os.environ
+
+#: A group of no more cases than these is done whole in any case.
+FEW = 30
 
 #: What differs from ``os``, and why it stays so; each has a test below that would tell if it did not.
 DIFFERENCES = {
@@ -84,7 +88,7 @@ def test_in_this_process(
     embedded_volume: Any, face: str, group: str, expected: dict[Case, tuple[Any, Any]]
 ) -> None:
     cases = GROUPS[group]
-    if not FULLY and group != "sequences":
+    if not FULLY and len(cases) > FEW:
         every = 6 if face == "asyncio" else 3 if len(cases) > 500 else 2
         cases = cases[every // 3 :: every]
     assert list(differing(embedded_volume, cases, expected)) == []

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import operator
 import os
+import stat as stat_module
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleEvent, HandleState
 from glusterio.traps import Spawn, Wait
-from glusterio.types import NULL_GFID, Buffer, StrPath
+from glusterio.types import NULL_GFID, Buffer, Gfid, StrPath
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest, ReaddirpRequest
 from glusterio.wire.fops.files import FsyncRequest, FtruncateRequest, OpenRequest
@@ -92,6 +93,50 @@ async def open_directory(core: Core, frame: Frame, path: StrPath | At, opened_at
     if not place.is_directory:
         raise fs_error(errno.ENOTDIR, text)
     return await _open(core, frame, text, place, HandleKind.DIRECTORY, 0, 0, 0, opened_at)
+
+
+async def open_found(
+    core: Core, frame: Frame, path: str, found: Iatt, flags: int, opened_at: str
+) -> Handle:
+    """Open a file or directory that has just been looked up, whatever its name means by now.
+
+    Args:
+        core: the session.
+        frame: the operation's frame; no other open may be under way on it.
+        path: its path, for messages.
+        found: its attributes.
+        flags: as for :func:`open_file`; neither ``O_CREAT`` nor ``O_EXCL``.
+        opened_at: where in the application this is.
+
+    Raises:
+        OSError: what the brick says, with the path.
+    """
+    kind = HandleKind.DIRECTORY if stat_module.S_ISDIR(found.mode) else HandleKind.FILE
+    place = Place(NULL_GFID, "", found)
+    return await _open(core, frame, path, place, kind, flags, 0, 0, opened_at)
+
+
+async def create_in(
+    core: Core,
+    frame: Frame,
+    path: str,
+    parent: Gfid,
+    name: str,
+    mode: int,
+    umask: int,
+    opened_at: str,
+) -> Handle:
+    """Make a file in a known directory, where nothing of the name is, and open it for writing.
+
+    Raises:
+        FileExistsError: something of the name is there.
+        OSError: what the brick says, with the path.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    place = Place(parent, name, None)
+    return await _open(
+        core, frame, path, place, HandleKind.FILE, flags, mode & 0o7777, umask, opened_at
+    )
 
 
 async def _open(

@@ -107,12 +107,9 @@ def too_long(text: str, limit: int) -> bool:
     return len(text) > limit // 4 and len(os.fsencode(text)) > limit
 
 
-async def lookup(
-    core: Core, frame: Frame, parent: Gfid, name: str, xdata: Dict | None = None
-) -> Iatt:
+async def lookup(core: Core, frame: Frame, parent: Gfid, name: str) -> Iatt:
     """Look one name up. Raises OSError without a path."""
-    reply = await core.top.lookup(frame, LookupRequest(NULL_GFID, parent, 0, name, xdata))
-    return reply.stat
+    return (await core.top.lookup(frame, LookupRequest(NULL_GFID, parent, 0, name))).stat
 
 
 async def stat_of(core: Core, frame: Frame, gfid: Gfid) -> Iatt:
@@ -160,6 +157,34 @@ async def walk_to_place(core: Core, frame: Frame, path: StrPath | At, *, follow:
     if place.stat is None:
         raise fs_error(errno.ENOENT, text)
     return place
+
+
+async def walk_asking(
+    core: Core, frame: Frame, path: StrPath | At, asked: Dict
+) -> tuple[Iatt, Dict]:
+    """Walk to a file, following links, and have what ``asked`` names come along with what it is.
+
+    Returns:
+        The file's attributes, and what came of what was asked for. Errors are as for :func:`walk`.
+    """
+    text = text_of(path)
+
+    async def attempt(walk: _Walk) -> tuple[Iatt | None, Dict]:
+        walk.asked = asked
+        return (await walk.to(path, True)).stat, walk.answer
+
+    found, answer = await named(_walking(core, frame, attempt), text)
+    if found is None:
+        raise fs_error(errno.ENOENT, text)
+    return found, answer
+
+
+async def walk_the_way(core: Core, frame: Frame, directory: str) -> None:
+    """Walk to a directory without looking at it, so that the way is known to walks that follow.
+
+    Of a way that is known already a brick is not asked. Raises OSError without a path.
+    """
+    await _walking(core, frame, lambda walk: walk.to_parent(os.path.join(directory, ".")))
 
 
 async def walk_to_entry(core: Core, frame: Frame, path: StrPath | At) -> Place:
@@ -237,9 +262,13 @@ class _Walk:
 
     Attributes:
         relied_on_memory: whether a directory's name was not looked up, since it was known.
+        asked: what a brick is asked for when the last name is looked up, besides what it is.
+        answer: what came of that.
     """
 
     def __init__(self, core: Core, frame: Frame, remember: bool = True) -> None:
+        self.asked: Dict | None = None
+        self.answer: Dict = {}
         self._core = core
         self._frame = frame
         self._remember = remember
@@ -344,16 +373,18 @@ class _Walk:
         if not place.name:
             return place
         try:
-            return place._replace(stat=await self._lookup(place.parent, place.name))
+            return place._replace(stat=await self._lookup(place.parent, place.name, self.asked))
         except FileNotFoundError:
             return place
 
-    async def _lookup(self, parent: Gfid, name: str) -> Iatt:
+    async def _lookup(self, parent: Gfid, name: str, asked: Dict | None = None) -> Iatt:
         core = self._core
         if too_long(name, NAME_MAX):
             raise fs_error(errno.ENAMETOOLONG)
         since = core.inodes.mark()
-        stat = await lookup(core, self._frame, parent, name)
+        request = LookupRequest(NULL_GFID, parent, 0, name, asked)
+        reply = await core.top.lookup(self._frame, request)
+        stat, self.answer = reply.stat, reply.xdata or {}
         if stat_module.S_ISDIR(stat.mode):
             core.inodes.link(parent, name, stat.gfid, core.now(), stat_module.S_IFDIR, since)
         return stat

@@ -6,6 +6,10 @@ between the faces is here, by the same names as in :mod:`glusterio.api.threads.b
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 from glusterio.api.aio.methods.scandir import AsyncScandir
 from glusterio.api.aio.session import AioSession
 from glusterio.api.call_site import call_site
@@ -25,6 +29,11 @@ class AsyncVolumeBase:
     def scandir(self, path: StrPath = "/") -> AsyncScandir:
         """List a directory with its entries' attributes: ``async for entry in vol.scandir(path)``."""
         return AsyncScandir(self._session, text_of(path), call_site())
+
+    async def _ask(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function of the application's; what it returns is awaited if it can be."""
+        result = function(*args)
+        return await result if inspect.isawaitable(result) else result
 
 
 class AsyncFileBase:

@@ -11,7 +11,9 @@ from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
 from glusterio.api.aio.methods.attributes import AsyncAttributes
 from glusterio.api.aio.methods.directories import AsyncDirectories
+from glusterio.api.aio.methods.many import AsyncMany
 from glusterio.api.aio.methods.names import AsyncNames
+from glusterio.api.aio.methods.trees import AsyncTrees
 from glusterio.api.aio.opening import Opening
 from glusterio.api.aio.session import AioSession
 from glusterio.api.aio.stream import AsyncStream
@@ -44,7 +46,7 @@ async def _connect(url: str, timeout: float, trace: TraceHook | None) -> AsyncVo
     return AsyncVolume(session)
 
 
-class AsyncVolume(AsyncAttributes, AsyncDirectories, AsyncNames):
+class AsyncVolume(AsyncAttributes, AsyncDirectories, AsyncMany, AsyncNames, AsyncTrees):
     """A connected volume, for the tasks of one event loop. Made by :func:`connect`.
 
     Methods have the names, arguments and errors of ``os``; see :class:`glusterio.Volume`. Hundreds of

@@ -6,6 +6,9 @@ between the faces is here, by the same names as in :mod:`glusterio.api.aio.base`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from glusterio.api.call_site import call_site
 from glusterio.api.resolve import text_of
 from glusterio.api.threads.methods.scandir import ScandirIterator
@@ -27,6 +30,10 @@ class VolumeBase:
         entries = ScandirIterator(self._session, text_of(path), call_site())
         entries.begin()
         return entries
+
+    def _ask(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function of the application's."""
+        return function(*args)
 
 
 class FileBase:

@@ -26,7 +26,9 @@ from glusterio.api.threads.file import File
 from glusterio.api.threads.io_file import RawFile, layers
 from glusterio.api.threads.methods.attributes import Attributes
 from glusterio.api.threads.methods.directories import Directories
+from glusterio.api.threads.methods.many import Many
 from glusterio.api.threads.methods.names import Names
+from glusterio.api.threads.methods.trees import Trees
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
 from glusterio.lifecycle.handle import HandleKind
@@ -60,7 +62,7 @@ def connect(
     return Volume(session)
 
 
-class Volume(Attributes, Directories, Names):
+class Volume(Attributes, Directories, Many, Names, Trees):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at

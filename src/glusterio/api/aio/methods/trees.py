@@ -1,0 +1,120 @@
+"""A volume's methods for whole trees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from glusterio.api import removal, usage, walking
+from glusterio.api.aio.base import AsyncVolumeBase
+from glusterio.api.call_site import call_site
+from glusterio.api.resolve import text_of
+from glusterio.api.standpoint import Opened, at
+from glusterio.types import StrPath
+
+
+class AsyncTrees(AsyncVolumeBase):
+    """What ``os.walk`` and ``shutil`` do with trees, with 64 requests in flight."""
+
+    async def walk(
+        self,
+        top: StrPath,
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        followlinks: bool = False,
+    ) -> AsyncIterator[tuple[str, list[str], list[str]]]:
+        """Go through a tree as ``os.walk`` does: directories with their subdirectories and other names.
+
+        Args:
+            top: where to begin.
+            topdown: a directory before what is in it; its list of subdirectories may then be changed,
+                to say which to go into.
+            onerror: called with the error when a directory cannot be listed; otherwise it is left out.
+            followlinks: also go into directories that symbolic links lead to.
+        """
+        stack: list[tuple[str, list[str], list[str]] | str] = [text_of(top)]
+        follow = True
+        while stack:
+            path = stack.pop()
+            if not isinstance(path, str):
+                yield path
+                continue
+            try:
+                scanned = await self._session.call(walking.scan, None, path, follow, call_site())
+            except OSError as error:
+                if onerror is not None:
+                    await self._ask(onerror, error)
+                continue
+            finally:
+                follow = followlinks
+            if scanned is None:  # a link by now, which is not followed
+                continue
+            directories, others, links = scanned
+            if topdown:
+                yield path, directories, others
+                into = directories
+            else:
+                stack.append((path, directories, others))
+                into = [name for name in directories if followlinks or name not in links]
+            stack += [os.path.join(path, name) for name in reversed(into)]
+
+    async def rmtree(
+        self,
+        path: StrPath,
+        ignore_errors: bool = False,
+        onerror: Callable[[Callable[..., Any], str, Any], object] | None = None,
+        *,
+        onexc: Callable[[Callable[..., Any], str, OSError], object] | None = None,
+        dir_fd: Opened | None = None,
+    ) -> None:
+        """Remove a directory and all below it, as ``shutil.rmtree``; symbolic links are not followed.
+
+        Args:
+            path: the directory.
+            ignore_errors: go on whatever cannot be removed.
+            onerror: the older form of ``onexc``: it gets what ``sys.exc_info`` returns.
+            onexc: called with the volume's method, the path and the error for what cannot be removed;
+                it may try again, or raise. Without it the first error is raised.
+            dir_fd: an open directory that ``path`` is relative to.
+
+        Raises:
+            OSError: what could not be removed. Other things may have been, in any order.
+        """
+        handled = onexc is not None or onerror is not None
+        work = removal.Removal(at(path, dir_fd), ignore_errors, handled, call_site())
+        while failures := await self._session.call(removal.rmtree, None, work):
+            for failure in failures:
+                method, path, error = self._method(failure.function), failure.path, failure.error
+                if onexc is not None:
+                    await self._ask(onexc, method, path, error)
+                elif onerror is not None:
+                    await self._ask(
+                        onerror, method, path, (type(error), error, error.__traceback__)
+                    )
+                work.handled(failure)
+
+    def _method(self, function: str) -> Callable[..., Any]:
+        """Return the method that does what a function of ``os`` does."""
+        name = {"open": "open_handle", "islink": "lstat"}.get(function, function)
+        method: Callable[..., Any] = getattr(self, name)
+        return method
+
+    async def du(
+        self, path: StrPath = "/", *, onerror: Callable[[OSError], object] | None = None
+    ) -> usage.Usage:
+        """Sum up what a tree takes, as the command ``du`` does; a file with several names counts once.
+
+        Args:
+            path: the tree's root, of any kind.
+            onerror: called with the error for each directory that cannot be read, which then does not
+                count in full; without it the first such error is raised.
+        """
+        found, errors = await self._session.call(
+            usage.du, None, path, onerror is not None, call_site()
+        )
+        if onerror is not None:
+            for error in errors:
+                await self._ask(onerror, error)
+        result: usage.Usage = found
+        return result

@@ -1,0 +1,67 @@
+"""walk: one directory after another, sorted into what can be gone into and what cannot."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as stat_module
+from typing import TYPE_CHECKING
+
+from glusterio.api.in_flight import in_order
+from glusterio.api.listing import list_by_gfid
+from glusterio.api.resolve import walk
+from glusterio.errors import GlusterError, fs_error
+from glusterio.graph.frame import Frame
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+
+async def scan(
+    core: Core, frame: Frame, path: str, follow: bool, opened_at: str
+) -> tuple[list[str], list[str], set[str]] | None:
+    """List a directory as ``os.walk`` does.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        path: the directory.
+        follow: whether it may be a symbolic link to one.
+        opened_at: where in the application this is.
+
+    Returns:
+        The names of its subdirectories and of links to directories, then the other names, then which
+        of the first are links. ``None`` for a link that is not to be followed.
+
+    Raises:
+        OSError: what ``os.scandir`` would raise, with the path.
+    """
+    found = await walk(core, frame, path, follow=follow)
+    if stat_module.S_ISLNK(found.mode):
+        return None
+    if not stat_module.S_ISDIR(found.mode):
+        raise fs_error(errno.ENOTDIR, path)
+    listed = await list_by_gfid(core, frame, path, found.gfid, opened_at)
+    links = [one.name for one in listed if one.is_link]
+    leads = await leads_to_directory(core, frame, [os.path.join(path, name) for name in links])
+    to_directories = {name for name, leads_there in zip(links, leads, strict=True) if leads_there}
+    directories: list[str] = []
+    others: list[str] = []
+    for one in listed:
+        into = one.is_directory or one.name in to_directories
+        (directories if into else others).append(one.name)
+    return directories, others, to_directories
+
+
+async def leads_to_directory(core: Core, frame: Frame, paths: list[str]) -> list[bool]:
+    """Tell of paths, in their order, whether each leads to a directory."""
+
+    async def one(core: Core, frame: Frame, path: str) -> bool:
+        try:
+            return stat_module.S_ISDIR((await walk(core, frame, path, follow=True)).mode)
+        except OSError as error:
+            if isinstance(error, GlusterError):
+                raise
+            return False
+
+    return await in_order(core, frame, one, paths)

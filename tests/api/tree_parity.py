@@ -1,0 +1,213 @@
+"""Cases of ``parity.py`` for whole trees: what ``shutil``, ``os.walk`` and ``glob`` do.
+
+As that module, it knows neither glusterio nor pytest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tests.api.parity import GROUPS as SINGLE
+from tests.api.parity import OPENED, PARTIAL, PATHS, STEPS, Case, outcome, write
+
+#: Keyword arguments, as a case can hold them.
+Pairs = tuple[tuple[str, Any], ...]
+
+# -- the steps --------------------------------------------------------------------------------------
+
+
+def plant_more(it: Any) -> None:
+    """Make a tree with something of each kind."""
+    it.mkdir("t")
+    for path in ("t/a", "t/b", "t/a/a", "t/a/a/deep", "t/.hidden"):
+        it.mkdir(path)
+    for path, size in (
+        ("t/x.txt", 10),
+        ("t/y.bin", 70_000),
+        ("t/empty", 0),
+        ("t/a/x.txt", 3),
+        ("t/a/a/y.txt", 5),
+        ("t/a/a/deep/z", 1),
+        ("t/.hidden/h.txt", 2),
+        ("t/.dot", 4),
+    ):
+        write(it, path, path.encode().ljust(size, b".")[:size])
+    for target, path in (
+        ("x.txt", "t/to-x"),
+        ("a", "t/to-a"),
+        ("nowhere", "t/to-nowhere"),
+        ("../../d", "t/b/to-d"),
+        ("to-itself", "t/b/to-itself"),
+        ("..", "t/a/to-above"),
+    ):
+        it.symlink(target, path)
+    it.chmod("t/x.txt", 0o640)
+    it.chmod("t/a/a", 0o750)
+
+
+def after_planting(it: Any, *steps: tuple[Any, ...]) -> Any:
+    """Plant more, then do steps one after the other."""
+    plant_more(it)
+    return [outcome(partial(STEPS[step[0]], it, *step[1:])) for step in steps]
+
+
+def walk(it: Any, path: Any, how: Pairs = ()) -> Any:
+    """Walk; what comes for each directory, whether in a good order, and the errors."""
+    options = dict(how)
+    errors: list[Any] = []
+    found = [
+        (directory, sorted(directories), sorted(others))
+        for directory, directories, others in it.walk(path, onerror=errors.append, **options)
+    ]
+    place = {directory: number for number, (directory, _, _) in enumerate(found)}
+    topdown = options.get("topdown", True)
+    in_order = all(
+        (place[os.path.dirname(directory)] < number) == topdown
+        for directory, number in place.items()
+        if os.path.dirname(directory) in place and directory != "/"
+    )
+    told = [(type(error).__name__, error.errno, error.filename) for error in errors]
+    return sorted(found), in_order, told
+
+
+def walk_pruned(it: Any, path: Any) -> Any:
+    """Walk top-down, choosing where to go."""
+    found = []
+    for directory, directories, others in it.walk(path):
+        found.append((directory, sorted(directories), sorted(others)))
+        directories[:] = [name for name in directories if name != "a"] + ["made-up"]
+    return sorted(found)
+
+
+def rmtree(it: Any, path: Any, how: Pairs = ()) -> Any:
+    """Remove a tree."""
+    it.rmtree(path, **dict(how))
+    return sorted(it.listdir("/"))
+
+
+def rmtree_asking(it: Any, path: Any) -> Any:
+    """Remove a tree; what the handler is told, in any order."""
+    told: list[Any] = []
+
+    def handler(function: Callable[..., Any], path: Any, error: Any) -> None:
+        name = {"open_handle": "open", "islink": "lstat"}.get(function.__name__, function.__name__)
+        told.append((name, path, error[0].__name__, error[1].errno, type(error).__name__))
+
+    it.rmtree(path, onerror=handler)
+    return sorted(told, key=repr)
+
+
+def read_whole(it: Any, path: Any) -> Any:
+    return it.read_bytes(path)
+
+
+def write_whole(it: Any, path: Any, data: bytes) -> Any:
+    return it.write_bytes(path, data), it.read_bytes(path)
+
+
+def text_there_and_back(it: Any, path: Any, text: Any, how: Pairs = ()) -> Any:
+    options = dict(how)
+    return it.write_text(path, text, **options), it.read_bytes(path), it.read_text(path, **options)
+
+
+def each_of(it: Any, operation: str, paths: tuple[Any, ...]) -> Any:
+    """Do something with many paths; what comes of each."""
+
+    def given(one: Any) -> Any:
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    found = getattr(it, operation)(paths, return_exceptions=True)
+    return [outcome(partial(given, one)) for one in found]
+
+
+def exist_of(it: Any, paths: tuple[Any, ...]) -> Any:
+    return list(it.exists_many(paths))
+
+
+def usage(it: Any, path: Any) -> Any:
+    """What a tree takes, less its directories, whose sizes are the file system's affair."""
+    found = it.du(path)
+    directories = sum(
+        it.lstat(directory).st_size for directory, _, _ in it.walk(path, onerror=_no_matter)
+    )
+    return found.apparent - directories, found.files, found.directories
+
+
+def _no_matter(_: OSError) -> None: ...
+
+
+for _step in (
+    after_planting, walk, walk_pruned, rmtree, rmtree_asking, read_whole, write_whole,
+    text_there_and_back, each_of, exist_of, usage,
+):  # fmt: skip
+    STEPS[_step.__name__] = _step
+PARTIAL |= {"after_planting", "rmtree"}
+
+
+# -- the table --------------------------------------------------------------------------------------
+
+#: Roots of trees: some of each kind of path.
+ROOTS: tuple[str, ...] = tuple(path for path in OPENED if path not in ("llf", "to-new", "d/new"))
+
+
+def _planted(*steps: tuple[Any, ...]) -> Case:
+    return Case("after_planting", steps)
+
+
+TREES: dict[str, list[Case]] = {
+    "walk": [
+        *(Case("walk", (path,)) for path in ROOTS),
+        *(
+            _planted(("walk", path, how))
+            for path in ("t", "/t/", ".", "t/to-a", "t/nowhere")
+            for how in (
+                (),
+                (("topdown", False),),
+                (("followlinks", False), ("topdown", True)),
+            )
+        ),
+        _planted(("walk", "t/b", (("followlinks", True),))),
+        _planted(("walk", "t/b", (("followlinks", True), ("topdown", False)))),
+        _planted(("walk_pruned", "t")),
+    ],
+    "rmtree": [
+        *(Case("rmtree", (path,)) for path in ROOTS if path not in ("/", ".", "..", "d/..")),
+        *(Case("rmtree_asking", (path,)) for path in ROOTS if path not in ("/", ".", "..", "d/..")),
+        *(Case("rmtree", (path, (("ignore_errors", True),))) for path in ROOTS),
+        Case("rmtree_asking", ("/",)),
+        Case("rmtree_asking", ("d/..",)),
+        *(_planted(("rmtree", path)) for path in ("t", "t/", "/t/a", "t/to-a", "t/b", "t/x.txt")),
+    ],
+    "whole files": [
+        *(Case("read_whole", (path,)) for path in OPENED),
+        *(Case("write_whole", (path, b"written")) for path in OPENED),
+        _planted(*(("read_whole", f"t/{name}") for name in ("x.txt", "y.bin", "empty", "to-x"))),
+        Case("write_whole", ("new", b"")),
+        Case("write_whole", ("f", b"x" * 200_000)),
+        Case("write_whole", ("f", "text")),
+        Case("text_there_and_back", ("new", "Grüße\n\r\n")),
+        Case("text_there_and_back", ("new", "Grüße\n", (("encoding", "latin-1"),))),
+        Case("text_there_and_back", ("new", "a\nb\n", (("newline", "\r\n"),))),
+        Case("text_there_and_back", ("new", "\udc80")),
+        Case("text_there_and_back", ("new", "Grüße", (("encoding", "ascii"),))),
+        Case("text_there_and_back", ("new", b"bytes")),
+    ],
+    "many": [
+        Case("each_of", ("stat_many", PATHS)),
+        Case("each_of", ("stat_many", ())),
+        Case("each_of", ("read_many", OPENED * 5)),
+        Case("exist_of", (PATHS * 2,)),
+    ],
+    "du": [
+        *(Case("usage", (path,)) for path in ROOTS),
+        _planted(("usage", "t"), ("usage", "t/to-a"), ("usage", "t/to-a/")),
+    ],
+}
+
+#: All groups: those for single calls, and these.
+GROUPS = {**SINGLE, **TREES}
