@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from glusterio.api import names
 from glusterio.api.in_flight import in_order
 from glusterio.api.resolve import text_of, walk, walk_the_way
 from glusterio.api.whole_file import read_file
@@ -49,7 +48,13 @@ async def exists_many(core: Core, frame: Frame, paths: Sequence[StrPath]) -> lis
     """Tell of many paths whether each leads to something."""
 
     async def one(core: Core, frame: Frame, path: StrPath) -> bool:
-        return await names.exists(core, frame, path, True)
+        try:
+            await walk(core, frame, path, follow=True)
+        except (OSError, ValueError) as error:
+            if isinstance(error, GlusterError):
+                raise
+            return False
+        return True
 
     await _walk_the_ways(core, frame, paths)
     return await in_order(core, frame, one, paths)
