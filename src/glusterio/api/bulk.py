@@ -98,7 +98,7 @@ async def _walk_the_ways(core: Core, frame: Frame, paths: Sequence[StrPath]) -> 
     async def go(core: Core, frame: Frame, directory: str) -> None:
         try:
             await walk_the_way(core, frame, directory)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             if isinstance(error, GlusterError):
                 raise
 
