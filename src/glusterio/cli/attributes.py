@@ -91,3 +91,33 @@ def local(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, 10**9)
     here = time.localtime(seconds)
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', here)}.{rest:09} {time.strftime('%z', here)}"
+
+
+def user_number(text: str) -> int:
+    """Return the number of a user: this machine's for a name, or what is given.
+
+    Raises:
+        ValueError: there is no such user here.
+    """
+    try:
+        return pwd.getpwnam(text).pw_uid
+    except KeyError:
+        return _given_number(text, "user")
+
+
+def group_number(text: str) -> int:
+    """Return the number of a group: this machine's for a name, or what is given.
+
+    Raises:
+        ValueError: there is no such group here.
+    """
+    try:
+        return grp.getgrnam(text).gr_gid
+    except KeyError:
+        return _given_number(text, "group")
+
+
+def _given_number(text: str, what: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32 - 1:
+        raise ValueError(f"{text!r} is no {what} of this machine, and no number")
+    return int(text)

@@ -18,6 +18,7 @@ from glusterio.cli.locations import Location, on_volume
 from glusterio.cli.output import coloured, shown, tell
 from glusterio.cli.sides import Listed, VolumeSide
 from glusterio.cli.trees import Item, below, is_fatal
+from glusterio.cli.units import short_size
 from glusterio.cli.volumes import Complaints, Volumes
 
 #: A time further back than this is shown with its year, as ls does; in seconds.
@@ -31,6 +32,8 @@ class Options:
     long: bool = False
     every: bool = False
     recursive: bool = False
+    directory: bool = False
+    human: bool = False
 
 
 async def list_places(targets: list[str], options: Options) -> None:
@@ -72,7 +75,7 @@ class _Listing:
         link = Item("", await self._side.stat(place.path))
         to_follow = link.is_link and (not self._options.long or place.path.endswith("/"))
         item = Item("", await self._side.stat(place.path, follow=True)) if to_follow else link
-        if not item.is_directory:
+        if not item.is_directory or self._options.directory:
             if output.as_json:
                 await self._tell(place, link.stat)
                 return
@@ -135,7 +138,7 @@ class _Listing:
     async def _show_long(self, directory: str, entries: list[Listed]) -> None:
         rows = []
         for name, stat in entries:
-            text = _coloured(name, stat)
+            text = coloured_name(name, stat)
             if stat_module.S_ISLNK(stat.st_mode):
                 path = self._place.path if name == self._place.text else below(directory, name)
                 try:
@@ -148,7 +151,7 @@ class _Listing:
                     str(stat.st_nlink),
                     user(stat.st_uid),
                     group(stat.st_gid),
-                    str(stat.st_size),
+                    short_size(stat.st_size) if self._options.human else str(stat.st_size),
                     _when(stat.st_mtime),
                     text,
                 )
@@ -175,13 +178,13 @@ def _show_columns(entries: list[Listed]) -> None:
     for row in range(rows):
         line = ""
         for at, entry in enumerate(entries[row::rows]):
-            line += _coloured(entry.name, entry.stat)
+            line += coloured_name(entry.name, entry.stat)
             if (at + 1) * rows + row < len(entries):
                 line += " " * (widths[at] - lengths[at * rows + row] + 2)
         print(line)
 
 
-def _coloured(name: str, stat: os.stat_result) -> str:
+def coloured_name(name: str, stat: os.stat_result) -> str:
     """A name in the colour of what it names, on a terminal."""
     if not coloured():
         return shown(name)

@@ -1,88 +1,154 @@
-"""``glusterio rm`` and ``glusterio mkdir``."""
+"""Commands on single names: ``rm``, ``mkdir``, ``rmdir``, ``ln``, ``touch``, ``truncate``."""
 
 from __future__ import annotations
 
+import os
+import time
+
 from glusterio.cli.errors import CommandError
-from glusterio.cli.locations import Location, on_volume
+from glusterio.cli.locations import Location
+from glusterio.cli.modes import Change
+from glusterio.cli.output import shown, tell
 from glusterio.cli.sides import VolumeSide
-from glusterio.cli.trees import Item, below, is_fatal, remove_tree
-from glusterio.cli.volumes import Complaints, Volumes
+from glusterio.cli.trees import Item, below, remove_tree
+from glusterio.cli.volumes import Complaints, at_each
 
 
-async def remove(targets: list[str], recursive: bool, force: bool) -> None:
+async def remove(targets: list[str], recursive: bool, force: bool, verbose: bool) -> None:
     """Remove names, and with ``recursive`` what is below them.
 
     Args:
         targets: the places.
         recursive: also directories.
         force: what is not there is no error.
+        verbose: tell of each place.
     """
-    places = [on_volume(target) for target in targets]
-    complaints = Complaints()
-    async with Volumes() as volumes:
-        for place in places:
-            side = await volumes.volume(place)
-            try:
-                await _remove(side, place, recursive, complaints)
-            except FileNotFoundError as error:
-                if not force:
-                    complaints("remove", place.text, error)
-            except Exception as error:
-                if is_fatal(error):
-                    raise
-                complaints("remove", place.text, error)
-    complaints.check()
+    removed = 0
+
+    async def one(side: VolumeSide, place: Location, complaints: Complaints) -> None:
+        nonlocal removed
+        try:
+            removed += await _remove(side, place, recursive, complaints)
+        except FileNotFoundError:
+            if not force:
+                raise
+            return
+        if verbose:
+            tell({"path": place.text}, f"removed {shown(place.text)}")
+
+    await at_each(targets, "remove", one, lambda: {"removed": removed})
 
 
 async def _remove(
     side: VolumeSide, place: Location, recursive: bool, complaints: Complaints
-) -> None:
+) -> int:
     if not place.name:
         raise CommandError(f"cannot remove {place.text!r}: it has no name", place.text)
     item = Item("", await side.stat(place.path.rstrip("/")))
     if not item.is_directory:
         await side.unlink(place.path)
-    elif recursive:
+        return 1
+    if recursive:
+        return await remove_tree(
+            side,
+            place.path,
+            lambda path, error: complaints("remove", place.join(path).text, error),
+        )
+    raise CommandError(
+        f"cannot remove {place.text!r}: it is a directory (-r removes those)", place.text
+    )
 
-        def complain(path: str, error: Exception) -> None:
-            complaints("remove", place.join(path).text, error)
 
-        await remove_tree(side, place.path, complain)
-    else:
-        raise CommandError(f"cannot remove {place.text!r}: it is a directory (-r removes those)")
+async def remove_directories(targets: list[str]) -> None:
+    """Remove empty directories."""
+    removed = 0
+
+    async def one(side: VolumeSide, place: Location, _: Complaints) -> None:
+        nonlocal removed
+        await side.rmdir(place.path)
+        removed += 1
+
+    await at_each(targets, "remove the directory", one, lambda: {"removed": removed})
 
 
-async def make_directories(targets: list[str], parents: bool) -> None:
+async def make_directories(targets: list[str], parents: bool, mode: Change | None) -> None:
     """Make directories.
 
     Args:
         targets: the places.
         parents: also those that they are in; what is there already is no error.
+        mode: the directories' permissions, whatever the umask is.
     """
-    places = [on_volume(target) for target in targets]
-    complaints = Complaints()
-    async with Volumes() as volumes:
-        for place in places:
-            side = await volumes.volume(place)
-            try:
-                if parents:
-                    await _make_with_parents(side, place.path)
-                else:
-                    await side.mkdir(place.path, 0o777)
-            except Exception as error:
-                if is_fatal(error):
-                    raise
-                complaints("make the directory", place.text, error)
-    complaints.check()
+    made = 0
+
+    async def one(side: VolumeSide, place: Location, _: Complaints) -> None:
+        nonlocal made
+        if parents:
+            count = await _make_with_parents(side, place.path)
+        else:
+            await side.mkdir(place.path, 0o777)
+            count = 1
+        if count and mode is not None:
+            await side.chmod(place.path, mode(0o777, is_directory=True, umask=0))
+        made += count
+
+    await at_each(targets, "make the directory", one, lambda: {"made": made})
 
 
-async def _make_with_parents(side: VolumeSide, path: str) -> None:
+async def _make_with_parents(side: VolumeSide, path: str) -> int:
     made = ""
+    count = 0
     for name in path.split("/"):
         made = below(made, name) if name else made
         if name:
             try:
                 await side.mkdir(made, 0o777)
+                count += 1
             except FileExistsError:
                 if not Item("", await side.stat(made, follow=True)).is_directory:
                     raise
+    return count
+
+
+async def touch(targets: list[str], no_create: bool) -> None:
+    """Set files' times to now, and make those that are not there."""
+    touched = 0
+
+    async def one(side: VolumeSide, place: Location, _: Complaints) -> None:
+        nonlocal touched
+        now = time.time_ns()
+        try:
+            await side.volume.utime(place.path or "/", (now, now))
+        except FileNotFoundError:
+            if no_create:
+                return
+            async with side.open(place.path, os.O_WRONLY | os.O_CREAT):
+                pass
+        touched += 1
+
+    await at_each(targets, "touch", one, lambda: {"touched": touched})
+
+
+async def set_sizes(targets: list[str], size: int, no_create: bool) -> None:
+    """Cut files off, or extend them with zeros.
+
+    Args:
+        targets: the places.
+        size: how long they shall be, in bytes.
+        no_create: leave alone what is not there, and do not make it.
+    """
+    count = 0
+
+    async def one(side: VolumeSide, place: Location, _: Complaints) -> None:
+        nonlocal count
+        flags = os.O_WRONLY | (0 if no_create else os.O_CREAT)
+        try:
+            async with side.open(place.path, flags) as file:
+                await file.truncate(size)
+        except FileNotFoundError:
+            if no_create:
+                return
+            raise
+        count += 1
+
+    await at_each(targets, "set the size of", one, lambda: {"files": count, "size": size})

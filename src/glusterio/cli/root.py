@@ -95,6 +95,7 @@ def command(
     within: typer.Typer = app,
     in_json: bool = True,
     h_is_help: bool = True,
+    takes_dashes: bool = False,
     examples: Sequence[str] = (),
 ) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Put a function on the command line.
@@ -104,6 +105,7 @@ def command(
         within: the group of commands that it belongs to.
         in_json: whether it can say in JSON what it says, by :func:`glusterio.cli.output.tell`.
         h_is_help: whether ``-h`` is ``--help``, and not an option of its own as ``du -h`` is.
+        takes_dashes: whether an unknown option is an argument, as the ``-w`` of ``chmod -w`` is.
         examples: command lines for the end of the help.
     """
 
@@ -127,7 +129,8 @@ def command(
         text = inspect.cleandoc(function.__doc__ or "")
         if examples:
             text = "\n".join([text, "", "\b", "Examples:", *(f"  {line}" for line in examples)])
-        within.command(name, help=text, context_settings={"help_option_names": helped_by})(run)
+        settings = {"help_option_names": helped_by, "ignore_unknown_options": takes_dashes}
+        within.command(name, help=text, context_settings=settings)(run)
         return function
 
     return put

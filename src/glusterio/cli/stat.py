@@ -7,10 +7,10 @@ import stat as stat_module
 
 from glusterio.cli import attributes
 from glusterio.cli.attributes import group, kind, local, user
-from glusterio.cli.locations import on_volume
+from glusterio.cli.locations import Location
 from glusterio.cli.output import shown, tell
-from glusterio.cli.trees import is_fatal
-from glusterio.cli.volumes import Complaints, Volumes
+from glusterio.cli.sides import VolumeSide
+from glusterio.cli.volumes import Complaints, at_each
 
 
 async def stat_places(targets: list[str], follow: bool) -> None:
@@ -20,26 +20,16 @@ async def stat_places(targets: list[str], follow: bool) -> None:
         targets: the places.
         follow: of what a symbolic link leads to, rather than its own.
     """
-    places = [on_volume(target) for target in targets]
-    complaints = Complaints()
-    async with Volumes() as volumes:
-        for place in places:
-            side = await volumes.volume(place)
-            try:
-                status = await side.stat(place.path, follow)
-                link = None
-                if stat_module.S_ISLNK(status.st_mode):
-                    link = await side.readlink(place.path)
-            except OSError as error:
-                if is_fatal(error):
-                    raise
-                complaints("stat", place.text, error)
-                continue
-            found = {"path": place.text, **attributes.record(status)}
-            if link is not None:
-                found["target"] = link
-            tell(found, _lines(place.text, link, status))
-    complaints.check()
+
+    async def one(side: VolumeSide, place: Location, _: Complaints) -> None:
+        status = await side.stat(place.path, follow)
+        found = {"path": place.text, **attributes.record(status)}
+        link = None
+        if stat_module.S_ISLNK(status.st_mode):
+            link = found["target"] = await side.readlink(place.path)
+        tell(found, _lines(place.text, link, status))
+
+    await at_each(targets, "stat", one)
 
 
 def _lines(name: str, link: str | None, status: os.stat_result) -> str:

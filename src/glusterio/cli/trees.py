@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat as stat_module
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from glusterio.cli.sides import Side, VolumeSide
+from glusterio.cli.sides import Side
 from glusterio.cli.tasks import each
 from glusterio.errors import GlusterError
 
@@ -113,13 +113,42 @@ def by_depth(items: list[Item]) -> list[list[Item]]:
     return [levels[depth] for depth in sorted(levels)]
 
 
-async def remove_tree(
-    side: VolumeSide, root: str, complain: Complaint, *, by_force: bool = False
-) -> int:
+async def top_down(
+    side: Side, item: Item, root: str, work: Callable[[Item], Awaitable[None]], complain: Complaint
+) -> None:
+    """Do something with a tree's root and all that is below: with a directory before it is listed.
+
+    Args:
+        side: where it is.
+        item: the root.
+        root: its path.
+        work: what is done with each item.
+        complain: told of what it could not be done with, and of directories that cannot be listed.
+    """
+    level = [item]
+    following: list[Item] = []
+
+    async def one(item: Item) -> None:
+        try:
+            await work(item)
+            if item.is_directory:
+                for name, stat in await side.list(below(root, item.path)):
+                    following.append(Item(os.path.join(item.path, name), stat))
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            complain(item.path, error)
+
+    while level:
+        await each(level, one, DIRECTORIES_AT_ONCE)
+        level, following = following, []
+
+
+async def remove_tree(side: Side, root: str, complain: Complaint, *, by_force: bool = False) -> int:
     """Remove a directory and everything below it; return the number of names removed.
 
     Args:
-        side: the volume.
+        side: where it is.
         root: the directory.
         complain: told of what could not be removed.
         by_force: also from directories that their owner has closed to himself for writing.
@@ -131,7 +160,7 @@ async def remove_tree(
         nonlocal removed
         path = below(root, item.path)
         try:
-            await (side.volume.rmdir if item.is_directory else side.volume.unlink)(path)
+            await (side.rmdir if item.is_directory else side.unlink)(path)
             removed += 1
         except FileNotFoundError:
             pass

@@ -47,3 +47,20 @@ def short_size(count: int) -> str:
 
 
 _UNITS = "KMGTPE"
+
+
+def parse_size(text: str) -> int:
+    """Understand a number of bytes: ``10``, ``4k``, ``1.5G``, in powers of 1024.
+
+    Raises:
+        ValueError: it is none.
+    """
+    digits = text.rstrip("kKMGTPE")
+    unit = text[len(digits) :].upper()
+    try:
+        size = float(digits) * 1024 ** (_UNITS.index(unit) + 1 if unit else 0)
+    except ValueError:
+        raise ValueError(f"{text!r} is no size: 4096 is one, and 4k, 1.5G") from None
+    if not 0 <= size < 2**63:
+        raise ValueError(f"{text!r} is no size that a file could have")
+    return int(size)

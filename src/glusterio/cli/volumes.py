@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Awaitable, Callable, Mapping
+
 from glusterio import aio
 from glusterio.cli.errors import CommandError, PartlyFailedError, cannot, complain, trying_to
-from glusterio.cli.locations import Location
+from glusterio.cli.locations import Location, on_volume, parse
+from glusterio.cli.output import tell
 from glusterio.cli.sides import LocalSide, Side, VolumeSide
+from glusterio.cli.trees import is_fatal
 
 
 async def connect(url: str) -> aio.Volume:
@@ -46,6 +51,14 @@ class Volumes:
             raise PartlyFailedError
 
 
+async def status_of(text: str) -> os.stat_result:
+    """Return the attributes of what is at a place, on a volume or on this machine."""
+    place = parse(text)
+    async with Volumes() as volumes:
+        with trying_to("stat", place.text):
+            return await (await volumes.side(place)).stat(place.path, follow=True)
+
+
 class Complaints:
     """Errors that do not end the command, but make it fail."""
 
@@ -65,3 +78,42 @@ class Complaints:
         """Raise PartlyFailedError if there were any."""
         if self.count:
             raise PartlyFailedError
+
+
+#: What is done at one place on a volume.
+Work = Callable[[VolumeSide, Location, Complaints], Awaitable[None]]
+
+
+async def at_each(
+    targets: list[str],
+    what: str,
+    work: Work,
+    summary: Callable[[], Mapping[str, object]] | None = None,
+) -> None:
+    """Do something at each of some places on volumes, one after the other.
+
+    What fails at one place does not keep the others from being done.
+
+    Args:
+        targets: the places.
+        what: what is done, for ``cannot WHAT``.
+        work: does it.
+        summary: what to tell in JSON when all is done.
+
+    Raises:
+        PartlyFailedError: some of it could not be done; the lines have been printed.
+    """
+    places = [on_volume(target) for target in targets]
+    complaints = Complaints()
+    async with Volumes() as volumes:
+        for place in places:
+            side = await volumes.volume(place)
+            try:
+                await work(side, place, complaints)
+            except Exception as error:
+                if is_fatal(error) or isinstance(error, BrokenPipeError):
+                    raise
+                complaints(what, place.text, error)
+    if summary is not None:
+        tell(summary())
+    complaints.check()

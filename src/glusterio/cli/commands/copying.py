@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glusterio.cli.commands.places import Recursive
+from glusterio.cli.commands.places import Recursive, Verbose
 from glusterio.cli.interrupts import run
 from glusterio.cli.root import command
 
@@ -30,7 +30,6 @@ UnderNewName = Annotated[
         "-T", "--no-target-directory", help="DST is the new name, even if it is a directory."
     ),
 ]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell of each file.")]
 
 
 @command(
@@ -89,3 +88,26 @@ def _placement(places: list[str], under_new_name: bool) -> Placement:
     if len(places) < 2:
         raise typer.BadParameter("a source and a destination are needed: SRC... DST")
     return Placement(places[:-1], places[-1], under_new_name)
+
+
+@command()
+def mv(
+    places: SourcesAndTarget,
+    no_clobber: Annotated[
+        bool, typer.Option("-n", "--no-clobber", help="Leave alone what is there.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("-f", "--force", help="Replace what is there, as it does anyhow.")
+    ] = False,
+    under_new_name: UnderNewName = False,
+    jobs: Jobs = 16,
+    verbose: Verbose = False,
+) -> None:
+    """Move files and trees: to other names, to, from and between volumes.
+
+    If DST is a directory they go into it. Within a volume it is a rename. Else they are copied, read
+    back and compared, and what has been copied is removed; cut, it goes on when it is said again.
+    """
+    from glusterio.cli.move import Options, move
+
+    run(move(_placement(places, under_new_name), Options(no_clobber, verbose, jobs)))

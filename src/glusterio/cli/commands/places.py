@@ -11,3 +11,8 @@ Places = Annotated[
 ]
 
 Recursive = Annotated[bool, typer.Option("-r", "-R", "--recursive", help="Also directories.")]
+
+#: For commands whose ``-h`` this is, as everybody knows it.
+Human = Annotated[bool, typer.Option("-h", "--human-readable", help="Sizes in the units that fit.")]
+
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell of each file.")]

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from glusterio.cli.commands.places import Places
+from typing import Annotated
+
+import typer
+
+from glusterio.cli.commands.places import Places, Recursive
+from glusterio.cli.interrupts import run
 from glusterio.cli.root import command
+
+Lines = Annotated[
+    str | None, typer.Option("-n", "--lines", metavar="N", help="So many lines; 10 unless said.")
+]
+Bytes = Annotated[
+    str | None, typer.Option("-c", "--bytes", metavar="N", help="So many bytes, instead.")
+]
 
 
 @command()
@@ -15,3 +27,63 @@ def cat(places: Places) -> None:
     from glusterio.cli.cat import cat as to_output
 
     to_output(places)
+
+
+@command()
+def head(places: Places, lines: Lines = None, size: Bytes = None) -> None:
+    """Write the beginning of files to the standard output; in JSON line by line."""
+    from glusterio.cli.tail import head as beginning
+    from glusterio.cli.tail import parse_amount
+
+    run(beginning(places, parse_amount(lines, size, may_count_on=False)))
+
+
+@command(
+    examples=[
+        "glusterio tail -n 100 -f --retry gluster://server1/gv0/logs/app.log",
+        "glusterio tail -n +2 gluster://server1/gv0/table.csv",
+    ]
+)
+def tail(
+    places: Places,
+    lines: Lines = None,
+    size: Bytes = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "-F", "--follow", help="Go on with what is added, until Ctrl-C.")
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Wait for what is not, or no more, there.")
+    ] = False,
+    interval: Annotated[
+        float,
+        typer.Option("-s", "--interval", min=0.01, metavar="SECONDS", help="How often to look."),
+    ] = 1.0,
+) -> None:
+    """Write the end of files to the standard output; in JSON line by line.
+
+    With +N it is all from line, or byte, N on. With -f the name is followed: what becomes shorter is
+    read from its beginning, and so is another file that has got the name.
+    """
+    from glusterio.cli.tail import Following, parse_amount
+    from glusterio.cli.tail import tail as end
+
+    following = Following(retry, interval) if follow else None
+    run(end(places, parse_amount(lines, size, may_count_on=True), following))
+
+
+@command()
+def checksum(
+    places: Places,
+    algorithm: Annotated[
+        str, typer.Option("-a", "--algorithm", metavar="NAME", help="sha256, sha512, md5, ...")
+    ] = "sha256",
+    recursive: Recursive = False,
+) -> None:
+    """Tell the digests of files, as sha256sum does."""
+    import hashlib
+
+    from glusterio.cli.checksum import checksums
+
+    if algorithm not in hashlib.algorithms_available or algorithm.startswith("shake"):
+        raise typer.BadParameter(f"{algorithm!r} is no algorithm that is known here")
+    run(checksums(places, algorithm, recursive))
