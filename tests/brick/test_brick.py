@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from glusterio.brick.handshake import Access
+from glusterio.brick.access import Access
 from glusterio.brick.main import Brick
 from tests.brick.raw import RawClient, to_the_brick
 
@@ -61,21 +61,6 @@ def test_login_is_in_the_volfile_and_is_asked_for(tmp_path: Path) -> None:
             await asyncio.to_thread(check, brick.port, brick.brick_port)
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize(
-    ("access", "peer", "permitted"),
-    [
-        (Access(), "1.2.3.4", True),
-        (Access(allow=["1.2.*"]), "1.2.3.4", True),
-        (Access(allow=["1.2.*"]), "1.3.3.4", False),
-        (Access(reject=["1.2.*"]), "1.2.3.4", False),
-        (Access(allow=["1.2.3.4"], reject=["1.*"]), "1.2.3.4", False),
-        (Access(allow=[]), "1.2.3.4", False),
-    ],
-)
-def test_addresses(access: Access, peer: str, permitted: bool) -> None:
-    assert access.permits(peer, "", "") is permitted
 
 
 def test_failed_start_leaves_nothing(tmp_path: Path) -> None:

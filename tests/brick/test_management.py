@@ -11,13 +11,11 @@ from glusterio.graph.volfile import parse
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.handshake import (
     DUMP_CALLS,
-    HANDSHAKE_CALLS,
     BrickByPortReply,
     BrickByPortRequest,
     DumpReply,
     DumpRequest,
     PingReply,
-    SetLkVerRequest,
     SetvolumeReply,
     SigninReply,
     SigninRequest,
@@ -138,54 +136,7 @@ def test_port_that_is_taken(tmp_path: Path, brick: BrickProcess) -> None:
         start_brick(tmp_path, "vol", "--port", str(brick.port))
 
 
-# -- the brick's handshake ----------------------------------------------------------------------------
-
-
-def test_accepted(brick: BrickProcess) -> None:
-    with RawClient(brick.brick_port) as client:
-        reply = client.setvolume(str(brick.directory), process_uuid="me")
-        assert (reply.op_ret, reply.op_errno) == (0, 22)
-        assert all(isinstance(value, bytes) for value in reply.options.values())
-        options = {k: old_text(v) for k, v in reply.options.items() if isinstance(v, bytes)}
-        assert options["ERROR"] == "Success"
-        assert options["process-uuid"] == "me"
-        assert options["child_up"] == "1"
-        volume_id = options["volume-id"]
-        assert brick.dump()["clients"][0]["uid"] == "me"
-    with RawClient(brick.brick_port) as client:
-        assert client.setvolume(str(brick.directory), volume_id=volume_id).op_ret == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "errno", "why"),
-    [
-        ({"remote_subvolume": None}, 22, "No remote-subvolume option specified"),
-        ({"remote_subvolume": "/other"}, 2, "is not found"),
-        ({"process_uuid": None}, 22, "UUID not specified"),
-        ({"fops_version": None}, 22, "version mismatch"),
-        ({"fops_version": "1"}, 22, "version mismatch"),
-        ({"volume_id": str(uuid.uuid4())}, 116, "Volume-ID different"),
-        ({"subdir_mount": "/below"}, 95, "subdir-mount"),
-    ],
-)
-def test_refused(brick: BrickProcess, options: dict[str, str | None], errno: int, why: str) -> None:
-    with RawClient(brick.brick_port) as client:
-        reply = client.setvolume(str(brick.directory), **options)
-        assert (reply.op_ret, reply.op_errno) == (-1, errno)
-        assert why in reason(reply)
-        assert brick.dump()["clients"][0]["uid"] is None
-        assert client.setvolume(str(brick.directory)).op_ret == 0  # it may try again
-        assert client.setvolume(str(brick.directory)).op_errno == 22  # but once is enough
-
-
-def test_refused_by_address(tmp_path: Path) -> None:
-    with (
-        start_brick(tmp_path, "vol", "--allow", "10.*") as brick,
-        RawClient(brick.brick_port) as client,
-    ):
-        reply = client.setvolume(str(tmp_path))
-        assert (reply.op_ret, reply.op_errno) == (-1, 13)
-        assert reason(reply) == "Authentication failed"
+# -- both of them ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("server", ["port", "brick_port"])
@@ -201,11 +152,3 @@ def test_dump_tells_the_programs(brick: BrickProcess, server: str) -> None:
     wanted = {(14398633, 2), (123451501, 1)}
     wanted.add((1298437, 400) if server == "brick_port" else (34123456, 1))
     assert offered == wanted
-
-
-def test_set_lk_ver(brick: BrickProcess) -> None:
-    with RawClient(brick.brick_port) as client:
-        body = encode(SetLkVerRequest("uid", 7))
-        spec = HANDSHAKE_CALLS[HandshakeProc.SET_LK_VER]
-        found = client.call(*HANDSHAKE, HandshakeProc.SET_LK_VER, body)
-        assert decode(spec.reply_class, found).lk_ver == 7

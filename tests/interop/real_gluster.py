@@ -378,11 +378,15 @@ volume hand-server
   option transport.address-family inet
   option transport.socket.bind-address 127.0.0.1
   option transport.socket.listen-port {port}
-  option auth.addr./hand.allow 127.0.0.1
-  option rpc-auth-allow-insecure on
+  {access}
   subvolumes /hand
 end-volume
 """
+
+#: Who may use it, unless a test wants it otherwise: options of protocol/server.
+ACCESS = """\
+option auth.addr./hand.allow 127.0.0.1
+  option rpc-auth-allow-insecure on"""
 
 CLIENT_VOL = """\
 volume hand-client-0
@@ -402,11 +406,12 @@ end-volume
 """
 
 
-def start_hand_brick(directory: str | Path) -> HandBrick:
+def start_hand_brick(directory: str | Path, access: str = ACCESS) -> HandBrick:
     """Start a brick without glusterd, or find the one that runs in this directory.
 
     Args:
         directory: where its volfiles, data, log and state go; made if missing.
+        access: who may use it: options of protocol/server, a line each.
 
     Raises:
         SetUpError: it did not come up.
@@ -422,7 +427,7 @@ def start_hand_brick(directory: str | Path) -> HandBrick:
     log = place / "brick.log"
     for attempt in range(5):
         port = _free_port()
-        (place / "server.vol").write_text(SERVER_VOL.format(data=data, port=port))
+        (place / "server.vol").write_text(SERVER_VOL.format(data=data, port=port, access=access))
         (place / "client.vol").write_text(CLIENT_VOL.format(port=port))
         process = _spawn(
             [program, "-N", "-f", str(place / "server.vol"), "-l", str(log), "-L", "INFO"],

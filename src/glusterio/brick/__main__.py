@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from glusterio.brick.handshake import Access
+from glusterio.brick.access import Access
 from glusterio.brick.main import Brick
 from glusterio.brick.management import MANAGEMENT_PORT
 

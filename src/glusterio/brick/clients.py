@@ -25,7 +25,8 @@ class Client:
         name: its address in full, for messages.
         address: its address without the port.
         process_name: what it calls itself.
-        root: the gfid of the directory that is its root.
+        directory: the directory that is its root, by its path in the volume.
+        root: that directory's gfid.
         connection: where to call it.
 
     Attributes:
@@ -40,6 +41,7 @@ class Client:
         *,
         address: str = "",
         process_name: str = "",
+        directory: str = "/",
         root: Gfid = ROOT_GFID,
         connection: ServerConnection | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class Client:
         self.name = name
         self.address = address
         self.process_name = process_name
+        self.directory = directory
         self.root = root
         self.since = time.time()
         self.gone = Event()

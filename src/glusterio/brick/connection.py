@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from glusterio.brick.clients import Client
 from glusterio.brick.fds import FdTable
 from glusterio.brick.limits import Limits
 from glusterio.errors import RemoteProtocolError, fs_error
-from glusterio.rpc.service import Request, ServerConnection
+from glusterio.rpc.service import AUTH_BAD_CREDENTIAL, Request, ServerConnection
 from glusterio.runtime.serve import Endpoint
 from glusterio.traps import Coro
 from glusterio.types import Buffer
@@ -41,18 +41,28 @@ class ServedProgram(Protocol):
 
 
 class CallDenied(Exception):
-    """The caller's credential is refused."""
+    """The caller's credential is refused.
+
+    Args:
+        reason: an ``auth_stat``.
+    """
+
+    def __init__(self, reason: int = AUTH_BAD_CREDENTIAL) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Answer(NamedTuple):
-    """How a simple procedure is answered: its messages, and a function from one to the other."""
+    """How a simple procedure is answered: its messages, and a function from one to the other, which may
+    be a coroutine.
+    """
 
     spec: CallSpec
     function: Callable[[Connection, Any], Any]
 
 
 class SimpleProgram:
-    """A program whose procedures need no waiting.
+    """A program of a few procedures that are called now and then.
 
     Args:
         name: its name in the answer to DUMP.
@@ -74,7 +84,10 @@ class SimpleProgram:
         async def answering(connection: Connection, request: Request) -> Sequence[Buffer]:
             spec, function = answer
             message = decode(spec.request_class, memoryview(request.record), request.body)
-            return (encode(function(connection, message)),)
+            reply = function(connection, message)
+            if isinstance(reply, Coroutine):
+                reply = await reply
+            return (encode(reply),)
 
         return answering
 
@@ -108,6 +121,12 @@ class Programs:
         """Return a program."""
         return self._programs.get(number)
 
+    def with_other(self, program: ServedProgram) -> Programs:
+        """Return the same programs, with one in the place of that with its number."""
+        programs = Programs(())
+        programs._programs = {**self._programs, program.program.number: program}
+        return programs
+
 
 class Connection:
     """One client's connection: a :class:`~glusterio.runtime.serve.Session`.
@@ -122,6 +141,7 @@ class Connection:
         client: who it is, once it has been accepted.
         fds: its descriptors.
         blocked: how many of its requests wait for a lock.
+        is_closed: whether the connection has ended.
     """
 
     def __init__(
@@ -143,6 +163,7 @@ class Connection:
         self.client: Client | None = None
         self.fds = FdTable(self.limits.fds)
         self.blocked = 0
+        self.is_closed = False
         self._programs = programs
         self._close_all = close_all
         self._credential: tuple[int, bytes] = (-1, b"")
@@ -157,6 +178,10 @@ class Connection:
         """Make the client one that may use the brick."""
         self.client = client
         self.connection.accept_records(self.limits.record)
+
+    def use(self, program: ServedProgram) -> None:
+        """Let the client call another program in the place of the one with its number."""
+        self._programs = self._programs.with_other(program)
 
     @contextlib.contextmanager
     def waiting_for_a_lock(self) -> Iterator[None]:
@@ -226,14 +251,15 @@ class Connection:
         except RemoteProtocolError as error:
             log.debug("%s: procedure %d: %s", self.name, request.procedure, error)
             self.connection.refuse(request.xid, AcceptStat.GARBAGE_ARGS)
-        except CallDenied:
-            self.connection.deny(request.xid)
+        except CallDenied as denied:
+            self.connection.deny(request.xid, denied.reason)
         except Exception:
             log.exception("%s: procedure %d failed", self.name, request.procedure)
             self.connection.refuse(request.xid, AcceptStat.SYSTEM_ERR)
 
     def disconnected(self) -> None:
         """The client is gone."""
+        self.is_closed = True
         if self.client is not None:
             self.client.gone.set()
 

@@ -82,6 +82,10 @@ class FdTable:
         self._open[number] = OpenFd(fd, is_directory)
         return number
 
+    def get(self, number: int) -> OpenFd | None:
+        """Return a descriptor, without using it."""
+        return self._open.get(number)
+
     def use(self, number: int) -> OpenFd:
         """Begin to use a descriptor.
 

@@ -6,8 +6,8 @@ import os
 import uuid
 from typing import Any
 
+from glusterio.brick.access import Access
 from glusterio.brick.daemon import Daemon
-from glusterio.brick.handshake import Access
 from glusterio.brick.limits import Limits
 from glusterio.brick.management import MANAGEMENT_PORT
 from glusterio.brick.volume import Volume

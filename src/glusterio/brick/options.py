@@ -25,7 +25,7 @@ SERVER: Final = "protocol/server"
 CLIENT: Final = "protocol/client"
 
 _MB: Final = 2**20
-_ADDRESS: Final = re.compile(r"[0-9A-Za-z.:*?%_-]+")
+_ADDRESS: Final = re.compile(r"!?[0-9A-Za-z.:*?%_/-]+|/[^(|]*\([^()]+\)")
 
 
 def within(reader: Callable[[str], int], low: int, high: int | None = None) -> Reader:

@@ -81,6 +81,7 @@ class FopProgram:
 
     Args:
         top: the top of the brick's graph.
+        counters: where to count; in counters of its own by default.
 
     Attributes:
         counters: what has been done so far, by operation.
@@ -89,9 +90,9 @@ class FopProgram:
     name = "GlusterFS 4.x v1"
     program = FOPS
 
-    def __init__(self, top: Xlator) -> None:
-        self._top = top
-        self.counters = {fop: FopCounter() for fop in sorted(SERVED)}
+    def __init__(self, top: Xlator, counters: dict[Fop, FopCounter] | None = None) -> None:
+        self.top = self._top = top
+        self.counters = counters or {fop: FopCounter() for fop in sorted(SERVED)}
         self._procedures: dict[int, Procedure] = {
             fop: self._procedure(fop, self._winding(fop)) for fop in SERVED
         }

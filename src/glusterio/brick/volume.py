@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from glusterio.brick import statedump
+from glusterio.brick.access import Access
 from glusterio.brick.connection import Connection, Programs
-from glusterio.brick.handshake import Access, Handshake, Offer
+from glusterio.brick.handshake import Handshake, Offer
 from glusterio.brick.limits import Limits
 from glusterio.brick.options import VolumeOptions
 from glusterio.brick.server import FopProgram
@@ -137,7 +138,7 @@ class Volume:
         text = brick_volfile(self.name, self.path, self._wanted_id)
         self._graph = build(parse(text), XLATORS, Services(new_event=Event, volume=self.name))
         self._fops = fops = FopProgram(self._graph.top)
-        programs = Programs([fops, Handshake(self._offer).program()])
+        programs = Programs([fops, Handshake(self._offer, fops).program()])
         limits = self._limits
         self._server = Server(
             lambda endpoint: Connection(endpoint, programs, fops.close_all, limits),
@@ -198,12 +199,17 @@ class Volume:
             self._access,
             allow=self._access.allow if allow is None else allow,
             reject=self._access.reject if reject is None else reject,
+            insecure=self._access.insecure and options.is_on("server.allow-insecure"),
         )
         self._offer.access = access
         for served in list(self._server.clients) if self._server is not None else ():
             session = served.session
             assert isinstance(session, Connection)
-            if session.client is not None and not access.permits_address(session.endpoint.peer):
+            client, endpoint = session.client, session.endpoint
+            if client is not None and not (
+                access.permits_address(endpoint.peer, client.directory)
+                and access.permits_port(endpoint.peer, endpoint.port)
+            ):
                 log.warning("%s: %s may no longer use the volume", self.name, session.name)
                 served.close()
 

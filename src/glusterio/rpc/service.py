@@ -50,6 +50,7 @@ MAX_QUEUED: Final = 16 * 1024 * 1024
 
 #: Why a credential is refused (RFC 5531 section 9, ``auth_stat``).
 AUTH_BAD_CREDENTIAL: Final = 1
+AUTH_REJECTED_CREDENTIAL: Final = 2
 
 #: A call's header up to the length of its credential: xid, direction, RPC version, program, version,
 #: procedure, flavor, length.
@@ -228,15 +229,15 @@ class ServerConnection(RecordStream):
         head = encode_reply(xid, len(versions), AcceptStat.PROG_MISMATCH)
         self._answer(xid, head, (versions,))
 
-    def deny(self, xid: int) -> None:
-        """Tell that the credential is refused."""
+    def deny(self, xid: int, reason: int = AUTH_BAD_CREDENTIAL) -> None:
+        """Tell that the credential is refused, and why: an ``auth_stat``."""
         denial = _DENIAL.pack(
             LAST_FRAGMENT | _DENIAL.size - 4,
             xid,
             MessageType.REPLY,
             ReplyStat.DENIED,
             RejectStat.AUTH_ERROR,
-            AUTH_BAD_CREDENTIAL,
+            reason,
         )
         self._answer(xid, denial, ())
 
