@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import locks as messages
 from glusterio.wire.fops.files import FlushRequest
+from glusterio.wire.fops.xattrs import FgetxattrRequest
 from glusterio.wire.programs import EntrylkCommand, EntrylkType, Fop, LockCommand, LockType
 from tests.brick.raw import RawClient
 
@@ -105,6 +106,12 @@ class Locker(NamedTuple):
             self.gfid, cmd, kind, 0 if name is None else len(name) + 1, name or "", domain
         )
         return errno_of(self.client.fop(Fop.ENTRYLK, request, caller=who)[0])
+
+    def interrupt(self, start: int, length: int, who: Credentials = ONE) -> None:
+        """Take back what waits for a range."""
+        name = f"glusterfs.intrlk.tposix.kblocked.0,{start}-{length}"
+        request = FgetxattrRequest(self.gfid, self.fd, len(name) + 1, name)
+        self.client.post(Fop.FGETXATTR, request, caller=who)
 
     def flush(self, who: Credentials = ONE) -> int:
         """The end of a file's use by one owner; the errno."""

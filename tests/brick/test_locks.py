@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,14 +26,21 @@ from tests.brick.lock_calls import (
     introduce,
 )
 from tests.brick.raw import RawClient
-from tests.embedded import BrickProcess
+from tests.embedded import BrickProcess, start_brick
 
 Connect = Callable[[], Locker]
 
 
+@pytest.fixture(scope="module")
+def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
+    """A brick for the tests of this module."""
+    with start_brick(tmp_path_factory.mktemp("brick")) as process:
+        yield process
+
+
 @pytest.fixture
 def connect(brick: BrickProcess) -> Iterator[Connect]:
-    """Makes clients that have the file ``f`` open."""
+    """Makes clients that have the file ``f`` open; nothing of theirs is left when they have gone."""
     with contextlib.ExitStack() as stack:
 
         def connecting() -> Locker:
@@ -41,6 +49,7 @@ def connect(brick: BrickProcess) -> Iterator[Connect]:
             return Locker(client, made.stat.gfid, made.fd)
 
         yield connecting
+    brick.wait_for(fds=0, locks=0, blocked_locks=0, pending=0)
 
 
 @pytest.fixture
@@ -136,6 +145,31 @@ def test_not_through_an_anonymous_descriptor(one: Locker) -> None:
     assert one._replace(fd=ANONYMOUS_FD).lk().op_errno == errno.EBADF
 
 
+def test_a_request_that_waits_is_taken_back(brick: BrickProcess, one: Locker, two: Locker) -> None:
+    one.lk(start=20)
+    two.post_lk(SETLKW, start=25, length=5)
+    two.post_lk(SETLKW, start=30, length=5, who=TWO)
+    one.interrupt(25, 5)  # not his own
+    assert "No locks" in next(iter(one.client.take(Fop.FGETXATTR)[0].xattrs.values()))
+    two.interrupt(25, 5)
+    assert "blocked locks=1" in next(iter(two.client.take(Fop.FGETXATTR)[0].xattrs.values()))
+    assert two.take_lk().op_errno == errno.EINTR
+    one.lk(kind=UNLOCK)
+    assert two.take_lk().op_ret == 0, "the other request goes on waiting"
+    brick.wait_for(locks=1, blocked_locks=0)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".tposix", ".tposix.kgranted", ".tinode.kblocked", ".tposix.kblocked.x", "."]
+)
+def test_only_what_waits_is_taken_back(one: Locker, name: str) -> None:
+    one.lk()
+    name = "glusterfs.intrlk" + name
+    request = xattrs.FgetxattrRequest(one.gfid, one.fd, len(name) + 1, name)
+    assert one.client.fop(Fop.FGETXATTR, request)[0].op_errno == errno.EINVAL
+    assert one.count("f") == 1
+
+
 # -- how they end -------------------------------------------------------------------------------------
 
 
@@ -209,13 +243,17 @@ def test_a_client_that_goes_while_it_waits(
 
 
 def test_a_brick_stops_while_its_clients_wait(
-    brick: BrickProcess, one: Locker, two: Locker
+    tmp_path: Path,
 ) -> None:
-    one.lk()
-    two.post_lk(SETLKW)
-    one.wait_for_count("f", 2)
-    assert brick.stop() == 0
-    assert brick.log == ""
+    with start_brick(tmp_path) as brick, RawClient(brick.brick_port) as client:
+        made = introduce(client, str(brick.directory)).create("f")
+        one = Locker(client, made.stat.gfid, made.fd)
+        one.lk()
+        one.post_lk(SETLKW, who=TWO)
+        one.post_lk(GETLK)
+        one.take_lk()
+        assert brick.stop() == 0
+        assert brick.log == ""
 
 
 def test_nothing_of_anothers_can_be_dropped(one: Locker, two: Locker) -> None:

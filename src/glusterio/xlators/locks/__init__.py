@@ -27,13 +27,13 @@ from glusterio.graph.frame import Frame
 from glusterio.xlators.locks.asking_fops import AskingOperations
 from glusterio.xlators.locks.description import LockDescription, describe
 from glusterio.xlators.locks.domain_fops import DomainLockOperations
-from glusterio.xlators.locks.lockinfo import LockinfoOperations
 from glusterio.xlators.locks.posix_fops import PosixLockOperations
+from glusterio.xlators.locks.xattr_fops import XattrOperations
 
 __all__ = ["LockDescription", "Locks"]
 
 
-class Locks(PosixLockOperations, DomainLockOperations, LockinfoOperations, AskingOperations):
+class Locks(PosixLockOperations, DomainLockOperations, XattrOperations, AskingOperations):
     """The locks of a brick's clients."""
 
     xlator_type: ClassVar[str] = "features/locks"

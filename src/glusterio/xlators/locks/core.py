@@ -40,13 +40,16 @@ class LocksBase(Xlator):
         self._limit = option(options, "max-locks-per-client", integer, MAX_LOCKS)
 
     def _check_room(self, frame: Frame, *, unlocking: bool = False) -> None:
-        """Let a client take no more than is good for the others.
+        """Let a client take no more than is good for the others, and nothing when it has gone.
 
         Dropping a part of a lock may leave one more than before, so there is some room to spare.
 
         Raises:
-            OSError: ENOLCK.
+            OSError: ENOLCK; or ENOTCONN, as nothing would drop the lock any more.
         """
+        gone = getattr(frame.client, "gone", None)
+        if gone is not None and gone.is_set:
+            raise fs_error(errno.ENOTCONN)
         limit = 2 * self._limit if unlocking else self._limit
         if self.table.tally[frame.client] >= limit:
             raise fs_error(errno.ENOLCK)
@@ -59,16 +62,6 @@ class LocksBase(Xlator):
         """
         if gfid not in self.table.inodes:
             await self.child.stat(frame, StatRequest(gfid))
-
-    def _check_there(self, frame: Frame) -> None:
-        """Let nobody queue up who has gone.
-
-        Raises:
-            OSError: ENOTCONN.
-        """
-        gone = getattr(frame.client, "gone", None)
-        if gone is not None and gone.is_set:
-            raise fs_error(errno.ENOTCONN)
 
     async def _wait(self, frame: Frame, gfid: Gfid, queue: Queue, waiting: Waiting[Any]) -> None:
         """Wait until a lock is granted, the client has gone, or the caller gives up.

@@ -110,7 +110,6 @@ class DomainLockOperations(LocksBase):
         try:
             self._check_room(frame)
             if may_wait:
-                self._check_there(frame)
                 waiting = Waiting(lock, self.services.new_event())
             answer = queue.take(lock, waiting)
         finally:

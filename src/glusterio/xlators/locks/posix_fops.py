@@ -57,7 +57,6 @@ class PosixLockOperations(LocksBase):
         self._check_room(frame, unlocking=unlocking)
         waiting = None
         if request.cmd == LockCommand.SETLKW and not unlocking:
-            self._check_there(frame)
             waiting = Waiting(wanted, self.services.new_event())
         queue = self.table.at(fd.gfid).posix
         answer = queue.set(wanted, waiting)
@@ -161,6 +160,7 @@ def _wanted(frame: Frame, fd: Fd, request: LkRequest) -> PosixLock:
         pid_of(frame),
         _mode_of(request.xdata),
         getattr(frame.client, "uid", ""),
+        request.flock.whence,
     )
 
 

@@ -44,6 +44,7 @@ class PosixLock(NamedTuple):
         caller: the process that the request's credential names.
         flags: the mode that the request asks for, which is only kept.
         client_uid: the client's name, for those who ask.
+        whence: what the request says; the range does not depend on it.
     """
 
     range: Range
@@ -54,6 +55,7 @@ class PosixLock(NamedTuple):
     caller: int = 0
     flags: int = 0
     client_uid: str = ""
+    whence: int = 0
 
 
 class Answer(Enum):

@@ -55,10 +55,15 @@ def range_of(start: int, length: int) -> Range:
 
 
 def forward_range_of(start: int, length: int) -> Range:
-    """Return the range that a translator's lock names: as :func:`range_of`, but never backwards."""
-    if _signed(length) < 0:
+    """Return the range that a translator's lock names: never backwards.
+
+    Raises:
+        OSError: EINVAL: it begins before the file, or ends behind the last byte that there can be.
+    """
+    start, length = _signed(start), _signed(length)
+    if start < 0 or length < 0 or start + length > LAST + 1:
         raise fs_error(errno.EINVAL)
-    return range_of(start, length)
+    return Range(start, start + length - 1 if length else LAST)
 
 
 def _signed(word: int) -> int:

@@ -1,9 +1,11 @@
-"""features/locks: a descriptor's POSIX locks become those of another descriptor.
+"""features/locks: extended attributes that no file has, by which clients say what LK cannot.
 
-A client that gets a new graph has a new connection for it, and opens its files there anew. For each
-it asks on the old connection for the *lockinfo*, an extended attribute that only this translator knows,
-and sets it on the new one. It is a dictionary from the brick's name to a number of the old descriptor,
-in GlusterFS's old encoding.
+One takes waiting requests back: :mod:`~glusterio.xlators.locks.interrupting`.
+
+By another, a descriptor's POSIX locks become those of another descriptor. A client that gets a new
+graph has a new connection for it, and opens its files there anew. For each it asks on the old
+connection for the *lockinfo*, and sets it on the new one. It is a dictionary from the brick's name to a
+number of the old descriptor, in GlusterFS's old encoding.
 
 Here the number is a random one, since it is all that a client needs to have another's locks.
 
@@ -26,17 +28,36 @@ from glusterio.wire.dictionary import Value, decode_old, encode_old, old_text
 from glusterio.wire.fops.files import CommonReply
 from glusterio.wire.fops.xattrs import FgetxattrRequest, FsetxattrRequest, XattrsReply
 from glusterio.xlators.locks.core import LocksBase
+from glusterio.xlators.locks.interrupting import INTERRUPT, interrupted_by
+from glusterio.xlators.locks.owners import pid_of
 
 LOCKINFO: Final = "trusted.glusterfs.lockinfo"
 
 
-class LockinfoOperations(LocksBase):
-    """FGETXATTR and FSETXATTR of the lockinfo."""
+class XattrOperations(LocksBase):
+    """FGETXATTR and FSETXATTR of these attributes."""
 
     def fgetxattr(self, frame: Frame, fd: Fd, request: FgetxattrRequest) -> Coro[XattrsReply]:
         if request.name == LOCKINFO and request.namelen:
             return self._lockinfo(fd)
+        if request.name.startswith(INTERRUPT) and request.namelen:
+            return self._interrupt(frame, fd, request.name)
         return self.child.fgetxattr(frame, fd, request)
+
+    async def _interrupt(self, frame: Frame, fd: Fd, name: str) -> XattrsReply:
+        meant = interrupted_by(name)
+        locks = self.table.inodes.get(fd.gfid)
+        count = 0
+        if locks is not None:
+            caller = (frame.client, pid_of(frame))
+            for waiting in locks.posix.withdraw(
+                lambda lock: (lock.owner.client, lock.caller) == caller and meant.means(lock)
+            ):
+                waiting.settle(fs_error(errno.EINTR))
+                count += 1
+            self.table.tidy(fd.gfid)
+        told = f"{self.name}: posix blocked locks={count} granted locks=0"
+        return XattrsReply(xattrs={name: told if count else "No locks cleared."})
 
     async def _lockinfo(self, fd: Fd) -> XattrsReply:
         locks = self.table.inodes.get(fd.gfid)
