@@ -23,6 +23,15 @@ from tests.embedded import BrickProcess, start_brick
 
 PATIENCE = 50.0
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _runtime_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Control sockets of daemons of the tests are their own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GLUSTERIO_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        yield
+
+
 COMMAND = [sys.executable, "-m", "glusterio.cli"]
 
 

@@ -13,9 +13,9 @@ from tests.cli.conftest import COMMAND, PATIENCE, Run
 
 
 @contextmanager
-def serving(directory: Path, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def serving(*words: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with subprocess.Popen(
-        [*COMMAND, "serve", str(directory), "--port", "0", *words],
+        [*COMMAND, "serve", *map(str, words), *(() if "--port" in words else ("--port", "0"))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -78,3 +78,61 @@ def test_what_cannot_be_served(glusterio: Run, tmp_path: Path) -> None:
         assert "address already in use" in line.lower()
         process.terminate()
         process.wait(PATIENCE)
+
+
+def test_several_directories(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+    directories = [tmp_path / name for name in ("one", "two", "three")]
+    with serving(*directories, "--volume", "first", "--volume", "second") as (process, url):
+        assert process.stdout is not None
+        urls = [url, *(process.stdout.readline().decode().split()[1] for _ in range(2))]
+        assert [each.rpartition("/")[2] for each in urls] == ["first", "second", "three"]
+        assert len({each.rpartition("/")[0] for each in urls}) == 1
+        for each in urls:
+            with library.connect(each) as volume, volume.open("f", "w") as file:
+                file.write(each)
+        process.terminate()
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, b"", b"")
+    assert [(each / "f").read_text() for each in directories] == urls
+
+
+def test_several_directories_that_cannot_be(glusterio: Run, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two/.glusterfs/glusterio").mkdir(parents=True)
+    (tmp_path / "two/.glusterfs/glusterio/options.json").write_text("{")
+    (line,) = glusterio("serve", "--port", "0", "one", "gone").failed()
+    assert line == "cannot serve 'gone': No such file or directory"
+    (line,) = glusterio("serve", "--port", "0", "one", "one").failed()
+    assert "two volumes of the name 'one'" in line
+    (line,) = glusterio("serve", "--port", "0", "one", "two").failed()
+    assert "options.json is damaged" in line
+    assert "volume two" in line
+    assert glusterio("serve", "one", "--volume", "a", "--volume", "b").code == 2
+
+
+def test_statedump_on_a_signal(tmp_path: Path) -> None:
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    (tmp_path / "data").mkdir()
+    with serving(tmp_path / "data", "--statedump-dir", dumps) as (process, url):
+        assert process.stderr is not None
+        with library.connect(url) as volume, volume.open("opened", "w"):
+            for number in (1, 2):
+                process.send_signal(signal.SIGUSR1)
+                line = process.stderr.readline().decode()
+                assert line.startswith(f"glusterio: statedump: {dumps}/glusterio.{process.pid}.")
+                assert len(list(dumps.iterdir())) == number
+        text = Path(line.split(": ")[2].strip()).read_text()
+        assert "volume=data\n" in text
+        assert "path=/opened\n" in text
+        dumps.chmod(0o700)
+        for each in dumps.iterdir():
+            assert each.stat().st_mode & 0o777 == 0o600
+            each.unlink()
+        dumps.rmdir()
+        process.send_signal(signal.SIGUSR1)  # and it goes on
+        assert "no statedump: No such file" in process.stderr.readline().decode()
+        library.connect(url).close()

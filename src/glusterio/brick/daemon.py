@@ -6,9 +6,15 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from glusterio.brick.connection import Connection
+from glusterio.brick.control import Control
+from glusterio.brick.control_socket import (
+    control_path,
+    listen_for_control,
+    make_runtime_directory,
+)
 from glusterio.brick.limits import Limits
 from glusterio.brick.management import MANAGEMENT_PORT, Management
 from glusterio.brick.volume import Volume, reachable
@@ -62,6 +68,7 @@ class Daemon:
         self._limits = limits or Limits()
         self._management = Management(self.volumes)
         self._server: Server | None = None
+        self._control: Server | None = None
 
     @property
     def server(self) -> Server:
@@ -104,13 +111,37 @@ class Daemon:
             await self.stop()
             raise
 
+    def listen_for_control(self, path: str | None = None) -> str:
+        """Take orders on a Unix socket: see :mod:`glusterio.brick.control`.
+
+        Args:
+            path: where; by default in the directory where ``glusterio volume`` looks.
+
+        Returns:
+            The path.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        if path is None:
+            make_runtime_directory()
+            path = control_path(self.host, self.port)
+        if self._control is None:
+            programs, limits = Control(self).programs(), self._limits
+            self._control = Server(
+                lambda endpoint: Connection(endpoint, programs, limits=limits), limits.patience()
+            )
+        listen_for_control(path, self._control.listen_unix)
+        return path
+
     async def stop(self) -> None:
         """Stop accepting, close every client and what it had open, and end. Harmless when repeated.
 
         It takes at most :data:`STOPPING` seconds.
         """
-        server, self._server = self._server, None
-        steps = [] if server is None else [server.close()]
+        servers = [self._control, self._server]
+        self._control = self._server = None
+        steps = [server.close() for server in servers if server is not None]
         steps += [volume.stop() for volume in self.volumes.values()]
         tasks = [asyncio.ensure_future(step) for step in steps]
         done, hanging = await asyncio.wait(tasks, timeout=STOPPING)
@@ -128,6 +159,25 @@ class Daemon:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    # -- what is told -----------------------------------------------------------------------------
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Tell about a volume what does not change from moment to moment, as JSON can hold it."""
+        volume = self.volumes[name]
+        return {
+            "name": name,
+            "url": self.url(name),
+            "directory": volume.path,
+            "volume_id": str(volume.volume_id),
+            "running": volume.is_running,
+            "port": volume.port,
+            "options": volume.options.given,
+        }
+
+    def dump(self, name: str) -> dict[str, Any]:
+        """Tell what goes on in a volume: see :func:`glusterio.brick.statedump.dump`."""
+        return {"volume": name, "url": self.url(name), **self.volumes[name].dump()}
 
     # -- changes ----------------------------------------------------------------------------------
 

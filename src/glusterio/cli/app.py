@@ -12,7 +12,8 @@ from glusterio.cli.commands import (
     looking,
     reading,
     serving,
+    volume,
 )
 from glusterio.cli.root import app
 
-__all__ = ["app", "changing", "copying", "looking", "reading", "serving"]
+__all__ = ["app", "changing", "copying", "looking", "reading", "serving", "volume"]

@@ -1,56 +1,137 @@
-"""``glusterio serve``: the embedded brick as a command."""
+"""``glusterio serve``: volumes and their management daemon as a command."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
 import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from glusterio.brick.__main__ import raise_descriptor_limit
-from glusterio.brick.main import Brick
+from glusterio.brick.control_socket import make_runtime_directory
+from glusterio.brick.daemon import Daemon
+from glusterio.brick.statedump import as_text
+from glusterio.brick.volume import Volume
 from glusterio.cli import output
-from glusterio.cli.errors import trying_to
+from glusterio.cli.errors import CommandError, complain, reason, trying_to
 from glusterio.cli.output import tell
 
 
-def serve(
-    directory: str, volume: str | None, host: str, port: int, with_standard_input: bool
-) -> None:
-    """Serve a directory until a signal tells to stop, or the standard input ends.
+@dataclass(frozen=True)
+class Options:
+    """How to serve.
 
-    The first line of the standard output says ``serving URL``, once clients can connect.
+    Attributes:
+        host: the address to listen on.
+        port: the management port; 0 for any.
+        control: where to take orders; ``None`` for where ``glusterio volume`` looks.
+        statedump_dir: where statedumps go; ``None`` for the run-time directory.
+        with_standard_input: whether to end when the standard input does.
+    """
+
+    host: str
+    port: int
+    control: str | None = None
+    statedump_dir: str | None = None
+    with_standard_input: bool = False
+
+
+def serve(directories: Sequence[str], names: Sequence[str], options: Options) -> None:
+    """Serve directories until a signal tells to stop, or the standard input ends.
+
+    For each a line of the standard output says ``serving URL``, once clients can connect.
+
+    Args:
+        directories: what to serve.
+        names: the volumes' names, of the first directories; the others have their directories'.
+        options: how.
     """
     logging.basicConfig(level=logging.WARNING, format="glusterio: %(name)s: %(message)s")
     raise_descriptor_limit()
-    with trying_to("serve", directory):
-        if not os.path.isdir(directory):
-            os.listdir(directory)  # says why
-        brick = Brick(directory, volume, host=host, port=port)
-        asyncio.run(_serve(brick, with_standard_input))
+    volumes = []
+    for directory, name in itertools.zip_longest(directories, names):
+        with trying_to("serve", directory):
+            if not os.path.isdir(directory):
+                os.listdir(directory)  # says why
+            volumes.append(Volume(directory, name, host=options.host))
+    only = directories[0] if len(directories) == 1 else None
+    with trying_to("serve", only):
+        asyncio.run(_Serving(volumes, options).run())
 
 
-async def _serve(brick: Brick, with_standard_input: bool) -> None:
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, told.set)
-    async with brick:
-        tell({"url": brick.url, "directory": str(brick.directory)}, f"serving {brick.url}")
+class _Serving:
+    def __init__(self, volumes: Sequence[Volume], options: Options) -> None:
+        self._daemon = Daemon(volumes, host=options.host, port=options.port)
+        self._options = options
+        self._told = asyncio.Event()
+        self._dumps = itertools.count(1)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._told.set)
+        await self._start()
+        try:
+            loop.add_signal_handler(signal.SIGUSR1, self._statedump)
+            self._take_orders()
+            self._tell()
+            if self._options.with_standard_input:
+                loop.add_reader(sys.stdin.fileno(), self._watch)
+            await self._told.wait()
+            if self._options.with_standard_input:
+                loop.remove_reader(sys.stdin.fileno())
+        finally:
+            await self._daemon.stop()
+
+    async def _start(self) -> None:
+        try:
+            await self._daemon.start()
+        except (OSError, ValueError) as error:
+            notes = getattr(error, "__notes__", ())
+            if notes and len(self._daemon.volumes) > 1:
+                error.args = (*error.args[:-1], f"{error.args[-1]} ({notes[-1]})")
+            raise
+
+    def _tell(self) -> None:
+        for name, volume in self._daemon.volumes.items():
+            url = self._daemon.url(name)
+            tell({"url": url, "directory": volume.path}, f"serving {url}")
         if sys.stdout.isatty() and not output.as_json:
-            print(f"{brick.directory} is a volume until Ctrl-C.")
+            print("Volumes until Ctrl-C.")
         sys.stdout.flush()
-        if with_standard_input:
-            loop.add_reader(sys.stdin.fileno(), _watch, told)
-        await told.wait()
-        if with_standard_input:
-            loop.remove_reader(sys.stdin.fileno())
 
+    def _take_orders(self) -> None:
+        """Listen for orders. What is served does not depend on it."""
+        try:
+            self._daemon.listen_for_control(self._options.control)
+        except OSError as error:
+            if self._options.control is not None:
+                raise
+            what = f"`glusterio volume` will not reach this: {reason(error)}"
+            complain(CommandError(what, error.filename, error.errno))
 
-def _watch(told: asyncio.Event) -> None:
-    """The standard input has something to say: only its end means anything."""
-    with contextlib.suppress(BlockingIOError):
-        if not os.read(sys.stdin.fileno(), 4096):
-            told.set()
+    def _statedump(self) -> None:
+        """Write down what goes on, and say where."""
+        try:
+            directory = self._options.statedump_dir or make_runtime_directory()
+            name = f"glusterio.{os.getpid()}.{next(self._dumps)}.dump.{int(time.time())}"
+            path = os.path.join(directory, name)
+            text = "\n".join(as_text(self._daemon.dump(each)) for each in self._daemon.volumes)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+        except OSError as error:
+            complain(CommandError(f"no statedump: {reason(error)}", errno=error.errno))
+        else:
+            print(f"glusterio: statedump: {path}", file=sys.stderr, flush=True)
+
+    def _watch(self) -> None:
+        """The standard input has something to say: only its end means anything."""
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(sys.stdin.fileno(), 4096):
+                self._told.set()

@@ -17,6 +17,7 @@ import errno
 import logging
 import os
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
@@ -41,6 +42,9 @@ _REQUESTS = 64
 #: Buffers handed to one system call.
 _BUFFERS = 256
 
+#: Linux's ``struct ucred``: process, user, group (unix(7)).
+_UCRED = struct.Struct("iII")
+
 
 class Endpoint(NamedTuple):
     """Where a client comes from, and where it came to.
@@ -50,12 +54,14 @@ class Endpoint(NamedTuple):
         name: its address in full, for messages.
         local: the address of this machine that it came to.
         port: the client's port; 0 for a Unix socket.
+        uid: the client's user, as the system says; -1 where it does not, as for TCP.
     """
 
     peer: str
     name: str
     local: str
     port: int = 0
+    uid: int = -1
 
 
 class Patience(NamedTuple):
@@ -431,7 +437,9 @@ class Server:
 
 def _endpoint_of(sock: socket.socket, patience: Patience) -> Endpoint:
     if sock.family == socket.AF_UNIX:
-        return Endpoint("unix", "unix", "")
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        pid, uid, _ = _UCRED.unpack(credentials)
+        return Endpoint("unix", f"unix, process {pid}", "", 0, uid)
     idle, interval, count = patience.keepalive
     for level, option, value in (
         (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),

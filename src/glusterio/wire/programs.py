@@ -24,6 +24,9 @@ DUMP: Final = Program(123451501, 1)
 FOPS: Final = Program(1298437, 400)
 CALLBACK: Final = Program(52743234, 1)
 
+#: glusterio's own, in the range that is left to users (RFC 5531 section 13.3).
+CONTROL: Final = Program(0x20676C6F, 1)
+
 
 class HandshakeProc(IntEnum):
     """Procedures of :data:`HANDSHAKE`, spoken to glusterd and to bricks."""
@@ -72,6 +75,17 @@ class CallbackProc(IntEnum):
     STATEDUMP = 9
     INODELK_CONTENTION = 10
     ENTRYLK_CONTENTION = 11
+
+
+class ControlProc(IntEnum):
+    """Procedures of :data:`CONTROL`, spoken to our own management daemon."""
+
+    NULL = 0
+    VOLUMES = 1
+    GET = 2
+    SET = 3
+    RESET = 4
+    STATEDUMP = 5
 
 
 class Fop(IntEnum):

@@ -10,27 +10,59 @@ from glusterio.api.url import MANAGEMENT_PORT
 from glusterio.cli.root import command
 
 
-@command()
+@command(
+    examples=[
+        "glusterio serve /srv/data",
+        "glusterio serve /srv/a /srv/b --volume data --volume backup --host 0.0.0.0",
+    ]
+)
 def serve(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="What to serve.")],
+    directories: Annotated[
+        list[str], typer.Argument(metavar="DIR...", help="What to serve.", show_default=False)
+    ],
     volume: Annotated[
-        str | None, typer.Option(help="The volume's name.", show_default="the directory's")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A volume's name; repeated, those of the directories in order.",
+            show_default="the directory's",
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The management port; 0 takes any.")
     ] = MANAGEMENT_PORT,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", help="Take orders here.", show_default="where glusterio volume looks"
+        ),
+    ] = None,
+    statedump_dir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where SIGUSR1 puts statedumps.",
+            show_default="that of the control sockets",
+        ),
+    ] = None,
     with_stdin: Annotated[
         bool, typer.Option("--with-stdin", help="End when the standard input does.")
     ] = False,
 ) -> None:
-    """Serve a directory as a GlusterFS volume, until Ctrl-C.
+    """Serve directories as GlusterFS volumes, until Ctrl-C.
 
-    Everybody who reaches the address may use the volume, with the rights that he claims to have.
+    Everybody who reaches the address may use the volumes, with the rights that he claims to have; see
+    `glusterio volume set VOLUME auth.allow`.
     """
-    from glusterio.cli.serve import serve as serve_directory
+    from glusterio.cli.serve import Options
+    from glusterio.cli.serve import serve as serve_directories
 
-    serve_directory(directory, volume, host, port, with_stdin)
+    names = volume or []
+    if len(names) > len(directories):
+        raise typer.BadParameter("more names than directories: --volume")
+    options = Options(host, port, control, statedump_dir, with_stdin)
+    serve_directories(directories, names, options)
 
 
 @command(in_json=False)
