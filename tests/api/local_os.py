@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import ctypes
+import glob as glob_module
 import os
 import pickle
 import shutil
@@ -105,6 +106,8 @@ class LocalVolume:
 
     walk = staticmethod(os.walk)
     rmtree = staticmethod(shutil.rmtree)
+    glob = staticmethod(glob_module.glob)
+    iglob = staticmethod(glob_module.iglob)
 
     @staticmethod
     def read_bytes(path: Any) -> bytes:

@@ -41,7 +41,6 @@ def plant_more(it: Any) -> None:
         ("nowhere", "t/to-nowhere"),
         ("../../d", "t/b/to-d"),
         ("to-itself", "t/b/to-itself"),
-        ("..", "t/a/to-above"),
     ):
         it.symlink(target, path)
     it.chmod("t/x.txt", 0o640)
@@ -52,6 +51,11 @@ def after_planting(it: Any, *steps: tuple[Any, ...]) -> Any:
     """Plant more, then do steps one after the other."""
     plant_more(it)
     return [outcome(partial(STEPS[step[0]], it, *step[1:])) for step in steps]
+
+
+def link_above(it: Any) -> None:
+    """Make a link that leads to what it is in, so that trees have no end but Linux's limit of links."""
+    it.symlink("..", "t/b/to-above")
 
 
 def walk(it: Any, path: Any, how: Pairs = ()) -> Any:
@@ -129,6 +133,13 @@ def exist_of(it: Any, paths: tuple[Any, ...]) -> Any:
     return list(it.exists_many(paths))
 
 
+def glob(it: Any, pattern: Any, how: Pairs = ()) -> Any:
+    """Find what matches, each as often as it is found."""
+    found = it.glob(pattern, **dict(how))
+    assert list(it.iglob(pattern, **dict(how))) == found
+    return sorted(found)
+
+
 def usage(it: Any, path: Any) -> Any:
     """What a tree takes, less its directories, whose sizes are the file system's affair."""
     found = it.du(path)
@@ -142,8 +153,8 @@ def _no_matter(_: OSError) -> None: ...
 
 
 for _step in (
-    after_planting, walk, walk_pruned, rmtree, rmtree_asking, read_whole, write_whole,
-    text_there_and_back, each_of, exist_of, usage,
+    after_planting, link_above, walk, walk_pruned, rmtree, rmtree_asking, read_whole, write_whole,
+    text_there_and_back, each_of, exist_of, glob, usage,
 ):  # fmt: skip
     STEPS[_step.__name__] = _step
 PARTIAL |= {"after_planting", "rmtree"}
@@ -153,6 +164,15 @@ PARTIAL |= {"after_planting", "rmtree"}
 
 #: Roots of trees: some of each kind of path.
 ROOTS: tuple[str, ...] = tuple(path for path in OPENED if path not in ("llf", "to-new", "d/new"))
+
+
+PATTERNS: tuple[str, ...] = (
+    "*", "t/*", "/t/*", "t/*.txt", "t/?.txt", "t/[xy].*", "t/[!x]*", "t/*/*", "t/*/", "t/*/x.txt",
+    "*/a", "*/a/x.txt", "t/.*", "t/.*/*", "t/to-*/*", "t/to-a/*", "t/**", "t/**/", "t/**/*.txt",
+    "t/**/a/**", "**", "**/", "**/deep", "**/deep/z", "t/*/../*", "./t/*", "t//*", "t/b/*", "t/b/**/f",
+    "*.txt", "a/*", "[t]", "[", "t/[", "t/**/x", "t/a**", "", "/", "missing/*", "t/x.txt/*", "t/*/.",
+    "t/*/..", "to-nowhere", "t/to-nowhere", "t/to-nowh*", "a*/**",
+)  # fmt: skip
 
 
 def _planted(*steps: tuple[Any, ...]) -> Case:
@@ -202,6 +222,29 @@ TREES: dict[str, list[Case]] = {
         Case("each_of", ("stat_many", ())),
         Case("each_of", ("read_many", OPENED * 5)),
         Case("exist_of", (PATHS * 2,)),
+    ],
+    "glob": [
+        *(Case("glob", (path,)) for path in (*ROOTS, *PATHS[-15:])),
+        *(
+            _planted(
+                *(
+                    ("glob", pattern, how)
+                    for pattern in PATTERNS
+                    # Python before 3.13 finds t/ where there is no t
+                    if not (pattern.startswith(("t/**", "a*/**")) and "root_dir" in dict(how))
+                )
+            )
+            for how in (
+                (),
+                (("recursive", True),),
+                (("include_hidden", True), ("recursive", True)),
+                (("root_dir", "t"),),
+                (("root_dir", "t/a/"), ("recursive", True)),
+                (("root_dir", "/t/to-a"), ("recursive", True), ("include_hidden", True)),
+                (("root_dir", "missing"), ("recursive", True)),
+            )
+        ),
+        _planted(("link_above",), ("glob", "t/b/**", (("recursive", True),)), ("glob", "t/b/*/*")),
     ],
     "du": [
         *(Case("usage", (path,)) for path in ROOTS),

@@ -11,11 +11,12 @@ import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from glusterio.api.handles import close_handle, open_found, read_directory
-from glusterio.api.resolve import lookup, named, walk
+from glusterio.api.resolve import lookup, named, text_of, walk
+from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle
-from glusterio.types import NULL_GFID, Gfid
+from glusterio.types import NULL_GFID, Gfid, StrPath
 from glusterio.wire.iatt import ZERO_IATT, Iatt
 
 if TYPE_CHECKING:
@@ -81,13 +82,14 @@ async def list_by_gfid(
         await close_handle(core, frame, handle)
 
 
-async def list_path(core: Core, frame: Frame, path: str, opened_at: str) -> list[Found]:
+async def list_path(core: Core, frame: Frame, path: StrPath | At, opened_at: str) -> list[Found]:
     """List the directory that a path leads to.
 
     Raises:
         OSError: what ``os.scandir`` would raise, with the path.
     """
+    text = text_of(path)
     found = await walk(core, frame, path, follow=True)
     if not stat_module.S_ISDIR(found.mode):
-        raise fs_error(errno.ENOTDIR, path)
-    return await list_by_gfid(core, frame, path, found.gfid, opened_at)
+        raise fs_error(errno.ENOTDIR, text)
+    return await list_by_gfid(core, frame, text, found.gfid, opened_at)

@@ -78,11 +78,20 @@ def at(path: Any, dir_fd: Opened | None) -> At | Any:
     Raises:
         TypeError: ``dir_fd`` is no open file.
     """
+    return path if dir_fd is None else At(path, handle_of(dir_fd))
+
+
+def handle_of(dir_fd: Opened | None) -> Handle | None:
+    """Return the handle that the argument ``dir_fd`` means.
+
+    Raises:
+        TypeError: it is no open file.
+    """
     if dir_fd is None:
-        return path
+        return None
     if not isinstance(dir_fd, Opened):
         raise TypeError(f"dir_fd should be an open directory or None, not {type(dir_fd).__name__}")
-    return At(path, dir_fd._handle)
+    return dir_fd._handle
 
 
 def keep(handle: Handle, steps: tuple[Step, ...]) -> None:

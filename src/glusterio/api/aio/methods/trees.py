@@ -6,11 +6,11 @@ import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from glusterio.api import removal, usage, walking
+from glusterio.api import globbing, removal, usage, walking
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.call_site import call_site
 from glusterio.api.resolve import text_of
-from glusterio.api.standpoint import Opened, at
+from glusterio.api.standpoint import Opened, at, handle_of
 from glusterio.types import StrPath
 
 
@@ -99,6 +99,57 @@ class AsyncTrees(AsyncVolumeBase):
         name = {"open": "open_handle", "islink": "lstat"}.get(function, function)
         method: Callable[..., Any] = getattr(self, name)
         return method
+
+    async def glob(
+        self,
+        pathname: StrPath,
+        *,
+        root_dir: StrPath | None = None,
+        dir_fd: Opened | None = None,
+        recursive: bool = False,
+        include_hidden: bool = False,
+    ) -> list[str]:
+        """Return the paths that match a pattern, as ``glob.glob``.
+
+        Args:
+            pathname: the pattern; only directories that it needs are read.
+            root_dir: the directory that a relative pattern is searched in.
+            dir_fd: an open directory that it is relative to.
+            recursive: whether ``**`` matches files and any number of directories.
+            include_hidden: whether ``*``, ``?`` and ``**`` match names that begin with a dot.
+        """
+        found: list[str] = await self._session.call(
+            globbing.glob,
+            None,
+            pathname,
+            root_dir,
+            handle_of(dir_fd),
+            recursive,
+            include_hidden,
+            call_site(),
+        )
+        return found
+
+    async def iglob(
+        self,
+        pathname: StrPath,
+        *,
+        root_dir: StrPath | None = None,
+        dir_fd: Opened | None = None,
+        recursive: bool = False,
+        include_hidden: bool = False,
+    ) -> AsyncIterator[str]:
+        """Give out what :meth:`glob` returns, one by one. It is searched for at the first."""
+        left = await self.glob(
+            pathname,
+            root_dir=root_dir,
+            dir_fd=dir_fd,
+            recursive=recursive,
+            include_hidden=include_hidden,
+        )
+        left.reverse()
+        while left:
+            yield left.pop()
 
     async def du(
         self, path: StrPath = "/", *, onerror: Callable[[OSError], object] | None = None
