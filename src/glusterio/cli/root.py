@@ -20,7 +20,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 import glusterio
-from glusterio.cli import errors, output
+from glusterio.cli import completion, errors, output
 
 P = ParamSpec("P")
 
@@ -58,23 +58,25 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def group(text: str) -> typer.Typer:
+def group(text: str, *, with_completion: bool = False) -> typer.Typer:
     """Make a group of commands: the root itself, and those that have commands of their own.
 
     Args:
         text: its help.
+        with_completion: whether it has the options that install the completion.
     """
     return typer.Typer(
         help=text,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=with_completion,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": HELP_OPTIONS},
     )
 
 
-app = group(HELP)
+completion.prepare()
+app = group(HELP, with_completion=True)
 
 
 @app.callback()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glusterio.cli.commands.places import Recursive, Verbose
+from glusterio.cli.completion import complete_place
 from glusterio.cli.interrupts import run
 from glusterio.cli.root import command
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 SourcesAndTarget = Annotated[
     list[str],
     typer.Argument(
-        metavar="SRC... DST", help="At least one of them is on a volume.", show_default=False
+        metavar="SRC... DST",
+        help="At least one of them is on a volume.",
+        show_default=False,
+        autocompletion=complete_place,
     ),
 ]
 

@@ -6,8 +6,16 @@ from typing import Annotated
 
 import typer
 
+from glusterio.cli.completion import complete_place
+
 Places = Annotated[
-    list[str], typer.Argument(metavar="URL/PATH...", help="Places on a volume.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="URL/PATH...",
+        help="Places on a volume.",
+        show_default=False,
+        autocompletion=complete_place,
+    ),
 ]
 
 Recursive = Annotated[bool, typer.Option("-r", "-R", "--recursive", help="Also directories.")]
