@@ -28,6 +28,8 @@ from glusterio.xlators.posix import permissions
 from glusterio.xlators.posix.core import PosixCore, iatt_of, operation
 
 _EXPLICIT_TIMES = SetattrValid.ATIME | SetattrValid.MTIME
+#: A brick's SETATTR leaves the size alone, and says nothing; TRUNCATE changes it (``posix_setattr``).
+_BY_SETATTR = ~SetattrValid.SIZE
 _NOW = SetattrValid.ATIME_NOW | SetattrValid.MTIME_NOW
 _TIMES = _EXPLICIT_TIMES | _NOW
 _SECOND = 1_000_000_000
@@ -50,15 +52,21 @@ class AttributeOperations(PosixCore):
     @operation
     async def setattr(self, frame: Frame, request: SetattrRequest) -> ChangedReply:
         with self.handles.inode(request.gfid) as inode:
-            return self._change(frame, inode, request.gfid, request.stat, request.valid)
+            return self._change(
+                frame, inode, request.gfid, request.stat, request.valid & _BY_SETATTR
+            )
 
     @operation
     async def fsetattr(self, frame: Frame, fd: Fd, request: FsetattrRequest) -> ChangedReply:
         if fd.anonymous:
             with self.handles.inode(fd.gfid) as inode:
-                return self._change(frame, inode, fd.gfid, request.stat, request.valid)
+                return self._change(
+                    frame, inode, fd.gfid, request.stat, request.valid & _BY_SETATTR
+                )
         opened = self._file_of(fd)
-        return self._change(frame, opened.descriptor, opened.gfid, request.stat, request.valid)
+        return self._change(
+            frame, opened.descriptor, opened.gfid, request.stat, request.valid & _BY_SETATTR
+        )
 
     def _change(
         self, frame: Frame, descriptor: int, gfid: Gfid, wanted: Iatt, valid: int

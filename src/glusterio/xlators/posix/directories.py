@@ -78,8 +78,10 @@ class DirectoryOperations(ExtraAnswers):
 
     def _directory_of(self, fd: Fd) -> OpenFile:
         opened = self._file_of(fd)
-        if not opened.is_directory:
-            raise fs_error(errno.ENOTDIR)
+        if (
+            not opened.is_directory
+        ):  # made by OPEN: then it lists nothing, even if it is a directory
+            raise fs_error(errno.EINVAL)
         return opened
 
     def _batch(self, opened: OpenFile, offset: int, size: int) -> tuple[list[Entry], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 from typing import Final, NamedTuple
@@ -41,7 +42,7 @@ class Entry(NamedTuple):
 
 
 def read_entries(descriptor: int) -> list[Entry]:
-    """Return the next entries of an open directory; none at its end.
+    """Return the next entries of an open directory; none at its end, nor when it has been removed.
 
     Raises:
         OSError: what the system call says.
@@ -50,6 +51,8 @@ def read_entries(descriptor: int) -> list[Entry]:
     size = _getdents64(descriptor, buffer, _BUFFER_SIZE)
     if size < 0:
         number = ctypes.get_errno()
+        if number == errno.ENOENT:  # removed: for POSIX, and so for readdir, that is the end
+            return []
         raise OSError(number, os.strerror(number))
     data = buffer.raw[:size]
     entries = []

@@ -50,14 +50,14 @@ class Opening(PosixCore):
         self._keep(fd, self._open_descriptor(gfid, flags), gfid)
 
     def _open_descriptor(self, gfid: Gfid, flags: int) -> int:
-        """Open a regular file, and nothing else.
+        """Open a regular file, or a directory for its attributes: Samba does that.
 
         Raises:
-            OSError: EISDIR, ELOOP for a symbolic link, EINVAL for a device or the like.
+            OSError: EISDIR when a directory is to be written, ELOOP for a symbolic link, EINVAL for a
+                device or the like.
         """
         with self.handles.inode(gfid) as inode:
             mode = os.fstat(inode).st_mode
-            if not stat.S_ISREG(mode):
-                wrong = {stat.S_IFDIR: errno.EISDIR, stat.S_IFLNK: errno.ELOOP}
-                raise fs_error(wrong.get(stat.S_IFMT(mode), errno.EINVAL))
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise fs_error(errno.ELOOP if stat.S_ISLNK(mode) else errno.EINVAL)
             return os.open(f"/proc/self/fd/{inode}", system_flags(flags))
