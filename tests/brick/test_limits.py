@@ -16,11 +16,22 @@ from pathlib import Path
 import pytest
 
 from glusterio.brick.limits import Limits
+from glusterio.wire.credentials import Credentials
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.fops import attributes, directories, files, names
 from glusterio.wire.fops.data import ReadRequest, WriteRequest
+from glusterio.wire.fops.locks import Flock, LkRequest
 from glusterio.wire.messages import encode
-from glusterio.wire.programs import DUMP, FOPS, ROOT_GFID, AcceptStat, DumpProc, Fop
+from glusterio.wire.programs import (
+    DUMP,
+    FOPS,
+    ROOT_GFID,
+    AcceptStat,
+    DumpProc,
+    Fop,
+    LockCommand,
+    LockType,
+)
 from tests.brick.inside import InsideBrick
 from tests.brick.raw import RawClient, accepted, new_gfid
 from tests.embedded import BrickProcess
@@ -274,3 +285,53 @@ def test_write_of_the_longest_record(brick: BrickProcess) -> None:
         client.sock.sendall(head + encode(request))
         assert client.is_closed()
     brick.wait_for(fds=0)
+
+
+# -- those who wait for locks -------------------------------------------------------------------------
+
+
+def want_locks(client: RawClient, gfid: bytes, fd: int, count: int) -> list[int]:
+    request = LkRequest(gfid, fd, LockCommand.SETLKW, LockType.WRITE, Flock(LockType.WRITE))
+    return [
+        client.post(Fop.LK, request, caller=Credentials(1, 0, 0, (), b"wants%03d" % number))
+        for number in range(count)
+    ]
+
+
+def test_client_that_waits_for_many_locks_is_still_heard(brick: BrickProcess) -> None:
+    with Pinger(brick) as pinger, accepted(brick) as holder, accepted(brick) as client:
+        made = holder.create("f")
+        mine = client.do(Fop.OPEN, files.OpenRequest(made.stat.gfid, os.O_RDWR))
+        holder.do(
+            Fop.LK,
+            LkRequest(made.stat.gfid, made.fd, LockCommand.SETLK, 1, Flock(LockType.WRITE)),
+        )
+        want_locks(client, made.stat.gfid, mine.fd, 2000)
+        found = brick.wait_for(blocked_locks=2000)
+        # its pings, and whatever else it asks
+        assert client.call(*DUMP, DumpProc.PING) == bytes(12)
+        client.create("g")
+        other = next(each for each in found["clients"] if each["blocked_locks"])
+        assert (other["blocked_locks"], other["locks"]) == (2000, 0)
+        assert len(other["calls"]) == 2000
+        client.close()
+        brick.wait_for(blocked_locks=0, pending=0, locks=1, fds=1)
+    assert pinger.slowest < 1.0
+
+
+def test_locks_that_a_client_waits_for(tmp_path: Path) -> None:
+    limits = Limits(blocked_locks=5)
+    with InsideBrick(tmp_path, limits) as brick, brick.connect() as one, brick.connect() as two:
+        made = one.create("f")
+        mine = two.do(Fop.OPEN, files.OpenRequest(made.stat.gfid, os.O_RDWR))
+        lock = LkRequest(made.stat.gfid, made.fd, LockCommand.SETLK, 1, Flock(LockType.WRITE))
+        one.do(Fop.LK, lock)
+        want_locks(two, made.stat.gfid, mine.fd, 7)
+        for _ in range(2):
+            reply, _ = two.take(Fop.LK)
+            assert (reply.op_ret, reply.op_errno) == (-1, errno.ENOLCK)
+        # what does not wait is done all the same: here, to ask, and to fail at once
+        reply, _ = two.fop(Fop.LK, lock._replace(fd=mine.fd))
+        assert (reply.op_ret, reply.op_errno) == (-1, errno.EAGAIN)
+        one.do(Fop.LK, lock._replace(type=LockType.UNLOCK, flock=Flock(LockType.UNLOCK)))
+        assert two.take(Fop.LK)[0].op_ret == 0  # the first of the five

@@ -260,8 +260,6 @@ class Connection:
     def disconnected(self) -> None:
         """The client is gone."""
         self.is_closed = True
-        if self.client is not None:
-            self.client.gone.set()
 
     async def clean_up(self) -> None:
         """Close what the client had open and nothing uses."""

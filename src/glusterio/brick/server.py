@@ -301,6 +301,8 @@ class FopProgram:
             await self._top.client_gone(frame)
         except Exception:  # the descriptors are closed all the same
             log.exception("%s: letting go of what it held", connection.name)
+        if connection.client is not None:
+            connection.client.gone.set()
         for count, opened in enumerate(connection.fds.remove_all(), 1):
             try:
                 if not opened.is_directory:

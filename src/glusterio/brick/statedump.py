@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -52,17 +53,23 @@ def dump(
     Returns:
         Plain values, as JSON can hold them. Numbers: ``fds`` (what clients hold by their connections'
         tables), ``pending`` (operations under way), ``locks``, ``open_files`` and ``open_directories``
-        (what is open on the machine), and whatever else the translators count. Lists: ``clients``, and
-        what the translators tell in detail, ``inodes`` for one. ``fops`` and ``limits``, by name.
+        (what is open on the machine), and whatever else the translators count. Lists: ``clients``,
+        ``inodes`` (what is open), ``lock_table`` (every lock, and every request for one that waits),
+        and whatever else the translators tell. ``fops`` and ``limits``, by name.
     """
     xlators = graph.xlators if graph is not None else ()
     counts: dict[str, int] = {"locks": 0}
-    details: dict[str, list[dict[str, Any]]] = {"inodes": []}
+    details: dict[str, list[dict[str, Any]]] = {"inodes": [], "lock_table": []}
     for xlator in xlators:
         counts.update(xlator.counts())
         details.update(xlator.dump())
     paths = {inode["gfid"]: inode.get("path") for inode in details["inodes"]}
-    clients = [_client(served, paths) for served in (server.clients if server is not None else ())]
+    locks = Counter(
+        (lock["client"], lock["state"]) for lock in details["lock_table"] if lock["client"]
+    )
+    clients = [
+        _client(served, paths, locks) for served in (server.clients if server is not None else ())
+    ]
     return {
         "fds": sum(client["fds"] for client in clients),
         "pending": sum(client["pending"] for client in clients),
@@ -74,7 +81,9 @@ def dump(
     }
 
 
-def _client(served: Served, paths: Mapping[str, str | None]) -> dict[str, Any]:
+def _client(
+    served: Served, paths: Mapping[str, str | None], locks: Mapping[tuple[str, str], int]
+) -> dict[str, Any]:
     session = served.session
     assert isinstance(session, Connection)
     client, connection = session.client, session.connection
@@ -101,8 +110,9 @@ def _client(served: Served, paths: Mapping[str, str | None]) -> dict[str, Any]:
             }
             for number, opened in session.fds
         ],
+        "locks": locks.get((session.name, "granted"), 0),
+        "blocked_locks": locks.get((session.name, "blocked"), 0),
         "pending": served.running,
-        "blocked": session.blocked,
         "calls": [
             {
                 "xid": request.xid,

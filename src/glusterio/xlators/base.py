@@ -156,16 +156,16 @@ class Xlator:
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Tell in detail what is held here, for the one who looks into a brick: lists of entries with
-        plain values, by name; ``locks`` and ``inodes`` for instance. Gfids are text, with dashes.
+        plain values, by name; ``lock_table`` and ``inodes``, for instance. Gfids are text, with dashes.
         """
         return {}
 
     async def client_gone(self, frame: Frame) -> None:
         """Let go of all that ``frame.client`` held, on a brick: its connection has ended.
 
-        Called when that happens, with ``frame.client.gone`` set, and once more when nothing of its is
-        running any more. Its fds are released one by one: after the first call those that nothing uses,
-        each of the others when the last operation that uses it has ended.
+        Called when that happens, just before ``frame.client.gone`` is set, and once more when nothing
+        of its is running any more. Its fds are released one by one: after the first call those that
+        nothing uses, each of the others when the last operation that uses it has ended.
         """
         for child in self.children:
             await child.client_gone(frame)

@@ -21,7 +21,7 @@ Source: GlusterFS xlators/features/locks/src.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from glusterio.graph.frame import Frame
 from glusterio.xlators.locks.asking_fops import AskingOperations
@@ -59,3 +59,6 @@ class Locks(PosixLockOperations, DomainLockOperations, XattrOperations, AskingOp
     def describe(self) -> list[LockDescription]:
         """Describe every lock, for a statedump."""
         return list(describe(self.table))
+
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        return {"lock_table": [each._asdict() for each in self.describe()]}

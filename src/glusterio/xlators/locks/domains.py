@@ -156,7 +156,8 @@ class DomainLocks(Generic[L]):
         """
         out = [waiting for waiting in self.waiting if gone(waiting.lock)]
         if out:
-            self.waiting = [waiting for waiting in self.waiting if waiting not in out]
+            left = set(map(id, self.waiting)).difference(map(id, out))
+            self.waiting = [waiting for waiting in self.waiting if id(waiting) in left]
             for waiting in out:
                 self._tally[waiting.lock.owner.client] -= 1
         return out

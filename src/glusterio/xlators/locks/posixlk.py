@@ -77,6 +77,7 @@ class PosixLocks:
         self.held: list[PosixLock] = []
         self.waiting: list[Waiting[PosixLock]] = []
         self._tally = tally
+        self._dropped = False  # something, since those who wait were last looked at
 
     def __len__(self) -> int:
         return len(self.held) + len(self.waiting)
@@ -118,6 +119,9 @@ class PosixLocks:
         Returns:
             Those who have it.
         """
+        if not self._dropped:
+            return []
+        self._dropped = False
         granted = []
         left = []
         for waiting in self.waiting:
@@ -139,7 +143,8 @@ class PosixLocks:
         """Take the requests out of the queue for which ``gone`` says so, and return them."""
         out = [waiting for waiting in self.waiting if gone(waiting.lock)]
         if out:
-            self.waiting = [waiting for waiting in self.waiting if waiting not in out]
+            left = set(map(id, self.waiting)).difference(map(id, out))
+            self.waiting = [waiting for waiting in self.waiting if id(waiting) in left]
             for waiting in out:
                 self._tally[waiting.lock.owner.client] -= 1
         return out
@@ -158,6 +163,7 @@ class PosixLocks:
                 self._tally[client] += 1
                 owner = Owner(client, lock.owner.lk_owner)
                 self.held[index] = lock._replace(fd=fd, owner=owner)
+                self._dropped = True
 
     def put(self, lock: PosixLock) -> None:
         """Add a lock as it is."""
@@ -166,6 +172,7 @@ class PosixLocks:
 
     def _remove(self, lock: PosixLock) -> None:
         self.held.remove(lock)
+        self._dropped = True
         self._tally[lock.owner.client] -= 1
 
     def _insert(self, new: PosixLock) -> None:
