@@ -31,6 +31,7 @@ from glusterio.wire.programs import (
     Fop,
     LockCommand,
     LockType,
+    OpenFlag,
 )
 from tests.brick.inside import InsideBrick
 from tests.brick.raw import RawClient, accepted, new_gfid
@@ -273,6 +274,46 @@ def test_client_whose_operations_are_stuck_waits_alone(stuck: InsideBrick) -> No
         stuck.let_go()
         for _ in range(30):
             assert client.take(Fop.FSYNC)[0].op_ret == 0
+
+
+def kernel_tells_when_it_would_wait(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
+        except OSError:
+            return False
+    return True
+
+
+def test_what_the_disk_has_to_be_waited_for_is_done_aside(stuck: InsideBrick) -> None:
+    data = random.Random(9).randbytes(300_000)
+    path = stuck.directory / "f"
+    path.write_bytes(data)
+    synchronous = OpenFlag.RDWR | OpenFlag.SYNC
+    with stuck.connect() as client, stuck.connect() as other:
+        gfid = client.lookup("f").stat.gfid
+        fd = client.do(Fop.OPEN, files.OpenRequest(gfid, os.O_RDONLY)).fd
+        through = client.do(Fop.OPEN, files.OpenRequest(gfid, synchronous)).fd
+        theirs = other.do(Fop.OPEN, files.OpenRequest(gfid, os.O_RDWR)).fd
+        with path.open("rb") as file:  # out of the kernel's cache, but for the beginning
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            file.read(1)
+        stuck.hold_up()
+        waiting = 0
+        if kernel_tells_when_it_would_wait(path):
+            client.post(Fop.READ, ReadRequest(gfid, fd, 200_000, 100_000))
+            waiting += 1
+        client.post(Fop.WRITE, WriteRequest(gfid, through, 0, 4), b"more")
+        stuck.wait_for(pending=waiting + 1)
+        # what needs no disk goes on
+        assert other.read(gfid, theirs, 4096) == data[:4096]
+        assert other.write(gfid, theirs, b"data", 8192) == 4
+        stuck.let_go()
+        answered = [client.record() for _ in range(waiting + 1)]
+        assert sum(record.endswith(data[200_000:]) for record in answered) == waiting
+    assert path.read_bytes()[:4] == b"more"
 
 
 def test_write_of_the_longest_record(brick: BrickProcess) -> None:

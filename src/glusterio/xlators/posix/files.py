@@ -28,7 +28,7 @@ from glusterio.wire.fops.files import (
 )
 from glusterio.wire.programs import OpenFlag, SeekWhat
 from glusterio.xlators.base import Data, Written
-from glusterio.xlators.posix import permissions
+from glusterio.xlators.posix import permissions, waiting
 from glusterio.xlators.posix.core import data_operation, iatt_of, operation
 from glusterio.xlators.posix.libc import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, fallocate
 from glusterio.xlators.posix.opening import Opening, needed_permission
@@ -75,12 +75,7 @@ class FileOperations(Opening):
             status = os.fstat(descriptor)
             # What is asked for is allocated: it is not more than there is.
             wanted = min(size, max(0, status.st_size - offset), MAX_READ)
-            data: Buffer
-            if sink is None:
-                data = os.pread(descriptor, wanted, offset)
-            else:
-                place = sink[:wanted]
-                data = place[: os.preadv(descriptor, [place], offset)]
+            data = await waiting.read(descriptor, wanted, offset, sink)
         is_last = len(data) < wanted or offset + wanted >= status.st_size
         return Data(data, iatt_of(status, fd.gfid), is_last)
 
@@ -88,13 +83,8 @@ class FileOperations(Opening):
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
         with self._descriptor(frame, fd, OpenFlag.WRONLY) as descriptor:
             before = os.fstat(descriptor)
-            written = os.pwrite(descriptor, data, offset)
-            while written < len(data):  # the kernel takes a little less than 2 GiB at once
-                rest = memoryview(data)[written:]
-                try:
-                    written += os.pwrite(descriptor, rest, offset + written)
-                except OSError:
-                    break  # what was written is written
+            through = bool(fd.flags & OpenFlag.SYNC)
+            written = await waiting.write(descriptor, data, offset, through=through)
             after = os.fstat(descriptor)
         return Written(written, iatt_of(before, fd.gfid), iatt_of(after, fd.gfid))
 
