@@ -6,14 +6,15 @@ imported here, in the order in which the help lists their commands.
 
 from __future__ import annotations
 
-from glusterio.cli.commands import (
-    changing,
-    copying,
-    looking,
-    reading,
-    serving,
-    volume,
-)
+# isort: off
+from glusterio.cli.commands import serving
+from glusterio.cli.commands import volume
+from glusterio.cli.commands import looking
+from glusterio.cli.commands import reading
+from glusterio.cli.commands import copying
+from glusterio.cli.commands import changing
+
+# isort: on
 from glusterio.cli.root import app
 
 __all__ = ["app", "changing", "copying", "looking", "reading", "serving", "volume"]

@@ -118,7 +118,7 @@ async def touch(targets: list[str], no_create: bool) -> None:
         nonlocal touched
         now = time.time_ns()
         try:
-            await side.volume.utime(place.path or "/", (now, now))
+            await side.volume.utime(place.path or "/", ns=(now, now))
         except FileNotFoundError:
             if no_create:
                 return

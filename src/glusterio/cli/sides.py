@@ -198,7 +198,7 @@ class VolumeSide:
     async def set_times(self, path: str, stat: os.stat_result) -> None:
         """Set times, also of a symbolic link itself."""
         times = (stat.st_atime_ns, stat.st_mtime_ns)
-        await self.volume.utime(path or "/", times, follow_symlinks=False)
+        await self.volume.utime(path or "/", ns=times, follow_symlinks=False)
 
 
 class LocalFile:
