@@ -52,14 +52,14 @@ They may stand before the command's name or behind it. `glusterio --version` tel
 
 ```console
 $ glusterio find gluster://server1/gv0/logs --size +1G --json | jq -r .path
-$ glusterio cp -r --resume --verify --json src gluster://server1/gv0/backup
-{{"files": 310, "directories": 12, "links": 0, "skipped": 800, "resumed": 1, "verified": 310, "bytes": 91230011, "seconds": 4.731}}
+$ glusterio cp -r --resume --json src gluster://server1/gv0/backup | jq '{{files, skipped, seconds}}'
+{{"files": 310, "skipped": 800, "seconds": 4.731}}
 ```
 
 ### The shell
 
-`glusterio --install-completion` has bash, zsh or fish complete commands, options, and places: a place that is
-half typed is completed by listing its directory on the volume, for two seconds at most.
+`glusterio --install-completion` has bash, zsh or fish complete commands, options, and places: a place
+that is half typed is completed by listing its directory on the volume, for two seconds at most.
 
 Colours and progress bars are for terminals; `NO_COLOR` is heeded.
 
