@@ -59,6 +59,16 @@ class RawClient:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._xids = itertools.count(1)
 
+    @classmethod
+    def of(cls, server: int | str, subvolume: str) -> RawClient:
+        """Connect to a brick, be it ours or GlusterFS's, and introduce ourselves."""
+        client = cls(server)
+        reply = client.setvolume(subvolume)
+        if reply.op_ret < 0:
+            client.close()
+            raise OSError(reply.op_errno, str(reply.options.get("ERROR")))
+        return client
+
     def __enter__(self) -> RawClient:
         return self
 

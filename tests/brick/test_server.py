@@ -83,12 +83,11 @@ def test_failure_is_a_reply(client: RawClient) -> None:
     assert (reply.op_ret, reply.op_errno, data) == (-1, errno.EBADF, b"")
 
 
-@pytest.mark.parametrize("fop", [Fop.LEASE, Fop.XATTROP])
+@pytest.mark.parametrize("fop", [Fop.LEASE])
 def test_what_the_graph_does_not_offer(client: RawClient, fop: Fop) -> None:
     spec = SPECS[fop]
     defaults = {
         Fop.LEASE: (ROOT_GFID, SPECS[Fop.LEASE].reply_class().lease, None),
-        Fop.XATTROP: (ROOT_GFID, 0, None, None),
     }
     reply, _ = client.fop(fop, spec.request_class(*defaults[fop]))
     assert (reply.op_ret, reply.op_errno) == (-1, errno.ENOSYS)

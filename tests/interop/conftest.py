@@ -38,7 +38,8 @@ def _unavailable(reason: str) -> NoReturn:
     pytest.skip(f"no real GlusterFS: {reason}")
 
 
-def _start(start: Callable[[Path], T], directory: Path) -> T:
+def start_or_skip(start: Callable[[Path], T], directory: Path) -> T:
+    """Start a set-up in a directory; the test is skipped where that is not possible."""
     reason = real_gluster.unavailable()
     if reason is not None:
         _unavailable(reason)
@@ -66,13 +67,17 @@ def interop_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def hand_brick(interop_dir: Path) -> HandBrick:
     """A real brick without glusterd: ``.url``, ``.client_vol``, ``.brick_pid``, ``.data_dir``."""
-    return real_gluster.load(interop_dir).hand or _start(real_gluster.start_hand_brick, interop_dir)
+    return real_gluster.load(interop_dir).hand or start_or_skip(
+        real_gluster.start_hand_brick, interop_dir
+    )
 
 
 @pytest.fixture(scope="session")
 def gluster_volume(interop_dir: Path) -> GlusterVolume:
     """A real volume with a glusterd: ``.url``, ``.brick_pid``, ``.data_dir``, ``.gluster(...)``."""
-    return real_gluster.load(interop_dir).volume or _start(real_gluster.start_volume, interop_dir)
+    return real_gluster.load(interop_dir).volume or start_or_skip(
+        real_gluster.start_volume, interop_dir
+    )
 
 
 @pytest.fixture(scope="session", params=["hand_brick", "gluster_volume"])
@@ -93,6 +98,6 @@ def own_hand_brick() -> Iterator[HandBrick]:
     """A real brick for this test alone, which may stop it (SIGSTOP) or kill it."""
     directory = Path(tempfile.mkdtemp(prefix="glusterio-"))
     try:
-        yield _start(real_gluster.start_hand_brick, directory)
+        yield start_or_skip(real_gluster.start_hand_brick, directory)
     finally:
         real_gluster.stop(directory)

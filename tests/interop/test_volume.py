@@ -21,7 +21,7 @@ from tests.api.faces import FACES, connect_face
 from tests.api.parity import GROUPS, Case, Runner, uproot
 from tests.faulty import FaultyProxy
 from tests.interop import real_gluster
-from tests.interop.conftest import _start
+from tests.interop.conftest import start_or_skip
 from tests.interop.real_gluster import GlusterVolume, HandBrick
 
 
@@ -30,7 +30,7 @@ def empty_brick() -> Iterator[HandBrick]:
     """A brick of this module's, whose whole tree may change."""
     directory = Path(tempfile.mkdtemp(prefix="glusterio-"))
     try:
-        yield _start(real_gluster.start_hand_brick, directory)
+        yield start_or_skip(real_gluster.start_hand_brick, directory)
     finally:
         real_gluster.stop(directory)
 
@@ -240,7 +240,7 @@ def test_a_brick_that_rejects_this_address(
     monkeypatch.setattr(real_gluster, "SERVER_VOL", rejecting)
     directory = Path(tempfile.mkdtemp(prefix="glusterio-"))
     try:
-        brick = _start(real_gluster.start_hand_brick, directory)
+        brick = start_or_skip(real_gluster.start_hand_brick, directory)
         with pytest.raises(glusterio.AuthRejectedError) as caught:
             connect_face(face, brick.url)
         assert caught.value.errno == errno.EACCES

@@ -304,9 +304,10 @@ def test_xattrs_of_a_lookup(bed: PosixBed) -> None:
     request = xattrs.SetxattrRequest(gfid, 0, {"user.a": b"1", "user.b": b"2"})
     bed.run(bed.posix.setxattr(FRAME, request))
     wanted = {"user.a": 0, "user.none": 0, "trusted.gfid": 0, "user.glusterio.gfid": 0}
-    assert bed.lookup("f", xdata=wanted).xdata == {"user.a": b"1"}
+    assert bed.lookup("f", xdata=wanted).xdata == {"user.a": b"1", "trusted.gfid": gfid}
+    assert bed.lookup("f", xdata={"user.*": 0}).xdata == {"user.a": b"1", "user.b": b"2"}
     assert bed.lookup("f", xdata={"list-xattr": 1}).xdata == {"user.a": b"1", "user.b": b"2"}
-    assert bed.lookup("f").xdata is None
+    assert bed.lookup("f").xdata == {}
 
 
 # -- directories --------------------------------------------------------------------------------------
@@ -444,7 +445,7 @@ def test_xattrs(bed: PosixBed) -> None:
     set_(0, a=b"1", b="text")
     reply = get(bed, gfid, "user.a")
     assert (reply.op_ret, reply.xattrs) == (1, {"user.a": b"1"})
-    assert get(bed, gfid).xattrs == {"user.a": b"1", "user.b": b"text"}
+    assert get(bed, gfid).xattrs == {"user.a": b"1", "user.b": b"text\0"}
     with pytest.raises(FileExistsError):
         set_(os.XATTR_CREATE, a=b"2")
     with pytest.raises(OSError, match="No data"):
@@ -472,18 +473,42 @@ def test_xattrs_by_fd(bed: PosixBed) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["trusted.gfid", "trusted.glusterfs.volume-id", "user.glusterio.gfid", "user.glusterio.x"],
+    [
+        "trusted.gfid",
+        "trusted.glusterfs.volume-id",
+        "trusted.glusterfs.mdata",
+        "trusted.gfid2path.0123456789abcdef",
+        "user.glusterio.gfid",
+        "user.glusterio.x",
+    ],
 )
 def test_the_bricks_own_xattrs_are_hidden_and_safe(bed: PosixBed, name: str) -> None:
+    """As a GlusterFS brick does it: gfid, volume id and times are not set, without a word."""
     gfid = bed.make("f")
+    path = bed.directory / "f"
+    before = {each: os.getxattr(path, each) for each in os.listxattr(path)}
     for each in (gfid, ROOT_GFID):
-        with pytest.raises(OSError, match="No data"):
-            get(bed, each, name)
+        if (name, each) in (
+            ("trusted.gfid", gfid),
+            ("trusted.gfid", ROOT_GFID),
+            ("trusted.glusterfs.volume-id", ROOT_GFID),
+        ):
+            assert get(bed, each, name).xattrs == {}  # only its length is told
+        else:
+            with pytest.raises(OSError, match="No data"):
+                get(bed, each, name)
         assert name not in (get(bed, each).xattrs or {})
-        with pytest.raises(PermissionError):
-            bed.run(bed.posix.setxattr(FRAME, xattrs.SetxattrRequest(each, 0, {name: b"x" * 16})))
-        with pytest.raises(PermissionError):
+        request = xattrs.SetxattrRequest(each, 0, {name: b"x" * 16})
+        if name in ("trusted.gfid", "trusted.glusterfs.volume-id", "trusted.glusterfs.mdata"):
+            bed.run(bed.posix.setxattr(FRAME, request))
+        else:
+            with pytest.raises(OSError) as caught:  # noqa: PT011 - checked below
+                bed.run(bed.posix.setxattr(FRAME, request))
+            assert caught.value.errno in (errno.EPERM, errno.EOPNOTSUPP)
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - checked below
             bed.run(bed.posix.removexattr(FRAME, xattrs.RemovexattrRequest(each, name)))
+        assert caught.value.errno in (errno.EPERM, errno.ENODATA)
+    assert {each: os.getxattr(path, each) for each in os.listxattr(path)} == before
     assert bed.gfid("f") == gfid
 
 

@@ -16,22 +16,24 @@ from __future__ import annotations
 from typing import ClassVar
 
 from glusterio.xlators.posix.attributes import AttributeOperations
+from glusterio.xlators.posix.checksums import ChecksumOperations
+from glusterio.xlators.posix.counters import CounterOperations
 from glusterio.xlators.posix.directories import DirectoryOperations
-from glusterio.xlators.posix.files import FileOperations
+from glusterio.xlators.posix.making import MakeOperations
 from glusterio.xlators.posix.names import NameOperations
 from glusterio.xlators.posix.renaming import RenameOperations
-from glusterio.xlators.posix.xattrs import XattrOperations
 
 __all__ = ["Posix"]
 
 
 class Posix(
     NameOperations,
+    MakeOperations,
     RenameOperations,
     AttributeOperations,
-    FileOperations,
+    ChecksumOperations,
     DirectoryOperations,
-    XattrOperations,
+    CounterOperations,
 ):
     """A directory of this machine as a translator."""
 

@@ -10,6 +10,7 @@ from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.types import Gfid
+from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops.attributes import (
     AccessRequest,
     FsetattrRequest,
@@ -25,7 +26,8 @@ from glusterio.wire.fops.files import ChangedReply, CommonReply, TruncateRequest
 from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import SetattrValid
 from glusterio.xlators.posix import permissions
-from glusterio.xlators.posix.core import PosixCore, iatt_of, operation
+from glusterio.xlators.posix.core import iatt_of, operation
+from glusterio.xlators.posix.extras import ExtraAnswers
 
 _EXPLICIT_TIMES = SetattrValid.ATIME | SetattrValid.MTIME
 #: A brick's SETATTR leaves the size alone, and says nothing; TRUNCATE changes it (``posix_setattr``).
@@ -35,23 +37,30 @@ _TIMES = _EXPLICIT_TIMES | _NOW
 _SECOND = 1_000_000_000
 
 
-class AttributeOperations(PosixCore):
+class AttributeOperations(ExtraAnswers):
     """Operations on what a file is, not on what it holds."""
 
     @operation
     async def stat(self, frame: Frame, request: StatRequest) -> StatReply:
-        return StatReply(stat=iatt_of(self.handles.stat(request.gfid), request.gfid))
+        return self._stat(frame, request.gfid, request.xdata)
 
     @operation
     async def fstat(self, frame: Frame, fd: Fd, request: FstatRequest) -> StatReply:
         if fd.anonymous:
-            return StatReply(stat=iatt_of(self.handles.stat(fd.gfid), fd.gfid))
+            return self._stat(frame, fd.gfid, request.xdata)
         opened = self._file_of(fd)
-        return StatReply(stat=iatt_of(os.fstat(opened.descriptor), opened.gfid))
+        status = os.fstat(opened.descriptor)
+        answers = self._answers(frame, opened.gfid, status, request.xdata, opened.descriptor)
+        return StatReply(xdata=answers, stat=iatt_of(status, opened.gfid))
+
+    def _stat(self, frame: Frame, gfid: Gfid, xdata: Dict | None) -> StatReply:
+        status = self.handles.stat(gfid)
+        answers = self._answers(frame, gfid, status, xdata)
+        return StatReply(xdata=answers, stat=self._shown(status, gfid))
 
     @operation
     async def setattr(self, frame: Frame, request: SetattrRequest) -> ChangedReply:
-        with self.handles.inode(request.gfid) as inode:
+        with self.handles.inode(request.gfid, changing=True) as inode:
             return self._change(
                 frame, inode, request.gfid, request.stat, request.valid & _BY_SETATTR
             )
@@ -59,7 +68,7 @@ class AttributeOperations(PosixCore):
     @operation
     async def fsetattr(self, frame: Frame, fd: Fd, request: FsetattrRequest) -> ChangedReply:
         if fd.anonymous:
-            with self.handles.inode(fd.gfid) as inode:
+            with self.handles.inode(fd.gfid, changing=True) as inode:
                 return self._change(
                     frame, inode, fd.gfid, request.stat, request.valid & _BY_SETATTR
                 )
@@ -166,7 +175,7 @@ class AttributeOperations(PosixCore):
 
     @operation
     async def truncate(self, frame: Frame, request: TruncateRequest) -> ChangedReply:
-        with self.handles.inode(request.gfid) as inode:
+        with self.handles.inode(request.gfid, changing=True) as inode:
             return self._change(
                 frame, inode, request.gfid, Iatt(size=request.length), SetattrValid.SIZE
             )

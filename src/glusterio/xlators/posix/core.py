@@ -243,6 +243,14 @@ class PosixCore(Xlator):
             raise fs_error(errno.EBADF)
         return opened
 
+    def _shown(
+        self, status: os.stat_result, gfid: Gfid, directory: int | None = None, name: str = ""
+    ) -> Iatt:
+        """Turn a file's status into the attributes that it shows while nothing happens to it."""
+        times = self.handles.times(gfid, directory, name)
+        shown = iatt_of(status, gfid)
+        return shown if times is None else times.shown_in(shown)
+
     # -- names ------------------------------------------------------------------------------------
 
     @staticmethod

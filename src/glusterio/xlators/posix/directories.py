@@ -117,19 +117,22 @@ class DirectoryOperations(ExtraAnswers):
         try:
             if name == ".":
                 status, gfid = os.fstat(directory), opened.gfid
+                shown = iatt_of(status, gfid)
             elif name == "..":
                 # Of the root's parent nothing is told.
                 if opened.gfid == ROOT_GFID:
                     return DirPlusEntry.of(entry.offset, entry.kind, name, ZERO_IATT)
                 gfid = self.handles.parent_of(opened.gfid)[0]
                 status = self.handles.stat(gfid)
+                shown = self._shown(status, gfid)
             else:
                 status = os.stat(name, dir_fd=directory, follow_symlinks=False)
                 gfid = self.handles.identify(opened.gfid, directory, name, status)
                 if not stat.S_ISDIR(status.st_mode) and status.st_nlink == 1:
                     # its handle was made just now
                     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                shown = self._shown(status, gfid, directory, name)
             answers = self._answers(frame, gfid, status, request.xdata)
         except OSError:  # gone since
             return DirPlusEntry.of(entry.offset, entry.kind, name, ZERO_IATT)
-        return DirPlusEntry.of(entry.offset, entry.kind, name, iatt_of(status, gfid), answers)
+        return DirPlusEntry.of(entry.offset, entry.kind, name, shown, answers)

@@ -7,6 +7,7 @@ libglusterfs/src/glusterfs/glusterfs.h (the keys).
 from __future__ import annotations
 
 import errno
+import fnmatch
 import os
 import stat
 
@@ -14,13 +15,17 @@ from glusterio.graph.frame import Frame
 from glusterio.types import Gfid
 from glusterio.wire.dictionary import Dict, UInt, Value
 from glusterio.wire.programs import OpenFlag
-from glusterio.xlators.posix import permissions
-from glusterio.xlators.posix.identity import is_private
+from glusterio.xlators.posix import acl, permissions
+from glusterio.xlators.posix.identity import GFID_KEY, is_private
 from glusterio.xlators.posix.opening import Opening
 
 CONTENT = "glusterfs.content"
 OPEN_FD_COUNT = "glusterfs.open-fd-count"
 LIST_XATTR = "list-xattr"
+ANCESTRY_PATH = "glusterfs.ancestry.path"
+
+#: What UNLINK and RENAME answer: how many names the file had that lost one.
+GET_LINK_COUNT = "get-link-count"
 
 #: Counts that a translator above answers when there is one; without it nothing is locked.
 _LOCK_COUNTS = frozenset(
@@ -41,14 +46,54 @@ def visible_xattrs(path: str) -> list[str]:
     return [name for name in os.listxattr(path) if not is_private(name)]
 
 
+def acl_text(path: str, key: str, mode: int) -> str:
+    """Return a file's access control list as text; an empty one is an empty text.
+
+    Raises:
+        OSError: EACCES for the default list of what is no directory, as GlusterFS says it;
+            EOPNOTSUPP for a symbolic link.
+    """
+    if not acl.is_plain(mode):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+    if key == acl.DEFAULT and not stat.S_ISDIR(mode):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    try:
+        return acl.text_of(os.getxattr(path, acl.ATTRIBUTES[key]))
+    except OSError as error:
+        if error.errno not in _NONE_THERE:
+            raise
+        return "" if key == acl.DEFAULT else acl.text_of_mode(mode)
+
+
+def link_count(xdata: Dict | None, victim: os.stat_result | None) -> Dict:
+    """Return what a RENAME that asks is told about the file it replaced."""
+    if victim is None or GET_LINK_COUNT not in (xdata or ()):
+        return {}
+    is_directory = stat.S_ISDIR(victim.st_mode)
+    return {GET_LINK_COUNT: UInt(victim.st_nlink if is_directory else max(0, victim.st_nlink - 1))}
+
+
 class ExtraAnswers(Opening):
     """Answers the keys of an ``xdata``."""
 
     def _answers(
-        self, frame: Frame, gfid: Gfid, status: os.stat_result, xdata: Dict | None
+        self,
+        frame: Frame,
+        gfid: Gfid,
+        status: os.stat_result,
+        xdata: Dict | None,
+        descriptor: int | None = None,
     ) -> Dict | None:
-        """Return what was asked for and is there; ``None`` when nothing was asked."""
-        if not xdata:
+        """Return what was asked for and is there; ``None`` when there was no dictionary.
+
+        Args:
+            frame: who asks.
+            gfid: the file's gfid.
+            status: its status.
+            xdata: the request's dictionary.
+            descriptor: the file, if it is open.
+        """
+        if xdata is None:
             return None
         answers: dict[str, Value] = {}
         wanted: list[str] = []
@@ -61,10 +106,20 @@ class ExtraAnswers(Opening):
                 answers[key] = UInt(self._open_counts.get(gfid, 0))
             elif key in _LOCK_COUNTS:
                 answers[key] = 0
-            elif key.startswith(_NAMESPACES) and not is_private(key):
+            elif key == GFID_KEY:
+                answers[key] = gfid
+            elif key in acl.ATTRIBUTES or (key.startswith(_NAMESPACES) and not is_private(key)):
                 wanted.append(key)
-        if wanted or LIST_XATTR in xdata:
-            self._add_xattrs(gfid, wanted, LIST_XATTR in xdata, answers)
+            elif key == ANCESTRY_PATH and stat.S_ISDIR(status.st_mode):
+                answers[key] = self.handles.path_of(gfid)
+        if LIST_XATTR in xdata:
+            wanted.append("*")
+        if wanted:
+            if descriptor is not None:
+                self._add_xattrs(f"/proc/self/fd/{descriptor}", status, wanted, answers)
+            else:
+                with self.handles.inode(gfid) as inode:
+                    self._add_xattrs(f"/proc/self/fd/{inode}", status, wanted, answers)
         return answers
 
     def _content(
@@ -76,7 +131,7 @@ class ExtraAnswers(Opening):
             return None
         try:
             permissions.require(frame, status, permissions.READ)
-            descriptor = self._open_descriptor(gfid, OpenFlag.RDONLY)
+            descriptor = self._open_descriptor(gfid, OpenFlag.RDONLY, changing=False)
         except OSError:
             return None
         try:
@@ -84,15 +139,22 @@ class ExtraAnswers(Opening):
         finally:
             os.close(descriptor)
 
+    @staticmethod
     def _add_xattrs(
-        self, gfid: Gfid, wanted: list[str], every: bool, answers: dict[str, Value]
+        path: str, status: os.stat_result, wanted: list[str], answers: dict[str, Value]
     ) -> None:
-        with self.handles.inode(gfid) as inode:
-            path = f"/proc/self/fd/{inode}"
-            names = visible_xattrs(path) if every else wanted
-            for name in names:
-                try:
+        """Add attributes; a name with wildcards stands for all that it matches."""
+        there: list[str] | None = None
+        for name in wanted:
+            try:
+                if name in acl.ATTRIBUTES:
+                    answers[name] = acl_text(path, name, status.st_mode)
+                elif "*" in name or "?" in name or "[" in name:
+                    there = visible_xattrs(path) if there is None else there
+                    for each in fnmatch.filter(there, name):
+                        answers[each] = os.getxattr(path, each)
+                else:
                     answers[name] = os.getxattr(path, name)
-                except OSError as error:
-                    if error.errno not in _NONE_THERE:
-                        raise
+            except OSError as error:
+                if error.errno not in _NONE_THERE:
+                    raise

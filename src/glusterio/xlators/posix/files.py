@@ -12,6 +12,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.traps import Offload
 from glusterio.types import Buffer
+from glusterio.wire.fops.data import CopyFileRangeRequest
 from glusterio.wire.fops.files import (
     ChangedReply,
     CommonReply,
@@ -26,6 +27,7 @@ from glusterio.wire.fops.files import (
     SeekRequest,
     ZerofillRequest,
 )
+from glusterio.wire.fops.names import NewEntryReply
 from glusterio.wire.programs import OpenFlag, SeekWhat
 from glusterio.xlators.base import Data, Written
 from glusterio.xlators.posix import permissions, waiting
@@ -89,6 +91,33 @@ class FileOperations(Opening):
         return Written(written, iatt_of(before, fd.gfid), iatt_of(after, fd.gfid))
 
     @operation
+    async def copy_file_range(
+        self, frame: Frame, fd_in: Fd, fd_out: Fd, request: CopyFileRangeRequest
+    ) -> NewEntryReply:
+        """Copy as much as one system call does, as GlusterFS's bricks do it."""
+        if request.flag:
+            raise fs_error(errno.EINVAL)
+        with (
+            self._descriptor(frame, fd_in, OpenFlag.RDONLY) as source,
+            self._descriptor(frame, fd_out, OpenFlag.WRONLY) as target,
+        ):
+            before = os.fstat(target)
+            copied: int = await Offload(
+                os.copy_file_range,
+                source,
+                target,
+                request.size,
+                request.offset_in,
+                request.offset_out,
+            )
+            return NewEntryReply(
+                copied,
+                stat=iatt_of(os.fstat(source), fd_in.gfid),
+                preparent=iatt_of(before, fd_out.gfid),
+                postparent=iatt_of(os.fstat(target), fd_out.gfid),
+            )
+
+    @operation
     async def flush(self, frame: Frame, fd: Fd, request: FlushRequest) -> CommonReply:
         if not fd.anonymous:
             self._file_of(fd)
@@ -139,7 +168,7 @@ class FileOperations(Opening):
     async def seek(self, frame: Frame, fd: Fd, request: SeekRequest) -> SeekReply:
         ways = {SeekWhat.DATA: os.SEEK_DATA, SeekWhat.HOLE: os.SEEK_HOLE}
         if request.what not in ways:
-            raise fs_error(errno.EINVAL)
+            raise fs_error(errno.EOPNOTSUPP)
         with self._descriptor(frame, fd, OpenFlag.RDONLY) as descriptor:
             # No other operation uses the descriptor's position.
             found = os.lseek(descriptor, request.offset, ways[SeekWhat(request.what)])

@@ -21,11 +21,13 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from glusterio.errors import fs_error
 from glusterio.types import ROOT_GFID, Gfid
+from glusterio.xlators.posix import gfid2path
 from glusterio.xlators.posix.identity import HIDDEN, Identity, gfid_of, text_of
+from glusterio.xlators.posix.mdata import MdataTimes, Times
 
 #: How many directories' descriptors are kept.
 KEPT = 256
@@ -61,6 +63,9 @@ class Handles:
             os.close(os.open(HIDDEN, _DIRECTORY, dir_fd=self.root))  # a real directory, no link
             self._identity.begin(ROOT_GFID)
             self.volume_id = self._identity.volume_id(volume_id)
+            self._keeps_names = self._identity.is_trusted
+            self._times = MdataTimes(self._identity.is_trusted)
+            self._settle_open(ROOT_GFID, self.root)
         except BaseException:
             os.close(self.root)
             raise
@@ -85,6 +90,7 @@ class Handles:
         descriptor = self._kept.pop(gfid, None)
         if descriptor is None:
             descriptor = self._walk_to(gfid)
+            self._settle_open(gfid, descriptor)
             while len(self._kept) >= KEPT:
                 os.close(self._kept.pop(next(iter(self._kept))))
         self._kept[gfid] = descriptor  # now the most recently used
@@ -116,6 +122,42 @@ class Handles:
         except (ValueError, IndexError):  # the handle of a file that is a symbolic link
             raise fs_error(errno.ENOTDIR) from None
         return parent, parts[3]
+
+    @staticmethod
+    def handle_of(gfid: Gfid) -> str:
+        """Return the path of a gfid's handle, relative to the root."""
+        return handle_of(gfid)
+
+    def own_key(self, name: str) -> str:
+        """Return the attribute by which this brick keeps what GlusterFS keeps as ``name``."""
+        return self._identity.own_key(name)
+
+    def path_of(self, gfid: Gfid) -> str:
+        """Return a directory's path in the volume.
+
+        Raises:
+            OSError: ESTALE when there is no such file, ENOTDIR when it is no directory.
+        """
+        names: list[str] = []
+        while gfid != ROOT_GFID and len(names) <= MAX_DEPTH:
+            gfid, name = self.parent_of(gfid)
+            names.append(name)
+        return "/" + "/".join(reversed(names))
+
+    def paths_of(self, gfid: Gfid) -> list[str]:
+        """Return a file's paths in the volume, as far as it has noted its names."""
+        try:
+            return [self.path_of(gfid)]
+        except NotADirectoryError:
+            pass
+        if not self._keeps_names:
+            return []
+        noted = gfid2path.names_of(f"/proc/self/fd/{self.root}/{handle_of(gfid)}")
+        paths: list[str] = []
+        for _, parent, name in noted:
+            with contextlib.suppress(OSError):
+                paths.append(f"{self.path_of(parent).rstrip('/')}/{name}")
+        return paths
 
     def _walk_to(self, gfid: Gfid) -> int:
         names: list[str] = []
@@ -161,10 +203,14 @@ class Handles:
         return status
 
     @contextlib.contextmanager
-    def inode(self, gfid: Gfid) -> Iterator[int]:
+    def inode(self, gfid: Gfid, changing: bool = False) -> Iterator[int]:
         """Give an ``O_PATH`` descriptor of a file of any kind, for use at once.
 
         ``/proc/self/fd/<descriptor>`` is then a path to the very inode, be it a symbolic link.
+
+        Args:
+            gfid: the file's gfid.
+            changing: whether something is going to happen to the file.
 
         Raises:
             OSError: ESTALE when there is no such file.
@@ -182,6 +228,8 @@ class Handles:
                     except NotADirectoryError:
                         is_file = True
                 if is_file:
+                    if changing:
+                        self._settle_open(gfid, descriptor)
                     yield descriptor
                     return
             finally:
@@ -192,6 +240,32 @@ class Handles:
     def _may_be_directory(status: os.stat_result) -> bool:
         # A file that is a symbolic link has a name besides its handle.
         return stat.S_ISLNK(status.st_mode) and status.st_nlink == 1
+
+    # -- times ------------------------------------------------------------------------------------
+
+    def times(self, gfid: Gfid, directory: int | None = None, name: str = "") -> Times | None:
+        """Return the times that a file shows if these are not its inode's.
+
+        Args:
+            gfid: the file's gfid.
+            directory: descriptor of a directory where it is, if that is known.
+            name: its name there.
+        """
+        if directory is None:
+            if gfid == ROOT_GFID or gfid in self._kept:
+                return None  # settled when it was opened
+            directory, name = self.root, handle_of(gfid)
+        return self._times.of(gfid, f"/proc/self/fd/{directory}/{name}", follow=False)
+
+    def settle(self, gfid: Gfid) -> None:
+        """Something is about to happen to a file that is no directory: from here on its inode's own
+        times count.
+        """
+        path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
+        self._times.settle(gfid, path, follow=False)
+
+    def _settle_open(self, gfid: Gfid, descriptor: int) -> None:
+        self._times.settle(gfid, f"/proc/self/fd/{descriptor}", follow=True)
 
     # -- naming -----------------------------------------------------------------------------------
 
@@ -222,6 +296,7 @@ class Handles:
         else:  # its handle is missing, or that of a directory that was moved behind our back
             self._remove_handle(gfid)
         self._make_handle(gfid, parent, directory, name, status)
+        self._note_name(parent, directory, name, status)
         return gfid
 
     def _is_handled(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
@@ -255,6 +330,56 @@ class Handles:
         self._remove_handle(gfid)
         self._identity.set(directory, name, status.st_ino, gfid)
         self._make_handle(gfid, parent, directory, name, status)
+        self._note_name(parent, directory, name, status)
+        self._times.none_for(gfid)
+
+    def name_open(
+        self, gfid: Gfid, parent: Gfid, directory: int, name: str, descriptor: int
+    ) -> None:
+        """Give an open file that has no name yet its gfid, its handle and, at last, its name.
+
+        Raises:
+            OSError: EEXIST when another file has this gfid or this name.
+        """
+        inode = os.fstat(descriptor).st_ino
+        self._identity.set_open(descriptor, inode, gfid)
+        try:
+            if self._keeps_names:
+                gfid2path.set_name(descriptor, parent, name)
+            self._link_handle(gfid, descriptor)
+            try:
+                os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=directory)
+            except BaseException:
+                self._remove_handle(gfid)
+                raise
+        except BaseException:
+            self._identity.forget(inode)
+            raise
+        self._times.none_for(gfid)
+
+    def _link_handle(self, gfid: Gfid, descriptor: int) -> None:
+        def link() -> None:
+            source = f"/proc/self/fd/{descriptor}"
+            os.link(source, handle_of(gfid), dst_dir_fd=self.root)
+
+        try:
+            self._with_room(gfid, link)
+        except FileExistsError:
+            if self._leads_somewhere(gfid):
+                raise
+            self._remove_handle(gfid)
+            link()
+
+    def _leads_somewhere(self, gfid: Gfid) -> bool:
+        try:
+            self.stat(gfid)
+        except OSError:
+            return False
+        return True
+
+    def _note_name(self, parent: Gfid, directory: int, name: str, status: os.stat_result) -> None:
+        if self._keeps_names and not stat.S_ISDIR(status.st_mode):
+            gfid2path.set_name(f"/proc/self/fd/{directory}/{name}", parent, name)
 
     @staticmethod
     def _link_to(parent: Gfid, name: str) -> str:
@@ -264,46 +389,72 @@ class Handles:
     def _make_handle(
         self, gfid: Gfid, parent: Gfid, directory: int, name: str, status: os.stat_result
     ) -> None:
-        handle = handle_of(gfid)
-        for is_second in (False, True):
-            try:
-                if stat.S_ISDIR(status.st_mode):
-                    os.symlink(self._link_to(parent, name), handle, dir_fd=self.root)
-                else:
-                    os.link(
-                        name,
-                        handle,
-                        src_dir_fd=directory,
-                        dst_dir_fd=self.root,
-                        follow_symlinks=False,
-                    )
-                return
-            except FileNotFoundError:
-                if is_second:
-                    raise
-                for length in (len(HIDDEN) + 3, len(HIDDEN) + 6):
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(handle[:length], 0o700, dir_fd=self.root)
+        def link() -> None:
+            if stat.S_ISDIR(status.st_mode):
+                os.symlink(self._link_to(parent, name), handle_of(gfid), dir_fd=self.root)
+            else:
+                os.link(
+                    name,
+                    handle_of(gfid),
+                    src_dir_fd=directory,
+                    dst_dir_fd=self.root,
+                    follow_symlinks=False,
+                )
+
+        self._with_room(gfid, link)
+
+    def _with_room(self, gfid: Gfid, link: Callable[[], None]) -> None:
+        """Make a handle, and before it the directories for it if they are missing."""
+        try:
+            link()
+        except FileNotFoundError:
+            for length in (len(HIDDEN) + 3, len(HIDDEN) + 6):
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(handle_of(gfid)[:length], 0o700, dir_fd=self.root)
+            link()
 
     # -- following what happens to names ----------------------------------------------------------
 
-    def moved(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> None:
-        """A name was moved: a directory's handle names its parent and itself."""
+    def linked(self, gfid: Gfid, parent: Gfid, directory: int, name: str) -> None:
+        """A file got another name."""
+        if self._keeps_names:
+            gfid2path.set_name(f"/proc/self/fd/{directory}/{name}", parent, name)
+
+    def moved(
+        self, gfid: Gfid, old: tuple[Gfid, str], new: tuple[Gfid, str], status: os.stat_result
+    ) -> None:
+        """A name was moved: a directory's handle names its parent and itself, a file notes its names.
+
+        Args:
+            gfid: the file's gfid.
+            old: the directory's gfid and the name before.
+            new: the same after.
+            status: the file's status.
+        """
         if stat.S_ISDIR(status.st_mode):
             self._remove_handle(gfid)
-            os.symlink(self._link_to(parent, name), handle_of(gfid), dir_fd=self.root)
+            os.symlink(self._link_to(*new), handle_of(gfid), dir_fd=self.root)
+        elif self._keeps_names:
+            path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
+            gfid2path.remove_name(path, *old)
+            gfid2path.set_name(path, *new)
 
-    def removed(self, gfid: Gfid, status: os.stat_result) -> None:
+    def removed(self, gfid: Gfid, status: os.stat_result, parent: Gfid, name: str) -> None:
         """A name was removed: with a file's last name its handle goes, too.
 
         Args:
             gfid: the file's gfid.
             status: its status before.
+            parent: the directory's gfid.
+            name: the name.
         """
         if stat.S_ISDIR(status.st_mode) or status.st_nlink <= 2:
             self._identity.forget(status.st_ino)
             self._remove_handle(gfid)
             self._drop_kept(gfid)
+        elif self._keeps_names:
+            path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
+            gfid2path.remove_name(path, parent, name)
 
     def _remove_handle(self, gfid: Gfid) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -21,8 +21,18 @@ from glusterio.types import Gfid
 #: Where a brick keeps what is its own, at the root of the directory that it serves.
 HIDDEN = ".glusterfs"
 
-_TRUSTED = ("trusted.gfid", "trusted.glusterfs.volume-id")
-_USER = ("user.glusterio.gfid", "user.glusterio.volume-id")
+GFID_KEY = "trusted.gfid"
+VOLUME_ID_KEY = "trusted.glusterfs.volume-id"
+#: The times by the clients' clocks, as GlusterFS keeps them (``storage.ctime``).
+MDATA_KEY = "trusted.glusterfs.mdata"
+#: The names of a file, as GlusterFS keeps them (``storage.gfid2path``): one attribute for each.
+GFID2PATH_PREFIX = "trusted.gfid2path."
+#: The beginning of all attributes of a brick that may set no others.
+OWN_PREFIX = "user.glusterio."
+
+_TRUSTED = (GFID_KEY, VOLUME_ID_KEY)
+_USER = (f"{OWN_PREFIX}gfid", f"{OWN_PREFIX}volume-id")
+_PRIVATE = frozenset({GFID_KEY, VOLUME_ID_KEY, MDATA_KEY})
 _INDEX = f"{HIDDEN}/inodes"
 _GFID_SIZE = 16
 
@@ -32,7 +42,7 @@ _CANNOT = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 def is_private(name: str) -> bool:
     """Tell whether an extended attribute is the brick's own, which no client may see or set."""
-    return name in _TRUSTED or name.startswith("user.glusterio.")
+    return name in _PRIVATE or name.startswith((OWN_PREFIX, GFID2PATH_PREFIX))
 
 
 def text_of(gfid: Gfid) -> str:
@@ -84,6 +94,15 @@ class Identity:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(_INDEX, 0o700, dir_fd=self._root)
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether this brick may write GlusterFS's own attributes."""
+        return self._key == GFID_KEY
+
+    def own_key(self, name: str) -> str:
+        """Return the attribute by which this brick keeps what GlusterFS keeps as ``name``."""
+        return dict(zip(_TRUSTED, (self._key, self._volume_key), strict=True)).get(name, name)
+
     def get(self, directory: int, name: str, inode: int) -> Gfid | None:
         """Return the gfid that a file claims, or ``None``."""
         if self._key:
@@ -112,6 +131,19 @@ class Identity:
             except OSError as error:
                 if not self._indexed or error.errno not in _CANNOT:
                     raise
+        self._index(inode, gfid)
+
+    def set_open(self, descriptor: int, inode: int, gfid: Gfid) -> None:
+        """Give an open file its gfid."""
+        if self._key:
+            try:
+                os.setxattr(descriptor, self._key, gfid)
+            except OSError as error:
+                if not self._indexed or error.errno not in _CANNOT:
+                    raise
+        self._index(inode, gfid)
+
+    def _index(self, inode: int, gfid: Gfid) -> None:
         if self._indexed:
             self.forget(inode)
             os.symlink(text_of(gfid), f"{_INDEX}/{inode}", dir_fd=self._root)

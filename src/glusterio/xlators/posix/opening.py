@@ -49,14 +49,19 @@ class Opening(PosixCore):
     def _open(self, fd: Fd, gfid: Gfid, flags: int) -> None:
         self._keep(fd, self._open_descriptor(gfid, flags), gfid)
 
-    def _open_descriptor(self, gfid: Gfid, flags: int) -> int:
+    def _open_descriptor(self, gfid: Gfid, flags: int, changing: bool = True) -> int:
         """Open a regular file, or a directory for its attributes: Samba does that.
+
+        Args:
+            gfid: the file's gfid.
+            flags: GlusterFS's flags.
+            changing: whether anything may happen to the file.
 
         Raises:
             OSError: EISDIR when a directory is to be written, ELOOP for a symbolic link, EINVAL for a
                 device or the like.
         """
-        with self.handles.inode(gfid) as inode:
+        with self.handles.inode(gfid, changing) as inode:
             mode = os.fstat(inode).st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 raise fs_error(errno.ELOOP if stat.S_ISLNK(mode) else errno.EINVAL)

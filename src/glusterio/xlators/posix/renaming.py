@@ -9,6 +9,7 @@ from glusterio.graph.frame import Frame
 from glusterio.wire.fops.names import RenameReply, RenameRequest
 from glusterio.xlators.posix import permissions
 from glusterio.xlators.posix.core import PosixCore, iatt_of, operation
+from glusterio.xlators.posix.extras import link_count
 
 
 class RenameOperations(PosixCore):
@@ -37,13 +38,16 @@ class RenameOperations(PosixCore):
             permissions.require_removal(frame, target_before, victim)
             victim_gfid = self.handles.identify(new_parent, target, new_name, victim)
             victim = os.stat(new_name, dir_fd=target, follow_symlinks=False)  # links counted anew
+        if not stat.S_ISDIR(status.st_mode):
+            self.handles.settle(gfid)
         os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
         if not is_same:  # else both names stay as they are
             if victim is not None:
-                self.handles.removed(victim_gfid, victim)
-            self.handles.moved(gfid, new_parent, new_name, status)
+                self.handles.removed(victim_gfid, victim, new_parent, new_name)
+            self.handles.moved(gfid, (old_parent, old_name), (new_parent, new_name), status)
         after = os.stat(new_name, dir_fd=target, follow_symlinks=False)
         return RenameReply(
+            xdata=link_count(request.xdata, None if is_same else victim),
             stat=iatt_of(after, gfid),
             pre_old_parent=iatt_of(source_before, old_parent),
             post_old_parent=iatt_of(os.fstat(source), old_parent),

@@ -1,0 +1,93 @@
+"""Access control lists, between the kernel's form and the text in which libgfapi has them.
+
+The text is what acl_to_any_text(3) writes with commas, abbreviated and with numbers for names:
+``u::rw-,u:1000:r--,g::r--,m::r--,o::r--``. A file without a list has the one that its mode stands for.
+
+Sources: acl(5); Linux include/uapi/linux/posix_acl_xattr.h; GlusterFS
+xlators/storage/posix/src/posix-helpers.c (``posix_pacl_get``, ``posix_pacl_set``).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import stat
+import struct
+from typing import Final
+
+from glusterio.errors import fs_error
+
+#: The keys by which a client asks for the text, and the attribute that holds each.
+ATTRIBUTES: Final = {
+    "glusterfs.posix.acl": "system.posix_acl_access",
+    "glusterfs.posix.default_acl": "system.posix_acl_default",
+}
+DEFAULT: Final = "glusterfs.posix.default_acl"
+
+_VERSION: Final = 2
+_HEAD = struct.Struct("<I")
+_ENTRY = struct.Struct("<HHI")
+_NO_ID: Final = 0xFFFFFFFF
+
+#: tag in the kernel's form: letter, and whether an id may follow
+_TAGS: Final = {0x01: "u", 0x02: "u", 0x04: "g", 0x08: "g", 0x10: "m", 0x20: "o"}
+_WITH_ID: Final = {"u": 0x02, "g": 0x08}
+_WITHOUT_ID: Final = {"u": 0x01, "g": 0x04, "m": 0x10, "o": 0x20}
+_TEXT = re.compile(r"(u|user|g|group|m|mask|o|other):(\d*):([r-][w-][x-])")
+
+
+def _letters(bits: int) -> str:
+    return "".join(c if bits & b else "-" for c, b in zip("rwx", (4, 2, 1), strict=True))
+
+
+def text_of_mode(mode: int) -> str:
+    """Write the list that a file's mode stands for."""
+    parts = zip("ugo", (mode >> 6, mode >> 3, mode), strict=True)
+    return ",".join(f"{tag}::{_letters(bits)}" for tag, bits in parts)
+
+
+def text_of(value: bytes) -> str:
+    """Write the kernel's form as text.
+
+    Raises:
+        OSError: EINVAL.
+    """
+    try:
+        (version,) = _HEAD.unpack_from(value)
+        if version != _VERSION:
+            raise fs_error(errno.EINVAL)
+        entries = list(_ENTRY.iter_unpack(value[_HEAD.size :]))
+        return ",".join(
+            f"{_TAGS[tag]}:{'' if number == _NO_ID else number}:{_letters(bits)}"
+            for tag, bits, number in entries
+        )
+    except (struct.error, KeyError):
+        raise fs_error(errno.EINVAL) from None
+
+
+def value_of(text: str) -> bytes:
+    """Read a text into the kernel's form.
+
+    Raises:
+        OSError: EINVAL.
+    """
+    value = _HEAD.pack(_VERSION)
+    entries: list[tuple[int, int, int]] = []
+    for part in re.split(r"[,\n]", text.strip()):
+        found = _TEXT.fullmatch(part.strip())
+        if found is None:
+            raise fs_error(errno.EINVAL)
+        letter, number, bits = found[1][0], found[2], found[3]
+        tag = (_WITH_ID if number else _WITHOUT_ID).get(letter)
+        if tag is None:
+            raise fs_error(errno.EINVAL)
+        mode = sum(b for c, b in zip(bits, (4, 2, 1), strict=True) if c != "-")
+        entries.append((tag, mode, int(number) if number else _NO_ID))
+    for entry in sorted(entries, key=lambda entry: (entry[0], entry[2])):
+        value += _ENTRY.pack(*entry)
+    return value
+
+
+def is_plain(mode: int) -> bool:
+    """Tell whether a file of this mode can have a list at all: a symbolic link cannot."""
+    return not stat.S_ISLNK(mode)
