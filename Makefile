@@ -3,6 +3,7 @@
 #   make demo            the main job on the embedded brick     (SRC=dir: what to copy;  URL=gluster://HOST/VOL: where to)
 #   make test            the whole suite; the interop tests run where GlusterFS is installed and we are root
 #   make interop         those alone
+#   make programs        of those, the ones in which libgfapi's own programs use our brick
 #   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
 #   make lint            ruff, mypy, import-linter, whether generated code is up to date
 #   make clean
@@ -16,7 +17,7 @@ ARGS   ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop fuzz lint format clean
+.PHONY: help demo test interop programs fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -58,6 +59,9 @@ test: $(VENV)/.dev
 
 interop: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop $(ARGS)
+
+programs: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/interop/programs $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)
