@@ -241,6 +241,74 @@ def test_access_counts_for_clients_that_are_connected(directories: list[Path]) -
     serving([Volume(directories[0])], check)
 
 
+def test_access_by_the_name_of_a_host(directories: list[Path]) -> None:
+    """Names are looked up, which may take long, while the others are served."""
+    path = str(directories[0])
+
+    async def check(daemon: Daemon) -> None:
+        port = daemon.volumes["one"].port
+        with RawClient(port) as client:
+            assert (await in_thread(client.setvolume, path)).op_ret == 0
+            daemon.change_options("one", {"auth.allow": "localhost"})
+            await in_thread(client.create, "still there")
+            daemon.change_options("one", {"auth.reject": "localhost"})
+            assert await in_thread(client.is_closed)
+
+    serving([Volume(directories[0])], check)
+
+
+def test_a_volume_becomes_read_only_and_back(directories: list[Path]) -> None:
+    """Under clients that are connected, and in files that are open; and it outlives a restart."""
+    path = str(directories[0])
+
+    def refused(function: Callable[..., Any], *args: Any) -> None:
+        with pytest.raises(OSError, match="Read-only file system"):
+            function(*args)
+
+    async def check(daemon: Daemon) -> None:
+        with RawClient(daemon.volumes["one"].port) as client:
+            await in_thread(client.setvolume, path)
+            made = await in_thread(client.create, "file")
+            where = (made.stat.gfid, made.fd)
+            await in_thread(client.write, *where, b"before")
+            daemon.change_options("one", {"features.read-only": "on"})
+            await in_thread(refused, client.write, *where, b"within")
+            await in_thread(refused, client.create, "other")
+            await in_thread(refused, client.mkdir, "other")
+            assert await in_thread(client.read, *where) == b"before"
+            daemon.change_options("one", {"features.read-only": "off"})
+            await in_thread(client.write, *where, b"behind")
+            daemon.change_options("one", {"features.read-only": "on"})
+
+    async def again(daemon: Daemon) -> None:
+        with RawClient(daemon.volumes["one"].port) as client:
+            await in_thread(client.setvolume, path)
+            await in_thread(refused, client.create, "other")
+
+    serving([Volume(directories[0])], check)
+    serving([Volume(directories[0])], again)
+    assert (directories[0] / "file").read_bytes() == b"behind"
+
+
+def test_limits_count_from_now_on(directories: list[Path]) -> None:
+    path = str(directories[0])
+
+    async def check(daemon: Daemon) -> None:
+        port = daemon.volumes["one"].port
+        daemon.change_options("one", {"limits.fds": "2", "limits.connections": "1"})
+        with RawClient(port) as client, RawClient(port) as other:
+            assert (await in_thread(client.setvolume, path)).op_ret == 0
+            for name in ("a", "b"):
+                await in_thread(client.create, name)
+            with pytest.raises(OSError, match="Too many open files"):
+                await in_thread(client.create, "c")
+            assert (await in_thread(other.setvolume, path)).op_ret == -1
+            daemon.change_options("one", {"limits.connections": None})
+            assert (await in_thread(other.setvolume, path)).op_ret == 0
+
+    serving([Volume(directories[0])], check)
+
+
 def test_a_client_that_does_not_listen_is_let_go(
     directories: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from glusterio.brick.options import LAYERS, OPTIONS, OptionError, VolumeOptions, check
+from glusterio.brick.limits import Limits
+from glusterio.brick.option_table import LAYERS, LIMITS, OPTIONS, addresses
+from glusterio.brick.options import OptionError, VolumeOptions, check
 from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_options
 from glusterio.brick.volfiles import client_volfile
 from glusterio.graph.volfile import Volfile, parse
@@ -46,6 +49,9 @@ def test_every_default_is_a_value_that_the_option_can_have(name: str) -> None:
         ("auth.allow", "10.*,,10.1", "no address"),
         ("auth.allow", "10.0.0.1 10.0.0.2", "no address"),
         ("auth.reject", "`id`", "no address"),
+        ("auth.allow", "/dir(10.*", "no address"),
+        ("auth.allow", "/dir(`id`)", "no address"),
+        ("limits.fds", "0", "at least 1"),
         ("performance.write-behnd", "on", "did you mean performance.write-behind"),
         ("write-behind", "on", "did you mean performance.write-behind"),
         ("cluster.no-such-thing", "on", "no option"),
@@ -54,6 +60,26 @@ def test_every_default_is_a_value_that_the_option_can_have(name: str) -> None:
 def test_what_an_option_cannot_be(name: str, value: str, why: str) -> None:
     with pytest.raises(OptionError, match=why):
         check(name, value)
+
+
+def test_every_kind_of_address_that_access_knows() -> None:
+    text = "10.*, !10.1.0.0/16,2001:db8::7,some-host.example,/a/dir(10.[12].*|unix),*"
+    found = addresses(check("auth.allow", text))
+    assert found == [each.strip() for each in text.split(",")]
+
+
+def test_limits_are_those_of_the_brick() -> None:
+    """The defaults of the table are those that hold without it, and every value arrives."""
+    defaults, bounded = Limits(), VolumeOptions()
+    assert bounded.limits(defaults) == defaults
+    of_limits = [each for each in OPTIONS.values() if each.targets[0].xlator == LIMITS]
+    assert of_limits
+    for option in of_limits:
+        field = option.targets[0].key
+        assert option.default == str(getattr(defaults, field))
+        changed = VolumeOptions({option.name: "7"}).limits(defaults)
+        assert changed == replace(defaults, **{field: 7})
+        assert not option.in_volfile
 
 
 def test_a_change_is_made_as_a_whole() -> None:

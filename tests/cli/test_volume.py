@@ -16,7 +16,7 @@ import pytest
 
 import glusterio as library
 from glusterio.brick.control_socket import control_paths
-from glusterio.brick.options import OPTIONS
+from glusterio.brick.option_table import OPTIONS
 from glusterio.cli import output, volume
 from glusterio.cli.daemons import Choice, question
 from glusterio.cli.errors import CommandError

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from glusterio.brick.connection import Answer, Connection, Programs, SimpleProgram
-from glusterio.brick.options import OPTIONS, OptionError, VolumeOptions, find_option
+from glusterio.brick.option_table import OPTIONS
+from glusterio.brick.options import OptionError, VolumeOptions, find_option
 from glusterio.wire.control import CONTROL_CALLS, ControlReply, ControlRequest
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.programs import CONTROL, ControlProc
@@ -100,7 +101,7 @@ def _described(options: VolumeOptions, name: str) -> dict[str, Any]:
         "name": name,
         "value": options.text(name),
         "is_set": name in options.given,
-        "kind": option.kind,
+        "kind": option.kind.word,
         "what": option.what,
     }
 

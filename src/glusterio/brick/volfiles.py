@@ -11,8 +11,12 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from glusterio.brick.options import VolumeOptions
+
+#: The translators of a brick, from the bottom to the top.
+BRICK_LAYERS: Final = ("storage/posix", "features/locks", "features/read-only")
 
 #: A word that may stand without quotes: no keyword of the grammar itself is.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
@@ -96,21 +100,28 @@ def client_volfile(
     return "\n".join(sections)
 
 
-def brick_volfile(volume: str, path: str, volume_id: uuid.UUID | None = None) -> str:
+def brick_volfile(
+    volume: str,
+    path: str,
+    volume_id: uuid.UUID | None = None,
+    options: VolumeOptions | None = None,
+) -> str:
     """Write the brick's own volfile: what is below protocol/server.
 
     Args:
         volume: the volume's name.
         path: the directory that is served.
         volume_id: the volume's id, if it is given.
+        options: the volume's options.
     """
-    options = {"directory": path}
+    posix = {"directory": path}
     if volume_id is not None:
-        options["volume-id"] = str(volume_id)
-    posix, locks = f"{volume}-posix", f"{volume}-locks"
-    return "\n".join(
-        [
-            section(posix, "storage/posix", options),
-            section(locks, "features/locks", {}, (posix,)),
-        ]
-    )
+        posix["volume-id"] = str(volume_id)
+    sections: list[str] = []
+    below: tuple[str, ...] = ()
+    for xlator in BRICK_LAYERS:
+        name = f"{volume}-{xlator.rpartition('/')[2]}"
+        given = {} if options is None else options.for_xlator(xlator)
+        sections.append(section(name, xlator, {**given, **(posix if not below else {})}, below))
+        below = (name,)
+    return "\n".join(sections)

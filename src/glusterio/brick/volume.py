@@ -22,17 +22,18 @@ from glusterio.brick.stored_options import load_options, store_options
 from glusterio.brick.volfiles import brick_volfile, client_volfile
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.volfile import parse
-from glusterio.runtime.serve import Server
+from glusterio.runtime.serve import Served, Server
 from glusterio.traps import Event
 from glusterio.xlators.base import Services, Xlator
 from glusterio.xlators.locks import Locks
 from glusterio.xlators.posix import Posix
+from glusterio.xlators.read_only import ReadOnly
 
 log = logging.getLogger("glusterio.brick")
 
 #: The translators of bricks.
 XLATORS: Mapping[str, Callable[..., Xlator]] = {
-    xlator.xlator_type: xlator for xlator in (Posix, Locks)
+    xlator.xlator_type: xlator for xlator in (Posix, Locks, ReadOnly)
 }
 
 #: Addresses that mean "all of this machine's".
@@ -135,14 +136,13 @@ class Volume:
             raise
 
     async def _start_brick(self) -> None:
-        text = brick_volfile(self.name, self.path, self._wanted_id)
+        text = brick_volfile(self.name, self.path, self._wanted_id, self.options)
         self._graph = build(parse(text), XLATORS, Services(new_event=Event, volume=self.name))
         self._fops = fops = FopProgram(self._graph.top)
         programs = Programs([fops, Handshake(self._offer, fops).program()])
-        limits = self._limits
         self._server = Server(
-            lambda endpoint: Connection(endpoint, programs, fops.close_all, limits),
-            limits.patience(),
+            lambda endpoint: Connection(endpoint, programs, fops.close_all, self._offer.limits),
+            self._offer.limits.patience(),
         )
         await self._server.run(self._graph.init())
         self._offer.volume_id = self._marked_id()
@@ -195,23 +195,43 @@ class Volume:
     def _take_options(self, options: VolumeOptions) -> None:
         self.options = options
         allow, reject = options.addresses("auth.allow"), options.addresses("auth.reject")
-        access = replace(
+        self._offer.access = replace(
             self._access,
             allow=self._access.allow if allow is None else allow,
             reject=self._access.reject if reject is None else reject,
             insecure=self._access.insecure and options.is_on("server.allow-insecure"),
         )
-        self._offer.access = access
-        for served in list(self._server.clients) if self._server is not None else ():
-            session = served.session
-            assert isinstance(session, Connection)
-            client, endpoint = session.client, session.endpoint
-            if client is not None and not (
-                access.permits_address(endpoint.peer, client.directory)
-                and access.permits_port(endpoint.peer, endpoint.port)
-            ):
+        self._offer.limits = options.limits(self._limits)
+        if self._server is not None and self._graph is not None:
+            self._server.patience = self._offer.limits.patience()
+            for xlator in self._graph.xlators:
+                if xlator not in self._graph.leaves:
+                    xlator.reconfigure(options.for_xlator(xlator.xlator_type))
+            for served in list(self._server.clients):
+                self._look_again(served)
+
+    def _look_again(self, served: Served) -> None:
+        """Let a client go that may not use the volume any more."""
+        session, access = served.session, self._offer.access
+        assert isinstance(session, Connection)
+        client, endpoint = session.client, session.endpoint
+        if client is None:
+            return
+
+        def decide(permitted: bool) -> None:
+            if not permitted:
                 log.warning("%s: %s may no longer use the volume", self.name, session.name)
                 served.close()
+
+        if not access.permits_port(endpoint.peer, endpoint.port):
+            decide(False)
+        elif not access.names_hosts:
+            decide(access.permits_address(endpoint.peer, client.directory))
+        else:  # which may have to be looked up
+            looking = self.server.loop.run_in_executor(
+                None, access.permits_address, endpoint.peer, client.directory
+            )
+            looking.add_done_callback(lambda looked: decide(looked.result()))
 
     # -- what is told ------------------------------------------------------------------------------
 
@@ -234,11 +254,11 @@ class Volume:
 
     def brick_volfile(self) -> str:
         """Return the brick's own volfile."""
-        return brick_volfile(self.name, self.path, self.volume_id)
+        return brick_volfile(self.name, self.path, self.volume_id, self.options)
 
     def dump(self) -> dict[str, Any]:
         """Tell what is going on: see :func:`glusterio.brick.statedump.dump`."""
-        return statedump.dump(self._server, self._graph, self._fops, self._limits)
+        return statedump.dump(self._server, self._graph, self._fops, self._offer.limits)
 
 
 def _claim(path: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glusterio.brick.options import OPTIONS
+from glusterio.brick.option_table import OPTIONS
 from glusterio.cli.daemons import Choice, daemon_of, daemons, question
 from glusterio.cli.errors import CommandError
 from glusterio.cli.output import tell
@@ -86,12 +86,12 @@ def list_options() -> None:
     for option in OPTIONS.values():
         record = {
             "name": option.name,
-            "kind": option.kind,
+            "kind": option.kind.word,
             "default": option.default,
             "what": option.what,
         }
         default = f", {option.default} by default" if option.default else ""
-        tell(record, f"{option.name} ({option.kind}{default})\n    {option.what}")
+        tell(record, f"{option.name} ({option.kind.word}{default})\n    {option.what}")
 
 
 def _tell_options(told: Mapping[str, Any]) -> None:

@@ -145,6 +145,14 @@ class Xlator:
     async def fini(self) -> None:
         """Give everything back: called once, children first, when nothing is in flight any more."""
 
+    def reconfigure(self, options: Mapping[str, str]) -> None:
+        """Take changed options, while fops are under way. Must not wait.
+
+        Raises:
+            VolfileError: one of them cannot be read; those before are still in force.
+        """
+        self.options = options
+
     async def sever(self, error: Exception | None) -> None:
         """Cut every connection below at once, since a server does not answer; nothing waits."""
         for child in self.children:

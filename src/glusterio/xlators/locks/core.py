@@ -37,6 +37,10 @@ class LocksBase(Xlator):
                 f"option mandatory-locking: {mandatory!r} is not supported, only 'off'"
             )
         self.table = LockTable()
+        self.reconfigure(options)
+
+    def reconfigure(self, options: Mapping[str, str]) -> None:
+        super().reconfigure(options)
         self._limit = option(options, "max-locks-per-client", integer, MAX_LOCKS)
 
     def _check_room(self, frame: Frame, *, unlocking: bool = False) -> None:
