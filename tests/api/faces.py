@@ -34,7 +34,8 @@ class Awaited:
             return found
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._result(found, args, kwargs)
+            given = {name: _own(value) for name, value in kwargs.items()}
+            return self._result(found, tuple(map(_own, args)), given)
 
         return call
 
@@ -72,6 +73,11 @@ class Awaited:
     def __fspath__(self) -> str:
         path: str = self._it.__fspath__()
         return path
+
+
+def _own(value: Any) -> Any:
+    """What the face itself knows: an open file given as an argument."""
+    return value._it if isinstance(value, Awaited) else value
 
 
 class AwaitedVolume(Awaited):

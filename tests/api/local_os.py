@@ -59,6 +59,41 @@ class LocalFile:
     def fdatasync(self) -> None:
         os.fdatasync(self._descriptor)
 
+    def chmod(self, mode: int) -> None:
+        os.fchmod(self._descriptor, mode)
+
+    def chown(self, uid: int, gid: int) -> None:
+        os.fchown(self._descriptor, uid, gid)
+
+    def utime(self, *args: Any, **options: Any) -> None:
+        os.utime(self._descriptor, *args, **options)
+
+    def statvfs(self) -> os.statvfs_result:
+        return os.fstatvfs(self._descriptor)
+
+    def getxattr(self, name: Any) -> bytes:
+        return os.getxattr(self._descriptor, name)
+
+    def setxattr(self, name: Any, value: Any, flags: int = 0) -> None:
+        os.setxattr(self._descriptor, name, value, flags)
+
+    def listxattr(self) -> list[str]:
+        return os.listxattr(self._descriptor)
+
+    def removexattr(self, name: Any) -> None:
+        os.removexattr(self._descriptor, name)
+
+    def posix_fallocate(self, offset: int, length: int) -> None:
+        os.posix_fallocate(self._descriptor, offset, length)
+
+    def lseek(self, position: int, how: int) -> int:
+        return os.lseek(self._descriptor, position, how)
+
+    def copy_file_range(
+        self, dst: LocalFile, count: int, offset_src: int = 0, offset_dst: int = 0
+    ) -> int:
+        return os.copy_file_range(self._descriptor, dst._descriptor, count, offset_src, offset_dst)
+
     def close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -80,29 +115,35 @@ def _or_error(function: Callable[[Any], Any], path: Any) -> Any:
         return error
 
 
-class LocalVolume:
-    """``os`` with the methods of ``glusterio.Volume``."""
+def descriptor_of(value: Any) -> Any:
+    return value._descriptor if isinstance(value, LocalFile) else value
 
-    stat = staticmethod(os.stat)
-    lstat = staticmethod(os.lstat)
-    exists = staticmethod(os.path.exists)
-    scandir = staticmethod(os.scandir)
-    listdir = staticmethod(os.listdir)
-    mkdir = staticmethod(os.mkdir)
-    rmdir = staticmethod(os.rmdir)
-    unlink = staticmethod(os.unlink)
-    remove = staticmethod(os.remove)
-    rename = staticmethod(os.rename)
-    replace = staticmethod(os.replace)
-    truncate = staticmethod(os.truncate)
-    statvfs = staticmethod(os.statvfs)
-    symlink = staticmethod(os.symlink)
-    readlink = staticmethod(os.readlink)
-    chmod = staticmethod(os.chmod)
+
+class LocalVolume:
+    """``os``, ``os.path`` and ``shutil`` with the methods of ``glusterio.Volume``."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = next(
+            getattr(module, name) for module in (os, os.path, shutil) if hasattr(module, name)
+        )
+
+        def call(*args: Any, **options: Any) -> Any:
+            return found(
+                *map(descriptor_of, args),
+                **{option: descriptor_of(value) for option, value in options.items()},
+            )
+
+        return call
 
     @staticmethod
-    def utime(path: Any, ns: tuple[int, int], follow_symlinks: bool = True) -> None:
-        os.utime(path, ns=ns, follow_symlinks=follow_symlinks)
+    def chown(path: Any, *args: Any, **options: Any) -> None:
+        if options.keys() & {"user", "group"}:
+            shutil.chown(path, *args, **options)
+        else:
+            os.chown(
+                descriptor_of(path), *args,
+                **{option: descriptor_of(value) for option, value in options.items()},
+            )  # fmt: skip
 
     walk = staticmethod(os.walk)
     rmtree = staticmethod(shutil.rmtree)
@@ -159,8 +200,8 @@ class LocalVolume:
         return Usage(sum(found.values()), len(found) - directories, directories)
 
     @staticmethod
-    def open_handle(path: Any, flags: int, mode: int = 0o777) -> LocalFile:
-        return LocalFile(os.open(path, flags, mode))
+    def open_handle(path: Any, flags: int, mode: int = 0o777, dir_fd: Any = None) -> LocalFile:
+        return LocalFile(os.open(path, flags, mode, dir_fd=descriptor_of(dir_fd)))
 
 
 def change_root(directory: str) -> None:

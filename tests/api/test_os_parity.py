@@ -1,13 +1,18 @@
 """A volume does what ``os`` does: the same results, the same errors, and the same tree afterwards.
 
-The table is in ``parity.py``. Its cases are done with ``os`` in a process whose root directory is
-for that alone, and on volumes by both faces. There are thousands of them, so each volume does every so
-many, others for each; with ``FUZZ_EXAMPLES`` in the environment (``make fuzz``) they all do all.
+The tables are in ``parity_cases.py`` and ``parity_more_cases.py``, the steps in ``parity.py``. The
+cases are done with ``os`` in a process whose root directory is for that alone, and on volumes by both
+faces. There are thousands of them, so each volume does every so many, others for each; with
+``FUZZ_EXAMPLES`` in the environment (``make fuzz``) they all do all.
 """
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
+import shutil
+import stat
 import subprocess
 import sys
 import textwrap
@@ -21,6 +26,7 @@ import glusterio
 from tests.api import local_os
 from tests.api.faces import FACES, connect_face
 from tests.api.parity import Case, Runner, normal, uproot
+from tests.api.parity_more_cases import MORE_GROUPS
 from tests.api.tree_parity import GROUPS
 from tests.embedded import BrickProcess
 
@@ -32,12 +38,16 @@ FEW = 30
 #: What differs from ``os``, and why it stays so; each has a test below that would tell if it did not.
 DIFFERENCES = {
     "bytes paths": "TypeError: names are text on the wire, and so the API is",
-    "descriptors as paths": "TypeError: there are none in this process",
-    "listdir()": "lists the root: a volume has no working directory",
+    "descriptors": "TypeError: there are none in this process; an open file is taken instead",
+    "link()": "follows a symbolic link by default, as documented; on Linux os does since Python 3.15",
+    "chmod(follow_symlinks=False)": "works on what is no symbolic link",
+    "access()": "goes by the effective ids, which are a session's user",
+    "pipes, sockets, devices": "ENXIO when opened: what they lead to is not on the volume",
+    'stat(".") when removed': "FileNotFoundError: a brick forgets a directory with its name",
     "O_PATH, O_TMPFILE": "EOPNOTSUPP: the protocol has no such thing",
     "O_CREAT | O_DIRECTORY": "EINVAL, as Linux since 6.4, whatever this kernel does",
     "os.umask": "the process's umask when the session was made, not when a file is",
-    "utime's errors": "name the file; those of os.utime do not",
+    "utime's, mknod's, mkfifo's errors": "name the file; those of os do not",
     ".glusterfs": "cannot be made or opened in the root, nor seen: it is the brick's own",
 }
 
@@ -89,7 +99,7 @@ def test_in_this_process(
 ) -> None:
     cases = GROUPS[group]
     if not FULLY and len(cases) > FEW:
-        every = 6 if face == "asyncio" else 3 if len(cases) > 500 else 2
+        every = 6 if face == "asyncio" else 3 if len(cases) > 500 or group in MORE_GROUPS else 2
         cases = cases[every // 3 :: every]
     assert list(differing(embedded_volume, cases, expected)) == []
 
@@ -137,6 +147,139 @@ def test_paths_may_be_path_objects(volume: Any) -> None:
     assert caught.value.filename == "missing"
     volume.rename(Path("d"), Path("e"))
     assert volume.listdir(Path()) == volume.listdir() == volume.listdir("/")
+
+
+def test_an_open_file_of_another_session_is_refused(volume: Any, tmp_path: Path) -> None:
+    with (
+        glusterio.connect(f"embedded://{tmp_path / 'volume'}") as other,
+        other.open_handle("/") as theirs,
+    ):
+        for operation in (
+            volume.stat,
+            volume.listdir,
+            volume.listxattr,
+            volume.chdir,
+            lambda file: volume.stat("x", dir_fd=file),
+            lambda file: volume.open_handle("x", os.O_CREAT, dir_fd=file),
+            lambda file: volume.rename("x", "y", dst_dir_fd=file),
+        ):
+            with pytest.raises(ValueError, match="another session"):
+                operation(theirs)
+    assert volume.listdir() == []
+
+
+def test_a_closed_file_is_no_directory_to_begin_at(volume: Any) -> None:
+    directory = volume.open_handle("/")
+    directory.close()
+    for operation in (
+        lambda: volume.stat("x", dir_fd=directory),
+        lambda: volume.stat(directory),
+        lambda: volume.listdir(directory),
+        lambda: volume.fchdir(directory),
+    ):
+        with pytest.raises(glusterio.HandleClosedError):
+            operation()
+
+
+def test_link_follows_by_default(volume: Any) -> None:
+    volume.open_handle("f", os.O_CREAT).close()
+    volume.symlink("f", "l")
+    volume.link("l", "followed")
+    volume.link("l", "itself", follow_symlinks=False)
+    assert volume.samefile("followed", "f")
+    assert volume.readlink("itself") == "f"
+    assert volume.stat("f").st_nlink == 2
+
+
+def test_chmod_without_following(volume: Any) -> None:
+    volume.open_handle("f", os.O_CREAT).close()
+    volume.chmod("f", 0o604, follow_symlinks=False)
+    assert stat.S_IMODE(volume.stat("f").st_mode) == 0o604
+
+
+def test_what_only_a_kernel_can_open_is_refused(volume: Any) -> None:
+    volume.mkfifo("pipe")
+    volume.mknod("socket", stat.S_IFSOCK | 0o600)
+    volume.symlink("pipe", "l")
+    for path in ("pipe", "socket", "l"):
+        for flags in (os.O_RDONLY, os.O_RDWR | os.O_CREAT):
+            with pytest.raises(OSError, match="No such device") as caught:
+                volume.open_handle(path, flags)
+            assert caught.value.filename == path
+
+
+def test_times_that_are_none(volume: Any) -> None:
+    volume.open_handle("f", os.O_CREAT).close()
+    with pytest.raises(ValueError, match="NaN"):
+        volume.utime("f", (float("nan"), 0))
+    for wrong in ([1, 2], "12"):
+        with pytest.raises(TypeError):
+            volume.utime("f", wrong)
+        with pytest.raises(TypeError):
+            volume.utime("f", ns=wrong)
+
+
+def test_owners_by_name(volume: Any) -> None:
+    """Names of this machine, as ``shutil.chown`` takes them; the tests' user may not be root."""
+    volume.open_handle("f", os.O_CREAT).close()
+    me, mine = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    volume.chown("f", user=me, group=mine)
+    volume.chown("f", user=os.geteuid(), group=os.getegid())
+    assert (volume.stat("f").st_uid, volume.stat("f").st_gid) == (os.geteuid(), os.getegid())
+    for nobody in ({"user": "nobody of this name"}, {"group": "nobody of this name"}):
+        with pytest.raises(LookupError, match="nobody of this name"):
+            volume.chown("f", **nobody)
+
+
+def test_the_whole_size(volume: Any, tmp_path: Path) -> None:
+    usage, true = volume.disk_usage(), shutil.disk_usage(tmp_path)
+    assert usage.total == true.total
+    assert 0 < usage.free <= usage.total
+    assert usage.total >= usage.used + usage.free
+    with volume.open_handle("/") as root:
+        assert volume.disk_usage(root).total == true.total
+        assert root.statvfs().f_blocks == volume.statvfs(root).f_blocks == volume.statvfs().f_blocks
+
+
+def test_a_directory_to_begin_at_stays_the_same_one(volume: Any, tmp_path: Path) -> None:
+    """Renamed, by this session or another one, it is still what relative paths begin at."""
+    volume.makedirs("a/b/c")
+    volume.open_handle("a/b/c/f", os.O_CREAT).close()
+    volume.chdir("a/b/c")
+    with volume.open_handle("/a/b/c") as directory:
+        volume.rename("/a/b", "/moved")
+        assert volume.getcwd() == "/moved/c"
+        assert volume.listdir("..") == ["c"]
+        assert volume.stat("../../a", dir_fd=directory).st_ino == volume.stat("/a").st_ino
+        with glusterio.connect(f"embedded://{tmp_path / 'volume'}") as other:
+            other.rename("moved", "a/again")
+            assert volume.listdir() == ["f"]
+            assert volume.lstat("f", dir_fd=directory).st_size == 0
+            other.unlink("a/again/c/f")
+            other.rmdir("a/again/c")
+        with pytest.raises(FileNotFoundError):
+            volume.getcwd()
+        for operation in (
+            volume.mkdir,
+            volume.stat,
+            lambda path: volume.open_handle(path, os.O_CREAT),
+        ):
+            with pytest.raises(FileNotFoundError):
+                operation("new")
+            with pytest.raises(FileNotFoundError):
+                operation("../c/new")
+    volume.chdir("/")
+    assert volume.getcwd() == "/"
+
+
+def test_each_session_has_its_own_working_directory(volume: Any, tmp_path: Path) -> None:
+    volume.makedirs("a/b")
+    with glusterio.connect(f"embedded://{tmp_path / 'volume'}") as other:
+        volume.chdir("a")
+        other.chdir("a/b")
+        assert (volume.getcwd(), other.getcwd()) == ("/a", "/a/b")
+        assert volume.listdir() == ["b"]
+        assert other.listdir() == []
 
 
 @pytest.mark.parametrize("flags", [os.O_PATH, os.O_TMPFILE | os.O_RDWR])

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.api.parity import GROUPS as SINGLE
-from tests.api.parity import OPENED, PARTIAL, PATHS, STEPS, Case, outcome, write
+from tests.api.parity import PARTIAL, STEPS, Case, outcome, write
+from tests.api.parity_cases import OPENED, PATHS
+from tests.api.parity_more_cases import GROUPS as SINGLE
 
 #: Keyword arguments, as a case can hold them.
 Pairs = tuple[tuple[str, Any], ...]

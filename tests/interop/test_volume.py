@@ -18,7 +18,8 @@ import glusterio
 from glusterio import aio
 from tests.api import local_os
 from tests.api.faces import FACES, connect_face
-from tests.api.parity import GROUPS, Case, Runner, uproot
+from tests.api.parity import Case, Runner, uproot
+from tests.api.parity_more_cases import GROUPS
 from tests.faulty import FaultyProxy
 from tests.interop import real_gluster
 from tests.interop.conftest import start_or_skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat as stat_module
 
+from glusterio.api.standpoint import At
+from glusterio.lifecycle.handle import Handle
 from glusterio.wire.fops.directories import DirPlusEntry
 from glusterio.wire.iatt import ZERO_IATT, Iatt
 
@@ -21,11 +23,13 @@ class Entry:
         path: the name with the directory's path before it, as ``os.DirEntry`` has it.
     """
 
-    __slots__ = ("_attributes", "_type", "name", "path")
+    __slots__ = ("_at", "_attributes", "_type", "name", "path")
 
-    def __init__(self, directory: str, entry: DirPlusEntry) -> None:
+    def __init__(self, directory: str, handle: Handle | None, entry: DirPlusEntry) -> None:
         self.name = entry.name
         self.path = os.path.join(directory, entry.name)
+        # where the volume is asked again; a listing of an open directory has no paths
+        self._at = At(self.path, handle)
         # A brick may leave the attributes out; then they are asked for when wanted.
         self._attributes: Iatt | None = entry.stat if entry.stat != ZERO_IATT else None
         if self._attributes is not None:

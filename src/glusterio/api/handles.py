@@ -28,7 +28,7 @@ from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest, ReaddirpRequest
 from glusterio.wire.fops.files import FsyncRequest, FtruncateRequest, OpenRequest
 from glusterio.wire.fops.names import CreateRequest
-from glusterio.wire.iatt import Iatt
+from glusterio.wire.iatt import ZERO_IATT, Iatt
 from glusterio.wire.programs import GFID_REQ
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ _LOCAL_FLAGS = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_DIRECTORY | os.
 #: Flags that ask for what GlusterFS's protocol does not have: a descriptor that is only a place, and a
 #: file without a name. The latter's bits include O_DIRECTORY's.
 _UNSUPPORTED_FLAGS = os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
+
+#: The kinds of file that a brick opens.
+_OPENED = (stat_module.S_IFREG, stat_module.S_IFDIR)
 
 #: How much one READ or WRITE carries at most, in bytes; what is more takes several of them. A brick
 #: sets so much memory aside for a READ, whatever the file's size.
@@ -76,6 +79,8 @@ async def open_file(
     if flags & os.O_CREAT and flags & os.O_DIRECTORY:
         raise fs_error(errno.EINVAL, text)  # as Linux does since 6.4
     place = await walk_to_open(core, frame, path, flags)
+    if place.stat is not None and stat_module.S_IFMT(place.stat.mode) not in _OPENED:
+        raise fs_error(errno.ENXIO, text)  # it opens something of a kernel's, through a mount only
     directory = place.is_directory
     kind = HandleKind.DIRECTORY if directory else HandleKind.FILE
     return await _open(core, frame, text, place, kind, flags, mode & 0o7777, umask, opened_at)
@@ -137,6 +142,16 @@ async def create_in(
     return await _open(
         core, frame, path, place, HandleKind.FILE, flags, mode & 0o7777, umask, opened_at
     )
+
+
+async def open_directory_again(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handle:
+    """Open the directory behind an open handle once more, for a listing of its own."""
+    if handle.state is not HandleState.OPEN:
+        raise handle.why_unusable()
+    if handle.kind is not HandleKind.DIRECTORY:
+        raise fs_error(errno.ENOTDIR, handle.path)
+    place = Place(NULL_GFID, "", ZERO_IATT._replace(gfid=handle.fd.gfid))
+    return await _open(core, frame, handle.path, place, HandleKind.DIRECTORY, 0, 0, 0, opened_at)
 
 
 async def _open(

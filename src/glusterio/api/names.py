@@ -1,4 +1,4 @@
-"""Operations on names and attributes: what ``os`` does with paths."""
+"""Operations on names: making, moving and removing them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING
 
-from glusterio.api.handles import check_offset, gfid_request
+from glusterio.api.attributes import exists, probe
+from glusterio.api.handles import gfid_request
 from glusterio.api.resolve import (
     PATH_MAX,
     Place,
@@ -18,46 +19,30 @@ from glusterio.api.resolve import (
     walk_to_entries,
     walk_to_entry,
 )
+from glusterio.api.standpoint import At, Step, directory_moved
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.types import StrPath
-from glusterio.wire.fops.attributes import SetattrRequest, StatfsReply, StatfsRequest
-from glusterio.wire.fops.files import TruncateRequest
 from glusterio.wire.fops.names import (
+    LinkRequest,
     MkdirRequest,
+    MknodRequest,
     ReadlinkRequest,
     RenameRequest,
     RmdirRequest,
     SymlinkRequest,
     UnlinkRequest,
 )
-from glusterio.wire.iatt import ZERO_IATT, Iatt
-from glusterio.wire.programs import SetattrValid
+from glusterio.wire.iatt import Iatt
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
 
 
-async def stat(core: Core, frame: Frame, path: StrPath, follow: bool) -> Iatt:
-    """Get a file's attributes."""
-    return await walk(core, frame, path, follow=follow)
-
-
-async def exists(core: Core, frame: Frame, path: StrPath, follow: bool) -> bool:
-    """Tell whether a path leads to something, as ``os.path.exists`` and ``lexists`` do."""
-    try:
-        await walk(core, frame, path, follow=follow)
-    except (OSError, ValueError) as error:
-        if isinstance(error, GlusterError):
-            raise
-        return False
-    return True
-
-
-async def mkdir(core: Core, frame: Frame, path: StrPath, mode: int, umask: int) -> None:
+async def mkdir(core: Core, frame: Frame, path: StrPath | At, mode: int, umask: int) -> None:
     """Make a directory."""
     text = text_of(path)
-    place = await walk_to_entry(core, frame, text)
+    place = await walk_to_entry(core, frame, path)
     if place.stat is not None or not place.name:
         raise fs_error(errno.EEXIST, text)
     request = MkdirRequest(place.parent, mode & 0o1777, umask, place.name, gfid_request())
@@ -65,14 +50,89 @@ async def mkdir(core: Core, frame: Frame, path: StrPath, mode: int, umask: int) 
     core.inodes.link(place.parent, place.name, made.stat.gfid, core.now(), stat_module.S_IFDIR)
 
 
-async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath) -> None:
+async def makedirs(
+    core: Core, frame: Frame, path: StrPath, mode: int, exist_ok: bool, umask: int
+) -> None:
+    """Make a directory, and those on the way that are missing, which get the default mode."""
+    text = text_of(path)
+    head, tail = os.path.split(text)
+    if not tail:
+        head, tail = os.path.split(head)
+    if head and tail and not await exists(core, frame, head, True):
+        try:
+            await makedirs(core, frame, head, 0o777, exist_ok, umask)
+        except FileExistsError:
+            pass  # somebody else has made it meanwhile
+        if tail == ".":  # "new/newer/." exists as soon as "new/newer" does
+            return
+    try:
+        await mkdir(core, frame, text, mode, umask)
+    except OSError:
+        # What speaks against making it matters less than whether it is there.
+        found = await probe(core, frame, text, True) if exist_ok else None
+        if found is None or not stat_module.S_ISDIR(found.mode):
+            raise
+
+
+#: The kinds of file that MKNOD makes; Linux refuses a directory with EPERM, and others with EINVAL.
+_MADE_BY_MKNOD = frozenset(
+    {0, stat_module.S_IFREG, stat_module.S_IFCHR, stat_module.S_IFBLK, stat_module.S_IFIFO,
+     stat_module.S_IFSOCK}
+)  # fmt: skip
+
+
+async def mknod(
+    core: Core, frame: Frame, path: StrPath | At, mode: int, device: int, umask: int
+) -> None:
+    """Make a file, a named pipe, a socket's name or a device node.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        path: where.
+        mode: the kind of file and its permission bits.
+        device: as ``os.makedev`` gives it, for a device node.
+        umask: what is taken from the permission bits.
+    """
+    text = text_of(path)
+    kind = stat_module.S_IFMT(mode)
+    if kind not in _MADE_BY_MKNOD:
+        raise fs_error(errno.EPERM if kind == stat_module.S_IFDIR else errno.EINVAL, text)
+    place = await walk_to_entry(core, frame, path)
+    if place.stat is not None or not place.name:
+        raise fs_error(errno.EEXIST, text)
+    if place.slash:
+        raise fs_error(errno.ENOENT, text)
+    mode = (kind or stat_module.S_IFREG) | mode & 0o7777
+    request = MknodRequest(place.parent, device, mode, umask, place.name, gfid_request())
+    await named(core.top.mknod(frame, request), text)
+
+
+async def link(
+    core: Core, frame: Frame, src: StrPath | At, dst: StrPath | At, follow: bool
+) -> None:
+    """Give a file another name (Linux: fs/namei.c, ``do_linkat``)."""
+    old, new = text_of(src), text_of(dst)
+    found = await named(walk(core, frame, src, follow=follow), old, new)
+    place = await named(walk_to_entry(core, frame, dst), old, new)
+    if place.stat is not None or not place.name:
+        raise fs_error(errno.EEXIST, old, new)
+    if place.slash:
+        raise fs_error(errno.ENOENT, old, new)
+    if stat_module.S_ISDIR(found.mode):
+        raise fs_error(errno.EPERM, old, new)
+    request = LinkRequest(found.gfid, place.parent, place.name)
+    await named(core.top.link(frame, request), old, new)
+
+
+async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath | At) -> None:
     """Make a symbolic link to ``target``, which is stored as it is."""
     value, text = text_of(target), text_of(path)
     if not value:
         raise fs_error(errno.ENOENT, value, text)
     if too_long(value, PATH_MAX - 1):
         raise fs_error(errno.ENAMETOOLONG, value, text)
-    place = await named(walk_to_entry(core, frame, text), value, text)
+    place = await named(walk_to_entry(core, frame, path), value, text)
     if place.stat is not None or not place.name:
         raise fs_error(errno.EEXIST, value, text)
     if place.slash:
@@ -81,10 +141,10 @@ async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath) -> N
     await named(core.top.symlink(frame, request), value, text)
 
 
-async def readlink(core: Core, frame: Frame, path: StrPath) -> str:
+async def readlink(core: Core, frame: Frame, path: StrPath | At) -> str:
     """Return a symbolic link's target."""
     text = text_of(path)
-    found = await walk(core, frame, text, follow=False)
+    found = await walk(core, frame, path, follow=False)
     if not stat_module.S_ISLNK(found.mode):
         raise fs_error(errno.EINVAL, text)
     return (
@@ -92,10 +152,10 @@ async def readlink(core: Core, frame: Frame, path: StrPath) -> str:
     ).target
 
 
-async def unlink(core: Core, frame: Frame, path: StrPath) -> None:
+async def unlink(core: Core, frame: Frame, path: StrPath | At) -> None:
     """Remove a file's name."""
     text = text_of(path)
-    place = await walk_to_entry(core, frame, text)
+    place = await walk_to_entry(core, frame, path)
     if not place.name or place.is_directory:
         raise fs_error(errno.EISDIR, text)
     if place.stat is None:
@@ -110,10 +170,10 @@ async def unlink(core: Core, frame: Frame, path: StrPath) -> None:
 _NOT_REMOVED = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
 
 
-async def rmdir(core: Core, frame: Frame, path: StrPath) -> None:
+async def rmdir(core: Core, frame: Frame, path: StrPath | At) -> None:
     """Remove an empty directory."""
     text = text_of(path)
-    place = await walk_to_entry(core, frame, text)
+    place = await walk_to_entry(core, frame, path)
     if not place.name:
         raise fs_error(_NOT_REMOVED[place.dots], text)
     if place.stat is None:
@@ -125,13 +185,46 @@ async def rmdir(core: Core, frame: Frame, path: StrPath) -> None:
     core.inodes.forget(place.stat.gfid)
 
 
-async def rename(core: Core, frame: Frame, source: StrPath, target: StrPath) -> None:
+async def removedirs(core: Core, frame: Frame, path: StrPath) -> None:
+    """Remove an empty directory, and then those above it as long as they are empty."""
+    text = text_of(path)
+    await rmdir(core, frame, text)
+    head, tail = os.path.split(text)
+    if not tail:
+        head, tail = os.path.split(head)
+    while head and tail:
+        try:
+            await rmdir(core, frame, head)
+        except OSError as error:
+            if isinstance(error, GlusterError):
+                raise
+            return
+        head, tail = os.path.split(head)
+
+
+async def renames(core: Core, frame: Frame, old: StrPath, new: StrPath, umask: int) -> None:
+    """Rename, with directories made before and those that became empty removed afterwards."""
+    source, target = text_of(old), text_of(new)
+    head, tail = os.path.split(target)
+    if head and tail and not await exists(core, frame, head, True):
+        await makedirs(core, frame, head, 0o777, False, umask)
+    await rename(core, frame, source, target)
+    head, tail = os.path.split(source)
+    if head and tail:
+        try:
+            await removedirs(core, frame, head)
+        except OSError as error:
+            if isinstance(error, GlusterError):
+                raise
+
+
+async def rename(core: Core, frame: Frame, source: StrPath | At, target: StrPath | At) -> None:
     """Move a name, replacing what the new name meant."""
     old, new = text_of(source), text_of(target)
-    await named(_rename(core, frame, old, new), old, new)
+    await named(_rename(core, frame, source, target), old, new)
 
 
-async def _rename(core: Core, frame: Frame, old: str, new: str) -> None:
+async def _rename(core: Core, frame: Frame, old: StrPath | At, new: StrPath | At) -> None:
     src, dst = await walk_to_entries(core, frame, old, new, _both_have_names)
     if src.stat is None:
         raise fs_error(errno.ENOENT)
@@ -140,6 +233,9 @@ async def _rename(core: Core, frame: Frame, old: str, new: str) -> None:
         return  # two names of one file, or one and the same: POSIX says that nothing happens
     await core.top.rename(frame, RenameRequest(src.parent, dst.parent, src.name, dst.name))
     core.inodes.rename(src.parent, src.name, dst.parent, dst.name, core.now())
+    if src.is_directory:
+        gfid = src.stat.gfid
+        directory_moved(core, gfid, (*dst.way, Step(gfid, dst.name)))
 
 
 def _both_have_names(src: Place, dst: Place) -> None:
@@ -161,78 +257,3 @@ def _check_rename(src: Place, what: Iatt, dst: Place) -> None:
         raise fs_error(errno.ENOTDIR)
     if dst.is_directory and not src.is_directory:
         raise fs_error(errno.EISDIR)
-
-
-async def truncate(core: Core, frame: Frame, path: StrPath, length: int) -> None:
-    """Set a file's length."""
-    text = text_of(path)
-    if check_offset(length) < 0:
-        raise fs_error(errno.EINVAL, text)
-    found = await walk(core, frame, text, follow=True)
-    if stat_module.S_ISDIR(found.mode):
-        raise fs_error(errno.EISDIR, text)
-    await named(core.top.truncate(frame, TruncateRequest(found.gfid, length)), text)
-
-
-async def statvfs(core: Core, frame: Frame, path: StrPath) -> StatfsReply:
-    """Get the volume's figures, as seen at a path."""
-    text = text_of(path)
-    found = await walk(core, frame, text, follow=True)
-    return await named(core.top.statfs(frame, StatfsRequest(found.gfid)), text)
-
-
-async def chmod(core: Core, frame: Frame, path: StrPath, mode: int) -> None:
-    """Set a file's permission bits."""
-    wanted = ZERO_IATT._replace(mode=mode & 0o7777)
-    await _set_attributes(core, frame, path, wanted, SetattrValid.MODE)
-
-
-async def utime(
-    core: Core, frame: Frame, path: StrPath, atime_ns: int, mtime_ns: int, follow: bool
-) -> None:
-    """Set a file's access and modification times, in nanoseconds since the epoch."""
-    wanted = ZERO_IATT._replace(
-        atime=atime_ns // 10**9,
-        atime_nsec=atime_ns % 10**9,
-        mtime=mtime_ns // 10**9,
-        mtime_nsec=mtime_ns % 10**9,
-    )
-    valid = SetattrValid.ATIME | SetattrValid.MTIME
-    await _set_attributes(core, frame, path, wanted, valid, follow)
-
-
-async def _set_attributes(
-    core: Core, frame: Frame, path: StrPath, wanted: Iatt, valid: int, follow: bool = True
-) -> None:
-    text = text_of(path)
-    found = await walk(core, frame, text, follow=follow)
-    await named(core.top.setattr(frame, SetattrRequest(found.gfid, wanted, valid)), text)
-
-
-def stat_result(stat: Iatt) -> os.stat_result:
-    """Turn a brick's attributes into what ``os.stat`` returns."""
-    return os.stat_result(
-        (
-            stat.mode, stat.ino, stat.dev, stat.nlink, stat.uid, stat.gid, stat.size,
-            stat.atime, stat.mtime, stat.ctime,
-            stat.atime + 1e-9 * stat.atime_nsec,  # with the rounding that os.stat has
-            stat.mtime + 1e-9 * stat.mtime_nsec,
-            stat.ctime + 1e-9 * stat.ctime_nsec,
-            stat.atime * 10**9 + stat.atime_nsec,
-            stat.mtime * 10**9 + stat.mtime_nsec,
-            stat.ctime * 10**9 + stat.ctime_nsec,
-            stat.blksize, stat.blocks, stat.rdev,
-        )
-    )  # fmt: skip
-
-
-def statvfs_result(reply: StatfsReply) -> os.statvfs_result:
-    """Turn a brick's figures into what ``os.statvfs`` returns."""
-    figures = reply.statfs
-    return os.statvfs_result(
-        (
-            figures.bsize, figures.frsize, figures.blocks, figures.bfree, figures.bavail,
-            figures.files, figures.ffree, figures.favail, figures.flag, figures.namemax,
-            figures.fsid,
-        )
-    )  # fmt: skip

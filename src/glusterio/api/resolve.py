@@ -23,7 +23,7 @@ import stat as stat_module
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from glusterio.api.standpoint import ROOT, At, Step, of_handle
+from glusterio.api.standpoint import ROOT, At, Step, of_handle, owns
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.states import HandleState
@@ -447,7 +447,7 @@ def _standpoint(core: Core, directory: Handle | None) -> tuple[Step, ...]:
         return core.cwd.steps
     if directory.state is not HandleState.OPEN:
         raise directory.why_unusable()
-    if core.session.ledger.get(directory.number) is not directory:
+    if not owns(core, directory):
         raise ValueError("dir_fd was opened by another session")
     standpoint = of_handle(directory)
     if standpoint is None:

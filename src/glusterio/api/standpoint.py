@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.lifecycle.states import HandleState
 from glusterio.types import ROOT_GFID, Gfid
 
 if TYPE_CHECKING:
@@ -92,6 +93,23 @@ def handle_of(dir_fd: Opened | None) -> Handle | None:
     if not isinstance(dir_fd, Opened):
         raise TypeError(f"dir_fd should be an open directory or None, not {type(dir_fd).__name__}")
     return dir_fd._handle
+
+
+def handle_of(core: Core, opened: Opened) -> Handle:
+    """Return an open file's handle, to be borrowed for an operation of this session.
+
+    Raises:
+        ValueError: another session has opened it.
+    """
+    handle = opened._handle
+    if handle.state is HandleState.OPEN and not owns(core, handle):
+        raise ValueError(f"{handle.path}: opened by another session")
+    return handle
+
+
+def owns(core: Core, handle: Handle) -> bool:
+    """Tell whether a handle is this session's, and not closed yet."""
+    return core.session.ledger.get(handle.number) is handle
 
 
 def keep(handle: Handle, steps: tuple[Step, ...]) -> None:

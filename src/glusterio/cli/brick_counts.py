@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from glusterio import aio
-from glusterio.api.names import stat
+from glusterio.api.attributes import stat
 from glusterio.cli.tasks import each
 from glusterio.graph.frame import Frame
 from glusterio.types import StrPath

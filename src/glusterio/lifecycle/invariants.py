@@ -76,7 +76,10 @@ def admitted_only_before_drain(session: Session) -> list[str]:
 def refs_add_up(session: Session) -> list[str]:
     """RefsAddUp: each handle's count equals the number of the calls that hold it."""
     holders = Counter(
-        call.handle.number for call in session.calls.values() if call.handle is not None
+        handle.number
+        for call in session.calls.values()
+        for handle in (call.handle, call.second)
+        if handle is not None
     )
     wrong = [
         f"{handle!r} lent {handle.refs}, held by {holders[handle.number]}"
@@ -84,9 +87,10 @@ def refs_add_up(session: Session) -> list[str]:
         if handle.refs != holders[handle.number]
     ]
     wrong += [
-        f"call holds {call.handle!r}, which is closed"
+        f"call holds {handle!r}, which is closed"
         for call in session.calls.values()
-        if call.handle is not None and call.handle.state is HandleState.CLOSED
+        for handle in (call.handle, call.second)
+        if handle is not None and handle.state is HandleState.CLOSED
     ]
     return wrong
 

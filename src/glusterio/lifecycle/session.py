@@ -38,17 +38,19 @@ class Call:
         number: the call's number in its session, from 1.
         op: the operation's name, for the report.
         handle: the handle that lent the call a reference, or ``None``.
+        second: a further handle that did, for what concerns two of them; or ``None``.
         fiber: what runs the call; the runtime's, for cancelling it.
         disowned: the teardown has counted the call out, since it would not end.
         unwanted: why it shall give up, said perhaps before there was a fiber to be told.
     """
 
-    __slots__ = ("disowned", "fiber", "handle", "number", "op", "unwanted")
+    __slots__ = ("disowned", "fiber", "handle", "number", "op", "second", "unwanted")
 
     def __init__(self, number: int, op: str, handle: Handle | None) -> None:
         self.number = number
         self.op = op
         self.handle = handle
+        self.second: Handle | None = None
         self.fiber: Any = None
         self.disowned = False
         self.unwanted: Exception | None = None
@@ -127,13 +129,38 @@ class Session:
             handle = call.handle
             if handle is not None:
                 call.handle = None
-                handle.refs -= 1
-                if not handle.refs and handle.state is HandleState.CLOSING:
-                    handle.idle.set()
+                self._give_back(handle)
+                if call.second is not None:
+                    second, call.second = call.second, None
+                    self._give_back(second)
             if not self.calls and self.state >= GATE_CLOSED_FROM:
                 self.idle.set()
             if self._trace is not None:
                 self._record("call", call.number, "LEAVE", "", "", handle)
+
+    def borrow(self, call: Call, handle: Handle) -> None:
+        """Borrow a second handle for an admitted call, which has one already.
+
+        Raises:
+            HandleClosedError: the handle is closed or closing.
+            HandleStaleError: the handle's brick is gone.
+            ValueError: the handle is another session's.
+        """
+        with self._lock:
+            if call.disowned or call.handle is None or call.second is not None:
+                raise LocalProtocolError(f"{call!r} may not borrow a second handle")
+            if handle.state is not HandleState.OPEN:
+                raise handle.why_unusable()
+            if self.ledger.get(handle.number) is not handle:
+                raise ValueError(f"{handle.path}: opened by another session")
+            handle.refs += 1
+            call.second = handle
+
+    @staticmethod
+    def _give_back(handle: Handle) -> None:
+        handle.refs -= 1
+        if not handle.refs and handle.state is HandleState.CLOSING:
+            handle.idle.set()
 
     def apply(self, event: SessionEvent) -> SessionState:
         """Move the session; the only writer of its state.

@@ -13,7 +13,7 @@ from typing import Any
 from glusterio.api.aio.methods.scandir import AsyncScandir
 from glusterio.api.aio.session import AioSession
 from glusterio.api.call_site import call_site
-from glusterio.api.resolve import text_of
+from glusterio.api.standpoint import Opened
 from glusterio.api.umask import process_umask
 from glusterio.lifecycle.handle import Handle
 from glusterio.types import StrPath
@@ -26,9 +26,9 @@ class AsyncVolumeBase:
         self._session = session
         self._umask = process_umask()
 
-    def scandir(self, path: StrPath = "/") -> AsyncScandir:
+    def scandir(self, path: StrPath | Opened = ".") -> AsyncScandir:
         """List a directory with its entries' attributes: ``async for entry in vol.scandir(path)``."""
-        return AsyncScandir(self._session, text_of(path), call_site())
+        return AsyncScandir(self._session, path, call_site())
 
     async def _ask(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function of the application's; what it returns is awaited if it can be."""
@@ -36,10 +36,10 @@ class AsyncVolumeBase:
         return await result if inspect.isawaitable(result) else result
 
 
-class AsyncFileBase:
+class AsyncFileBase(Opened):
     """An open file's session and handle."""
 
-    __slots__ = ("__weakref__", "_handle", "_session")
+    __slots__ = ("_session",)
 
     def __init__(self, session: AioSession, handle: Handle) -> None:
         self._session = session

@@ -9,11 +9,13 @@ from typing import Any, overload
 
 from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
-from glusterio.api.aio.methods.attributes import AsyncAttributes
 from glusterio.api.aio.methods.directories import AsyncDirectories
 from glusterio.api.aio.methods.many import AsyncMany
 from glusterio.api.aio.methods.names import AsyncNames
+from glusterio.api.aio.methods.tests import AsyncTests
 from glusterio.api.aio.methods.trees import AsyncTrees
+from glusterio.api.aio.methods.working_directory import AsyncWorkingDirectory
+from glusterio.api.aio.methods.xattrs import AsyncXattrs
 from glusterio.api.aio.opening import Opening
 from glusterio.api.aio.session import AioSession
 from glusterio.api.aio.stream import AsyncStream
@@ -22,6 +24,7 @@ from glusterio.api.core import CONNECT_TIMEOUT
 from glusterio.api.ending import CLOSE_GRACE, CLOSE_TIMEOUT
 from glusterio.api.mode import BinaryMode, Mode, TextMode, check_arguments
 from glusterio.api.resolve import text_of
+from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.url import parse_url
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
@@ -46,7 +49,15 @@ async def _connect(url: str, timeout: float, trace: TraceHook | None) -> AsyncVo
     return AsyncVolume(session)
 
 
-class AsyncVolume(AsyncAttributes, AsyncDirectories, AsyncMany, AsyncNames, AsyncTrees):
+class AsyncVolume(
+    AsyncXattrs,
+    AsyncTests,
+    AsyncDirectories,
+    AsyncMany,
+    AsyncNames,
+    AsyncTrees,
+    AsyncWorkingDirectory,
+):
     """A connected volume, for the tasks of one event loop. Made by :func:`connect`.
 
     Methods have the names, arguments and errors of ``os``; see :class:`glusterio.Volume`. Hundreds of
@@ -136,12 +147,17 @@ class AsyncVolume(AsyncAttributes, AsyncDirectories, AsyncMany, AsyncNames, Asyn
             raise
 
     def open_handle(
-        self, path: StrPath, flags: int = os.O_RDONLY, mode: int = 0o777
+        self,
+        path: StrPath,
+        flags: int = os.O_RDONLY,
+        mode: int = 0o777,
+        *,
+        dir_fd: Opened | None = None,
     ) -> Opening[AsyncFile]:
         """Open a file as ``os.open`` does, raw; see :meth:`glusterio.Volume.open_handle`."""
-        return Opening(self._open(path, flags, mode, call_site()))
+        return Opening(self._open(at(path, dir_fd), flags, mode, call_site()))
 
-    async def _open(self, path: StrPath, flags: int, mode: int, opened_at: str) -> AsyncFile:
+    async def _open(self, path: StrPath | At, flags: int, mode: int, opened_at: str) -> AsyncFile:
         handle = await self._session.open(
             handles.open_file, path, flags, mode, self._umask, opened_at
         )

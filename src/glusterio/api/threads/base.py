@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glusterio.api.call_site import call_site
-from glusterio.api.resolve import text_of
+from glusterio.api.standpoint import Opened
 from glusterio.api.threads.methods.scandir import ScandirIterator
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.umask import process_umask
@@ -25,9 +25,9 @@ class VolumeBase:
         self._session = session
         self._umask = process_umask()
 
-    def scandir(self, path: StrPath = "/") -> ScandirIterator:
+    def scandir(self, path: StrPath | Opened = ".") -> ScandirIterator:
         """List a directory with its entries' attributes, as ``os.scandir``."""
-        entries = ScandirIterator(self._session, text_of(path), call_site())
+        entries = ScandirIterator(self._session, path, call_site())
         entries.begin()
         return entries
 
@@ -36,10 +36,10 @@ class VolumeBase:
         return function(*args)
 
 
-class FileBase:
+class FileBase(Opened):
     """An open file's session and handle."""
 
-    __slots__ = ("__weakref__", "_handle", "_session")
+    __slots__ = ("_session",)
 
     def __init__(self, session: ThreadsSession, handle: Handle) -> None:
         self._session = session

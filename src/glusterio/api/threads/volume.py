@@ -22,13 +22,16 @@ from glusterio.api.mode import (
     check_arguments,
 )
 from glusterio.api.resolve import text_of
+from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.threads.file import File
 from glusterio.api.threads.io_file import RawFile, layers
-from glusterio.api.threads.methods.attributes import Attributes
 from glusterio.api.threads.methods.directories import Directories
 from glusterio.api.threads.methods.many import Many
 from glusterio.api.threads.methods.names import Names
+from glusterio.api.threads.methods.tests import Tests
 from glusterio.api.threads.methods.trees import Trees
+from glusterio.api.threads.methods.working_directory import WorkingDirectory
+from glusterio.api.threads.methods.xattrs import Xattrs
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
 from glusterio.lifecycle.handle import HandleKind
@@ -62,12 +65,14 @@ def connect(
     return Volume(session)
 
 
-class Volume(Attributes, Directories, Many, Names, Trees):
+class Volume(Xattrs, Tests, Directories, Many, Names, Trees, WorkingDirectory):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at
-    once. Methods have the names, arguments and errors of ``os``. Paths are relative to the volume's
-    root, with or without a leading slash.
+    once. Methods have the names, arguments and errors of ``os``, ``os.path`` and ``shutil``; where
+    those take a descriptor, these take an open :class:`File`, ``dir_fd`` among them. Paths begin at
+    the volume's root, or, without a leading slash, at the session's working directory, which is the
+    root at first.
     """
 
     @property
@@ -176,17 +181,25 @@ class Volume(Attributes, Directories, Many, Names, Trees):
             file.close()
             raise
 
-    def open_handle(self, path: StrPath, flags: int = os.O_RDONLY, mode: int = 0o777) -> File:
+    def open_handle(
+        self,
+        path: StrPath,
+        flags: int = os.O_RDONLY,
+        mode: int = 0o777,
+        *,
+        dir_fd: Opened | None = None,
+    ) -> File:
         """Open a file as ``os.open`` does, and return it raw.
 
         Args:
             path: the path.
             flags: ``os.O_RDONLY``, ``os.O_CREAT`` and so on.
             mode: permission bits for a new file; the process's umask is applied.
+            dir_fd: the open directory that ``path`` is relative to.
         """
-        return self._open(path, flags, mode)
+        return self._open(at(path, dir_fd), flags, mode)
 
-    def _open(self, path: StrPath, flags: int, mode: int) -> File:
+    def _open(self, path: StrPath | At, flags: int, mode: int) -> File:
         handle = self._session.open(handles.open_file, path, flags, mode, self._umask, call_site())
         return File(self._session, handle)
 

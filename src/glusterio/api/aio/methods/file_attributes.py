@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from glusterio.api import handles
+from glusterio.api import attributes, handles, xattrs
 from glusterio.api.aio.base import AsyncFileBase
-from glusterio.api.names import stat_result
+from glusterio.types import Buffer, StrPath
 
 
 class AsyncFileAttributes(AsyncFileBase):
@@ -16,4 +16,51 @@ class AsyncFileAttributes(AsyncFileBase):
 
     async def fstat(self) -> os.stat_result:
         """Return the file's attributes."""
-        return stat_result(await self._session.call(handles.fstat, self._handle))
+        return attributes.stat_result(await self._session.call(handles.fstat, self._handle))
+
+    async def chmod(self, mode: int) -> None:
+        """Set the file's permission bits, as ``os.fchmod``."""
+        await self._change(attributes.new_mode(mode))
+
+    async def chown(self, uid: int, gid: int) -> None:
+        """Set the file's owner and group, as ``os.fchown``; -1 leaves one as it is."""
+        await self._change(attributes.new_owner(uid, gid))
+
+    async def utime(
+        self,
+        times: tuple[float, float] | None = None,
+        *,
+        ns: tuple[int, int] | None = None,
+    ) -> None:
+        """Set the file's access and modification times; see :meth:`glusterio.Volume.utime`."""
+        await self._change(attributes.new_times(times, ns, self._session.driver.wall_clock()))
+
+    async def _change(self, what: attributes.Change) -> None:
+        await self._session.call(attributes.fchange, self._handle, what)
+
+    async def statvfs(self) -> os.statvfs_result:
+        """Return the volume's sizes and free space, as ``os.fstatvfs``."""
+        return attributes.statvfs_result(
+            await self._session.call(attributes.fstatvfs, self._handle)
+        )
+
+    async def getxattr(self, attribute: StrPath | bytes) -> bytes:
+        """Return the value of an extended attribute."""
+        result: bytes = await self._session.call(
+            xattrs.fgetxattr, self._handle, xattrs.name_of(attribute)
+        )
+        return result
+
+    async def listxattr(self) -> list[str]:
+        """Return the names of the extended attributes."""
+        result: list[str] = await self._session.call(xattrs.flistxattr, self._handle)
+        return result
+
+    async def setxattr(self, attribute: StrPath | bytes, value: Buffer, flags: int = 0) -> None:
+        """Set an extended attribute; see :meth:`glusterio.Volume.setxattr`."""
+        name, data = xattrs.name_of(attribute), xattrs.new_value(value)
+        await self._session.call(xattrs.fsetxattr, self._handle, name, data, flags)
+
+    async def removexattr(self, attribute: StrPath | bytes) -> None:
+        """Remove an extended attribute."""
+        await self._session.call(xattrs.fremovexattr, self._handle, xattrs.name_of(attribute))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
-from glusterio.api import bulk, names, whole_file
+from glusterio.api import attributes, bulk, whole_file
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.call_site import call_site
 from glusterio.types import Buffer, StrPath
@@ -90,7 +90,7 @@ class AsyncMany(AsyncVolumeBase):
         found = await self._session.call(
             bulk.stat_many, None, list(paths), follow_symlinks, return_exceptions
         )
-        return [names.stat_result(one) if isinstance(one, Iatt) else one for one in found]
+        return [attributes.stat_result(one) if isinstance(one, Iatt) else one for one in found]
 
     async def exists_many(self, paths: Iterable[StrPath]) -> list[bool]:
         """Tell of many paths, in their order, whether each leads to something."""

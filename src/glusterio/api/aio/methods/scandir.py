@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any
 
-from glusterio.api import handles, names
+from glusterio.api import attributes, handles
 from glusterio.api.aio.session import AioSession
 from glusterio.api.entry import Entry
+from glusterio.api.resolve import text_of
+from glusterio.api.standpoint import Opened, handle_of
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.types import StrPath
 from glusterio.wire.fops.directories import DirPlusEntry
 
 
@@ -21,16 +24,18 @@ class AsyncDirEntry(Entry):
 
     __slots__ = ("_session",)
 
-    def __init__(self, session: AioSession, directory: str, entry: DirPlusEntry) -> None:
-        super().__init__(directory, entry)
+    def __init__(
+        self, session: AioSession, directory: str, handle: Handle | None, entry: DirPlusEntry
+    ) -> None:
+        super().__init__(directory, handle, entry)
         self._session = session
 
     async def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         """Return the attributes; only for a symbolic link to follow is the volume asked again."""
         if self._attributes is not None and not (follow_symlinks and self.is_symlink()):
-            return names.stat_result(self._attributes)
-        return names.stat_result(
-            await self._session.call(names.stat, None, self.path, follow_symlinks)
+            return attributes.stat_result(self._attributes)
+        return attributes.stat_result(
+            await self._session.call(attributes.stat, None, self._at, follow_symlinks)
         )
 
     async def is_dir(self, *, follow_symlinks: bool = True) -> bool:
@@ -53,9 +58,14 @@ class AsyncDirEntry(Entry):
 class AsyncScandir(AsyncIterator[AsyncDirEntry]):
     """Lists a directory batch after batch. A context manager; exhausting it closes it, too."""
 
-    def __init__(self, session: AioSession, path: str, opened_at: str) -> None:
+    def __init__(self, session: AioSession, path: StrPath | Opened, opened_at: str) -> None:
         self._session = session
-        self._path = path
+        self._open: Handle | None = None  # what is to be listed, if it is open already
+        self._path = ""
+        if isinstance(path, Opened):
+            self._open = handle_of(session.core, path)
+        else:
+            self._path = text_of(path)
         self._opened_at = opened_at
         self._handle: Handle | None = None
         self._batch: list[DirPlusEntry] = []
@@ -65,7 +75,14 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
 
     async def begin(self) -> None:
         """Open the directory."""
-        self._handle = await self._session.open(handles.open_directory, self._path, self._opened_at)
+        if self._open is not None:
+            self._handle = await self._session.open(
+                handles.open_directory_again, self._open, self._opened_at
+            )
+        else:
+            self._handle = await self._session.open(
+                handles.open_directory, self._path, self._opened_at
+            )
 
     def __aiter__(self) -> AsyncScandir:
         return self
@@ -83,7 +100,7 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
             self._next = 0
         entry = self._batch[self._next]
         self._next += 1
-        return AsyncDirEntry(self._session, self._path, entry)
+        return AsyncDirEntry(self._session, self._path, self._open, entry)
 
     async def close(self) -> None:
         """Close the directory. Harmless when repeated."""

@@ -6,39 +6,167 @@
 from __future__ import annotations
 
 import os
+import stat as stat_module
+from typing import Any
 
-from glusterio.api import names
-from glusterio.api.threads.base import VolumeBase
+from glusterio.api import attributes, handles
+from glusterio.api.owners import group_id, user_id
+from glusterio.api.standpoint import Opened, at
+from glusterio.api.threads.methods.targets import Targets
 from glusterio.types import StrPath
 
 
-class Attributes(VolumeBase):
-    """What a file is, by its path."""
+class Attributes(Targets):
+    """What a file is. Where ``os`` takes a descriptor, these take an open file."""
 
-    def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
+    def stat(
+        self,
+        path: StrPath | Opened,
+        *,
+        dir_fd: Opened | None = None,
+        follow_symlinks: bool = True,
+    ) -> os.stat_result:
         """Return a file's attributes."""
-        return names.stat_result(self._session.call(names.stat, None, path, follow_symlinks))
+        return attributes.stat_result(
+            self._on(attributes.stat, handles.fstat, path, dir_fd, follow_symlinks)
+        )
 
-    def lstat(self, path: StrPath) -> os.stat_result:
+    def lstat(self, path: StrPath, *, dir_fd: Opened | None = None) -> os.stat_result:
         """Return a file's attributes, without following a symbolic link."""
-        return self.stat(path, follow_symlinks=False)
+        return self.stat(path, dir_fd=dir_fd, follow_symlinks=False)
 
-    def exists(self, path: StrPath) -> bool:
-        """Tell whether a path leads to something, as ``os.path.exists``."""
-        return bool(self._session.call(names.exists, None, path, True))
+    def access(
+        self,
+        path: StrPath,
+        mode: int,
+        *,
+        dir_fd: Opened | None = None,
+        effective_ids: bool = False,
+        follow_symlinks: bool = True,
+    ) -> bool:
+        """Tell whether the session's user may do what ``mode`` says.
 
-    def chmod(self, path: StrPath, mode: int) -> None:
-        """Set a file's permission bits."""
-        self._session.call(names.chmod, None, path, mode)
+        Args:
+            path: the path.
+            mode: ``os.F_OK``, or ``os.R_OK``, ``os.W_OK`` and ``os.X_OK`` together.
+            dir_fd: the open directory that ``path`` is relative to.
+            effective_ids: makes no difference: a session's user is the process's effective one.
+            follow_symlinks: whether a symbolic link at the end is followed.
+        """
+        return bool(
+            self._session.call(attributes.access, None, at(path, dir_fd), follow_symlinks, mode)
+        )
 
-    def utime(self, path: StrPath, ns: tuple[int, int], *, follow_symlinks: bool = True) -> None:
-        """Set a file's access and modification times, in nanoseconds since the epoch."""
-        self._session.call(names.utime, None, path, ns[0], ns[1], follow_symlinks)
+    def chmod(
+        self,
+        path: StrPath | Opened,
+        mode: int,
+        *,
+        dir_fd: Opened | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """Set a file's permission bits.
 
-    def truncate(self, path: StrPath, length: int) -> None:
+        Raises:
+            NotImplementedError: without following, a symbolic link: it has none on Linux.
+        """
+        self._change(path, dir_fd, follow_symlinks, attributes.new_mode(mode))
+
+    def chown(
+        self,
+        path: StrPath | Opened,
+        uid: int = -1,
+        gid: int = -1,
+        *,
+        dir_fd: Opened | None = None,
+        follow_symlinks: bool = True,
+        user: str | int | None = None,
+        group: str | int | None = None,
+    ) -> None:
+        """Set a file's owner and group; -1 leaves one as it is.
+
+        ``user`` and ``group`` are those of ``shutil.chown``, instead of ``uid`` and ``gid``: numbers,
+        or names, which are looked up on this machine.
+
+        Raises:
+            LookupError: no such user or group here.
+        """
+        if user is not None:
+            uid = user_id(user)
+        if group is not None:
+            gid = group_id(group)
+        self._change(path, dir_fd, follow_symlinks, attributes.new_owner(uid, gid))
+
+    def lchown(self, path: StrPath, uid: int, gid: int) -> None:
+        """Set owner and group, without following a symbolic link."""
+        self.chown(path, uid, gid, follow_symlinks=False)
+
+    def utime(
+        self,
+        path: StrPath | Opened,
+        times: tuple[float, float] | None = None,
+        *,
+        ns: tuple[int, int] | None = None,
+        dir_fd: Opened | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """Set a file's access and modification times.
+
+        Args:
+            path: the path.
+            times: both, in seconds since the epoch.
+            ns: both, in nanoseconds since the epoch. Without either it is the brick's time now.
+            dir_fd: the open directory that ``path`` is relative to.
+            follow_symlinks: whether a symbolic link at the end is followed.
+        """
+        self._change(
+            path,
+            dir_fd,
+            follow_symlinks,
+            attributes.new_times(times, ns, self._session.driver.wall_clock()),
+        )
+
+    def _change(
+        self,
+        path: StrPath | Opened,
+        dir_fd: Opened | None,
+        follow_symlinks: bool,
+        what: attributes.Change,
+    ) -> None:
+        self._on(attributes.change, attributes.fchange, path, dir_fd, follow_symlinks, what)
+
+    def truncate(self, path: StrPath | Opened, length: int) -> None:
         """Set a file's length, in bytes."""
-        self._session.call(names.truncate, None, path, length)
+        if isinstance(path, Opened):
+            self._on(attributes.stat, handles.ftruncate, path, None, True, length)
+        else:
+            self._session.call(attributes.truncate, None, path, length)
 
-    def statvfs(self, path: StrPath = "/") -> os.statvfs_result:
+    def statvfs(self, path: StrPath | Opened = "/") -> os.statvfs_result:
         """Return the volume's sizes and free space."""
-        return names.statvfs_result(self._session.call(names.statvfs, None, path))
+        return attributes.statvfs_result(self._figures(path))
+
+    def disk_usage(self, path: StrPath | Opened = "/") -> attributes.DiskUsage:
+        """Return the volume's total, used and free bytes, as ``shutil.disk_usage``."""
+        return attributes.disk_usage(self._figures(path))
+
+    def _figures(self, path: StrPath | Opened) -> Any:
+        if isinstance(path, Opened):
+            return self._on(attributes.stat, attributes.fstatvfs, path, None, True)
+        return self._session.call(attributes.statvfs, None, path)
+
+    def copymode(self, src: StrPath, dst: StrPath, *, follow_symlinks: bool = True) -> None:
+        """Copy the permission bits from one file to another, as ``shutil.copymode``.
+
+        Between two symbolic links, without following them, there is nothing to copy.
+        """
+        if not follow_symlinks and self._are_links(src, dst):
+            return
+        self.chmod(dst, stat_module.S_IMODE((self.stat(src)).st_mode))
+
+    def _are_links(self, src: StrPath, dst: StrPath) -> bool:
+        for path in (src, dst):
+            found = self._session.call(attributes.probe, None, path, False)
+            if found is None or not stat_module.S_ISLNK(found.mode):
+                return False
+        return True

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from glusterio.api import names
+from glusterio.api.standpoint import Opened, at
 from glusterio.api.threads.base import VolumeBase
 from glusterio.types import StrPath
 
@@ -13,15 +14,29 @@ from glusterio.types import StrPath
 class Directories(VolumeBase):
     """Directories, by their paths."""
 
-    def listdir(self, path: StrPath = "/") -> list[str]:
-        """List the names in a directory."""
+    def listdir(self, path: StrPath | Opened = ".") -> list[str]:
+        """List the names in a directory, by default in the working directory."""
         with self.scandir(path) as entries:
             return [entry.name for entry in entries]
 
-    def mkdir(self, path: StrPath, mode: int = 0o777) -> None:
+    def mkdir(self, path: StrPath, mode: int = 0o777, *, dir_fd: Opened | None = None) -> None:
         """Make a directory; the process's umask is applied to ``mode``."""
-        self._session.call(names.mkdir, None, path, mode, self._umask)
+        self._session.call(names.mkdir, None, at(path, dir_fd), mode, self._umask)
 
-    def rmdir(self, path: StrPath) -> None:
+    def makedirs(self, name: StrPath, mode: int = 0o777, exist_ok: bool = False) -> None:
+        """Make a directory and those above it that are missing.
+
+        Args:
+            name: the path.
+            mode: permission bits of the last directory; the others get the default.
+            exist_ok: whether the directory may be there already.
+        """
+        self._session.call(names.makedirs, None, name, mode, exist_ok, self._umask)
+
+    def rmdir(self, path: StrPath, *, dir_fd: Opened | None = None) -> None:
         """Remove an empty directory."""
-        self._session.call(names.rmdir, None, path)
+        self._session.call(names.rmdir, None, at(path, dir_fd))
+
+    def removedirs(self, name: StrPath) -> None:
+        """Remove an empty directory, and those above it that are empty then."""
+        self._session.call(names.removedirs, None, name)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from glusterio.api import handles
-from glusterio.api.names import stat_result
+from glusterio.api import attributes, handles, xattrs
 from glusterio.api.threads.base import FileBase
+from glusterio.types import Buffer, StrPath
 
 
 class FileAttributes(FileBase):
@@ -19,4 +19,49 @@ class FileAttributes(FileBase):
 
     def fstat(self) -> os.stat_result:
         """Return the file's attributes."""
-        return stat_result(self._session.call(handles.fstat, self._handle))
+        return attributes.stat_result(self._session.call(handles.fstat, self._handle))
+
+    def chmod(self, mode: int) -> None:
+        """Set the file's permission bits, as ``os.fchmod``."""
+        self._change(attributes.new_mode(mode))
+
+    def chown(self, uid: int, gid: int) -> None:
+        """Set the file's owner and group, as ``os.fchown``; -1 leaves one as it is."""
+        self._change(attributes.new_owner(uid, gid))
+
+    def utime(
+        self,
+        times: tuple[float, float] | None = None,
+        *,
+        ns: tuple[int, int] | None = None,
+    ) -> None:
+        """Set the file's access and modification times; see :meth:`glusterio.Volume.utime`."""
+        self._change(attributes.new_times(times, ns, self._session.driver.wall_clock()))
+
+    def _change(self, what: attributes.Change) -> None:
+        self._session.call(attributes.fchange, self._handle, what)
+
+    def statvfs(self) -> os.statvfs_result:
+        """Return the volume's sizes and free space, as ``os.fstatvfs``."""
+        return attributes.statvfs_result(self._session.call(attributes.fstatvfs, self._handle))
+
+    def getxattr(self, attribute: StrPath | bytes) -> bytes:
+        """Return the value of an extended attribute."""
+        result: bytes = self._session.call(
+            xattrs.fgetxattr, self._handle, xattrs.name_of(attribute)
+        )
+        return result
+
+    def listxattr(self) -> list[str]:
+        """Return the names of the extended attributes."""
+        result: list[str] = self._session.call(xattrs.flistxattr, self._handle)
+        return result
+
+    def setxattr(self, attribute: StrPath | bytes, value: Buffer, flags: int = 0) -> None:
+        """Set an extended attribute; see :meth:`glusterio.Volume.setxattr`."""
+        name, data = xattrs.name_of(attribute), xattrs.new_value(value)
+        self._session.call(xattrs.fsetxattr, self._handle, name, data, flags)
+
+    def removexattr(self, attribute: StrPath | bytes) -> None:
+        """Remove an extended attribute."""
+        self._session.call(xattrs.fremovexattr, self._handle, xattrs.name_of(attribute))

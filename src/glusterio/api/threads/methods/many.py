@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
-from glusterio.api import bulk, names, whole_file
+from glusterio.api import attributes, bulk, whole_file
 from glusterio.api.call_site import call_site
 from glusterio.api.threads.base import VolumeBase
 from glusterio.types import Buffer, StrPath
@@ -93,7 +93,7 @@ class Many(VolumeBase):
         found = self._session.call(
             bulk.stat_many, None, list(paths), follow_symlinks, return_exceptions
         )
-        return [names.stat_result(one) if isinstance(one, Iatt) else one for one in found]
+        return [attributes.stat_result(one) if isinstance(one, Iatt) else one for one in found]
 
     def exists_many(self, paths: Iterable[StrPath]) -> list[bool]:
         """Tell of many paths, in their order, whether each leads to something."""

@@ -5,31 +5,92 @@
 
 from __future__ import annotations
 
+import stat as stat_module
+
 from glusterio.api import names
+from glusterio.api.standpoint import Opened, at
 from glusterio.api.threads.base import VolumeBase
 from glusterio.types import StrPath
 
 
 class Names(VolumeBase):
-    """Names of files, and symbolic links."""
+    """Names of files, links, and files that are only a name."""
 
-    def unlink(self, path: StrPath) -> None:
+    def unlink(self, path: StrPath, *, dir_fd: Opened | None = None) -> None:
         """Remove a file's name."""
-        self._session.call(names.unlink, None, path)
+        self._session.call(names.unlink, None, at(path, dir_fd))
 
     remove = unlink
 
-    def rename(self, source: StrPath, target: StrPath) -> None:
+    def rename(
+        self,
+        src: StrPath,
+        dst: StrPath,
+        *,
+        src_dir_fd: Opened | None = None,
+        dst_dir_fd: Opened | None = None,
+    ) -> None:
         """Move a name, replacing what the new name meant, as ``os.rename`` on Unix."""
-        self._session.call(names.rename, None, source, target)
+        self._session.call(names.rename, None, at(src, src_dir_fd), at(dst, dst_dir_fd))
 
     replace = rename
 
-    def symlink(self, target: str, path: StrPath) -> None:
-        """Make a symbolic link at ``path`` to ``target``."""
-        self._session.call(names.symlink, None, target, path)
+    def renames(self, old: StrPath, new: StrPath) -> None:
+        """Rename; directories that are missing are made, those that became empty are removed."""
+        self._session.call(names.renames, None, old, new, self._umask)
 
-    def readlink(self, path: StrPath) -> str:
+    def link(
+        self,
+        src: StrPath,
+        dst: StrPath,
+        *,
+        src_dir_fd: Opened | None = None,
+        dst_dir_fd: Opened | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """Give the file ``src`` another name, ``dst``.
+
+        A symbolic link ``src`` is followed unless ``follow_symlinks`` is false: as ``os.link`` is
+        documented, which on Linux does so only since Python 3.15.
+        """
+        self._session.call(
+            names.link, None, at(src, src_dir_fd), at(dst, dst_dir_fd), follow_symlinks
+        )
+
+    def symlink(
+        self,
+        src: StrPath,
+        dst: StrPath,
+        target_is_directory: bool = False,
+        *,
+        dir_fd: Opened | None = None,
+    ) -> None:
+        """Make a symbolic link at ``dst`` to ``src``. ``target_is_directory`` makes no difference."""
+        self._session.call(names.symlink, None, src, at(dst, dir_fd))
+
+    def readlink(self, path: StrPath, *, dir_fd: Opened | None = None) -> str:
         """Return a symbolic link's target."""
-        result: str = self._session.call(names.readlink, None, path)
+        result: str = self._session.call(names.readlink, None, at(path, dir_fd))
         return result
+
+    def mknod(
+        self,
+        path: StrPath,
+        mode: int = 0o600,
+        device: int = 0,
+        *,
+        dir_fd: Opened | None = None,
+    ) -> None:
+        """Make a file, a named pipe, a socket's name or a device node; the umask is applied.
+
+        Args:
+            path: where.
+            mode: permission bits, and the kind of file: ``stat.S_IFREG``, ``stat.S_IFIFO`` ...
+            device: for a device node, as ``os.makedev`` gives it.
+            dir_fd: the open directory that ``path`` is relative to.
+        """
+        self._session.call(names.mknod, None, at(path, dir_fd), mode, device, self._umask)
+
+    def mkfifo(self, path: StrPath, mode: int = 0o666, *, dir_fd: Opened | None = None) -> None:
+        """Make a named pipe's name. Opening it opens no pipe: that works through a mount only."""
+        self.mknod(path, stat_module.S_IFIFO | mode & 0o7777, dir_fd=dir_fd)

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from glusterio.api import handles, names
+from glusterio.api import attributes, handles
 from glusterio.api.entry import Entry
+from glusterio.api.resolve import text_of
+from glusterio.api.standpoint import Opened, handle_of
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.types import StrPath
 from glusterio.wire.fops.directories import DirPlusEntry
 
 
@@ -24,15 +27,19 @@ class DirEntry(Entry):
 
     __slots__ = ("_session",)
 
-    def __init__(self, session: ThreadsSession, directory: str, entry: DirPlusEntry) -> None:
-        super().__init__(directory, entry)
+    def __init__(
+        self, session: ThreadsSession, directory: str, handle: Handle | None, entry: DirPlusEntry
+    ) -> None:
+        super().__init__(directory, handle, entry)
         self._session = session
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         """Return the attributes; only for a symbolic link to follow is the volume asked again."""
         if self._attributes is not None and not (follow_symlinks and self.is_symlink()):
-            return names.stat_result(self._attributes)
-        return names.stat_result(self._session.call(names.stat, None, self.path, follow_symlinks))
+            return attributes.stat_result(self._attributes)
+        return attributes.stat_result(
+            self._session.call(attributes.stat, None, self._at, follow_symlinks)
+        )
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Tell whether it is a directory, or a link to one."""
@@ -54,9 +61,14 @@ class DirEntry(Entry):
 class ScandirIterator(Iterator[DirEntry]):
     """Lists a directory batch after batch. A context manager; exhausting it closes it, too."""
 
-    def __init__(self, session: ThreadsSession, path: str, opened_at: str) -> None:
+    def __init__(self, session: ThreadsSession, path: StrPath | Opened, opened_at: str) -> None:
         self._session = session
-        self._path = path
+        self._open: Handle | None = None  # what is to be listed, if it is open already
+        self._path = ""
+        if isinstance(path, Opened):
+            self._open = handle_of(session.core, path)
+        else:
+            self._path = text_of(path)
         self._opened_at = opened_at
         self._handle: Handle | None = None
         self._batch: list[DirPlusEntry] = []
@@ -66,7 +78,12 @@ class ScandirIterator(Iterator[DirEntry]):
 
     def begin(self) -> None:
         """Open the directory."""
-        self._handle = self._session.open(handles.open_directory, self._path, self._opened_at)
+        if self._open is not None:
+            self._handle = self._session.open(
+                handles.open_directory_again, self._open, self._opened_at
+            )
+        else:
+            self._handle = self._session.open(handles.open_directory, self._path, self._opened_at)
 
     def __iter__(self) -> ScandirIterator:
         return self
@@ -84,7 +101,7 @@ class ScandirIterator(Iterator[DirEntry]):
             self._next = 0
         entry = self._batch[self._next]
         self._next += 1
-        return DirEntry(self._session, self._path, entry)
+        return DirEntry(self._session, self._path, self._open, entry)
 
     def close(self) -> None:
         """Close the directory. Harmless when repeated."""

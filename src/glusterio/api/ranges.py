@@ -1,0 +1,124 @@
+"""Operations on parts of open files: space, holes, and copying on the brick."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from glusterio.api.handles import check_offset
+from glusterio.errors import fs_error
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.wire.fops.data import CopyFileRangeRequest
+from glusterio.wire.fops.files import (
+    DiscardRequest,
+    FallocateRequest,
+    SeekRequest,
+    ZerofillRequest,
+)
+from glusterio.wire.programs import SeekWhat
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+#: The most that one COPY_FILE_RANGE may copy, in bytes, as Linux caps it.
+MAX_COPY = 0x7FFFF000
+
+_WAYS = {os.SEEK_DATA: SeekWhat.DATA, os.SEEK_HOLE: SeekWhat.HOLE}
+
+
+def _check_range(handle: Handle, offset: int, length: int) -> None:
+    """Check a range of a file that is to be changed (Linux: fs/open.c, ``vfs_fallocate``)."""
+    if check_offset(offset) < 0 or check_offset(length) <= 0:
+        raise fs_error(errno.EINVAL)
+    if handle.kind is HandleKind.DIRECTORY or handle.fd.flags & os.O_ACCMODE == os.O_RDONLY:
+        raise fs_error(errno.EBADF)
+    if offset + length >= 1 << 63:
+        raise fs_error(errno.EFBIG)
+
+
+async def fallocate(
+    core: Core, frame: Frame, handle: Handle, offset: int, length: int, keep_size: bool
+) -> None:
+    """Reserve space for a range; the file grows to its end, unless ``keep_size``."""
+    _check_range(handle, offset, length)
+    request = FallocateRequest(handle.fd.gfid, 0, int(keep_size), offset, length)
+    await core.top.fallocate(frame, handle.fd, request)
+
+
+async def discard(core: Core, frame: Frame, handle: Handle, offset: int, length: int) -> None:
+    """Make a hole of a range; the file's size stays."""
+    _check_range(handle, offset, length)
+    await core.top.discard(frame, handle.fd, DiscardRequest(handle.fd.gfid, 0, offset, length))
+
+
+async def zerofill(core: Core, frame: Frame, handle: Handle, offset: int, length: int) -> None:
+    """Overwrite a range with zeros; the file grows to its end."""
+    _check_range(handle, offset, length)
+    await core.top.zerofill(frame, handle.fd, ZerofillRequest(handle.fd.gfid, 0, offset, length))
+
+
+async def seek(core: Core, frame: Frame, handle: Handle, position: int, how: int) -> int:
+    """Find the next data, or the next hole, from a position on.
+
+    Raises:
+        OSError: ENXIO: there is none up to the end; EINVAL: neither ``SEEK_DATA`` nor ``SEEK_HOLE``,
+            or a directory.
+    """
+    what = _WAYS.get(how)
+    if what is None or handle.kind is HandleKind.DIRECTORY:
+        raise fs_error(errno.EINVAL)
+    if check_offset(position) < 0:
+        raise fs_error(errno.ENXIO)
+    return (
+        await core.top.seek(frame, handle.fd, SeekRequest(handle.fd.gfid, 0, position, int(what)))
+    ).offset
+
+
+async def copy_file_range(
+    core: Core,
+    frame: Frame,
+    source: Handle,
+    target: Handle,
+    count: int,
+    offset_src: int,
+    offset_dst: int,
+) -> int:
+    """Copy a range of one open file into another on the brick.
+
+    Returns:
+        How many bytes: fewer than ``count`` at the end of the source, and for very much.
+
+    Raises:
+        OSError: what ``os.copy_file_range`` would raise.
+    """
+    if check_offset(count) < 0:
+        raise ValueError("negative value for 'count' not allowed")
+    call = frame.call
+    assert call is not None
+    core.session.borrow(call, target)
+    for handle, refused, offset in (
+        (source, os.O_WRONLY, offset_src),
+        (target, os.O_RDONLY, offset_dst),
+    ):
+        if handle.kind is HandleKind.DIRECTORY:
+            raise fs_error(errno.EISDIR)
+        if handle.fd.flags & os.O_ACCMODE == refused:
+            raise fs_error(errno.EBADF)
+        if check_offset(offset) < 0:
+            raise fs_error(errno.EOVERFLOW)
+    if target.fd.flags & os.O_APPEND:
+        raise fs_error(errno.EBADF)
+    size = min(count, MAX_COPY)
+    if max(offset_src, offset_dst) + size >= 1 << 63:
+        raise fs_error(errno.EOVERFLOW)
+    same = source.fd.gfid == target.fd.gfid
+    if same and offset_src < offset_dst + size and offset_dst < offset_src + size:
+        raise fs_error(errno.EINVAL)
+    if not size:
+        return 0
+    request = CopyFileRangeRequest(
+        source.fd.gfid, target.fd.gfid, 0, 0, offset_src, offset_dst, size
+    )
+    return (await core.top.copy_file_range(frame, source.fd, target.fd, request)).op_ret

@@ -1,0 +1,224 @@
+"""Extended attributes: by path, or by an open handle.
+
+What the kernel refuses before it asks a file system, the client refuses (fs/xattr.c). The attributes
+with which bricks keep their own books are not shown, and no more to be had than on a FUSE mount.
+
+Source: GlusterFS xlators/mount/fuse/src/fuse-helpers.c (``fuse_ignore_xattr_set``), xlators/storage/
+posix/src/posix-helpers.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+from typing import TYPE_CHECKING, Any
+
+from glusterio.api.handles import bytes_of
+from glusterio.api.resolve import named, text_of, walk
+from glusterio.api.standpoint import At
+from glusterio.errors import fs_error
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle
+from glusterio.types import StrPath
+from glusterio.wire.dictionary import Value
+from glusterio.wire.fops.xattrs import (
+    FgetxattrRequest,
+    FremovexattrRequest,
+    FsetxattrRequest,
+    GetxattrRequest,
+    RemovexattrRequest,
+    SetxattrRequest,
+    XattrsReply,
+)
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+#: The longest name and the longest value, in bytes (Linux: XATTR_NAME_MAX, XATTR_SIZE_MAX).
+NAME_MAX = 255
+SIZE_MAX = 65536
+
+#: The attributes with which GlusterFS's bricks and translators keep their own books begin so.
+INTERNAL = (
+    "trusted.gfid", "trusted.glusterfs.", "trusted.afr.", "trusted.ec.", "trusted.pgfid.",
+    "trusted.bit-rot.", "trusted.SGI_ACL_", "glusterfs.", "system.glusterfs.",
+)  # fmt: skip
+
+#: What speaks against an attribute of a copy, and is no reason to fail (``shutil.copystat``).
+NOT_COPIED = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENODATA, errno.EINVAL, errno.EACCES})
+
+_NAMESPACES = ("user.", "trusted.", "security.", "system.")
+
+
+def name_of(attribute: Any) -> str:
+    """Return an attribute's name as text, if it can be one.
+
+    Raises:
+        TypeError: neither text nor bytes.
+        ValueError: it holds a null character.
+        OSError: ERANGE, as Linux says to a name that is empty or too long.
+    """
+    name = os.fsdecode(attribute)
+    if "\0" in name:
+        raise ValueError("embedded null character")
+    return name
+
+
+def _check_name(name: str) -> None:
+    if not 0 < len(os.fsencode(name)) <= NAME_MAX:
+        raise fs_error(errno.ERANGE)
+
+
+def new_value(value: Any) -> bytes:
+    """Return the bytes of an attribute's value.
+
+    Raises:
+        TypeError: it holds none.
+    """
+    return bytes(bytes_of(value))
+
+
+def _check_new(name: str, value: bytes, flags: int) -> None:
+    if operator.index(flags) & ~(os.XATTR_CREATE | os.XATTR_REPLACE):
+        raise fs_error(errno.EINVAL)
+    _check_name(name)
+    if len(value) > SIZE_MAX:
+        raise fs_error(errno.E2BIG)
+    _check_namespace(name)
+
+
+def _check_namespace(name: str) -> None:
+    """Refuse what has no handler in a kernel; a brick might take it for a command."""
+    if not name.startswith(_NAMESPACES) or name.startswith(INTERNAL):
+        raise fs_error(errno.EOPNOTSUPP)
+    if name in _NAMESPACES:
+        raise fs_error(errno.EINVAL)
+
+
+def _is_shown(name: str) -> bool:
+    return name.startswith(_NAMESPACES) and not name.startswith(INTERNAL)
+
+
+# -- by path ----------------------------------------------------------------------------------------
+
+
+async def getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str) -> bytes:
+    """Return an attribute's value."""
+    text = text_of(path)
+    return await named(_getxattr(core, frame, path, follow, name), text)
+
+
+async def _getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str) -> bytes:
+    found = await walk(core, frame, path, follow=follow)
+    request = _asked(GetxattrRequest(found.gfid), name)
+    return _value(await core.top.getxattr(frame, request), name)
+
+
+async def listxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool) -> list[str]:
+    """Return the names of a file's attributes."""
+    found = await walk(core, frame, path, follow=follow)
+    return _names(await named(core.top.getxattr(frame, GetxattrRequest(found.gfid)), text_of(path)))
+
+
+async def setxattr(
+    core: Core,
+    frame: Frame,
+    path: StrPath | At,
+    follow: bool,
+    name: str,
+    value: bytes,
+    flags: int,
+) -> None:
+    """Set an attribute."""
+    text = text_of(path)
+    await named(_setxattr(core, frame, path, follow, name, value, flags), text)
+
+
+async def _setxattr(
+    core: Core,
+    frame: Frame,
+    path: StrPath | At,
+    follow: bool,
+    name: str,
+    value: bytes,
+    flags: int,
+) -> None:
+    found = await walk(core, frame, path, follow=follow)
+    _check_new(name, value, flags)
+    await core.top.setxattr(frame, SetxattrRequest(found.gfid, flags, {name: value}))
+
+
+async def removexattr(
+    core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str
+) -> None:
+    """Remove an attribute."""
+    text = text_of(path)
+    await named(_removexattr(core, frame, path, follow, name), text)
+
+
+async def _removexattr(
+    core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str
+) -> None:
+    found = await walk(core, frame, path, follow=follow)
+    _check_name(name)
+    _check_namespace(name)
+    await core.top.removexattr(frame, RemovexattrRequest(found.gfid, name))
+
+
+# -- by handle --------------------------------------------------------------------------------------
+
+
+async def fgetxattr(core: Core, frame: Frame, handle: Handle, name: str) -> bytes:
+    """Return an attribute's value."""
+    request = _asked(FgetxattrRequest(handle.fd.gfid, 0), name)
+    return _value(await core.top.fgetxattr(frame, handle.fd, request), name)
+
+
+async def flistxattr(core: Core, frame: Frame, handle: Handle) -> list[str]:
+    """Return the names of an open file's attributes."""
+    return _names(await core.top.fgetxattr(frame, handle.fd, FgetxattrRequest(handle.fd.gfid, 0)))
+
+
+async def fsetxattr(
+    core: Core, frame: Frame, handle: Handle, name: str, value: bytes, flags: int
+) -> None:
+    """Set an attribute."""
+    _check_new(name, value, flags)
+    request = FsetxattrRequest(handle.fd.gfid, 0, flags, {name: value})
+    await core.top.fsetxattr(frame, handle.fd, request)
+
+
+async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> None:
+    """Remove an attribute."""
+    _check_name(name)
+    _check_namespace(name)
+    await core.top.fremovexattr(frame, handle.fd, FremovexattrRequest(handle.fd.gfid, 0, name))
+
+
+# -- either way -------------------------------------------------------------------------------------
+
+
+def _asked(request: Any, name: str) -> Any:
+    """Complete the question for one attribute; one that clients have no business with is not put."""
+    _check_name(name)
+    if not name.startswith(_NAMESPACES):
+        raise fs_error(errno.EOPNOTSUPP)
+    if name.startswith(INTERNAL):
+        raise fs_error(errno.ENODATA)
+    if name in _NAMESPACES:
+        raise fs_error(errno.EINVAL)
+    return request._replace(namelen=len(os.fsencode(name)), name=name)
+
+
+def _value(reply: XattrsReply, name: str) -> bytes:
+    value: Value | None = (reply.xattrs or {}).get(name)
+    if isinstance(value, str):
+        return os.fsencode(value)
+    if not isinstance(value, bytes):
+        raise fs_error(errno.ENODATA)
+    return value
+
+
+def _names(reply: XattrsReply) -> list[str]:
+    return [name for name in reply.xattrs or () if _is_shown(name)]
