@@ -95,7 +95,7 @@ def handle_of(dir_fd: Opened | None) -> Handle | None:
     return dir_fd._handle
 
 
-def handle_of(core: Core, opened: Opened) -> Handle:
+def own_handle(core: Core, opened: Opened) -> Handle:
     """Return an open file's handle, to be borrowed for an operation of this session.
 
     Raises:

@@ -12,7 +12,7 @@ from glusterio.api import attributes, handles
 from glusterio.api.aio.session import AioSession
 from glusterio.api.entry import Entry
 from glusterio.api.resolve import text_of
-from glusterio.api.standpoint import Opened, handle_of
+from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.types import StrPath
@@ -63,7 +63,7 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
         self._open: Handle | None = None  # what is to be listed, if it is open already
         self._path = ""
         if isinstance(path, Opened):
-            self._open = handle_of(session.core, path)
+            self._open = own_handle(session.core, path)
         else:
             self._path = text_of(path)
         self._opened_at = opened_at

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glusterio.api.aio.base import AsyncVolumeBase
-from glusterio.api.standpoint import Opened, at, handle_of
+from glusterio.api.standpoint import Opened, at, own_handle
 from glusterio.traps import Coro
 from glusterio.types import StrPath
 
@@ -36,4 +36,4 @@ class AsyncTargets(AsyncVolumeBase):
             raise ValueError("can't specify dir_fd without matching path")
         if not follow:
             raise ValueError("cannot use an open file and follow_symlinks together")
-        return await self._session.call(by_handle, handle_of(self._session.core, path), *args)
+        return await self._session.call(by_handle, own_handle(self._session.core, path), *args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glusterio.api import cwd
 from glusterio.api.aio.base import AsyncVolumeBase
-from glusterio.api.standpoint import Opened, handle_of
+from glusterio.api.standpoint import Opened, own_handle
 from glusterio.types import StrPath
 
 
@@ -25,7 +25,7 @@ class AsyncWorkingDirectory(AsyncVolumeBase):
 
     async def fchdir(self, fd: Opened) -> None:
         """Change the session's working directory to an open one."""
-        await self._session.call(cwd.fchdir, handle_of(self._session.core, fd))
+        await self._session.call(cwd.fchdir, own_handle(self._session.core, fd))
 
     async def getcwd(self) -> str:
         """Return the path of the session's working directory.

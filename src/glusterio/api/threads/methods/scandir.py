@@ -14,7 +14,7 @@ from typing import Any
 from glusterio.api import attributes, handles
 from glusterio.api.entry import Entry
 from glusterio.api.resolve import text_of
-from glusterio.api.standpoint import Opened, handle_of
+from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import Handle, HandleKind
@@ -66,7 +66,7 @@ class ScandirIterator(Iterator[DirEntry]):
         self._open: Handle | None = None  # what is to be listed, if it is open already
         self._path = ""
         if isinstance(path, Opened):
-            self._open = handle_of(session.core, path)
+            self._open = own_handle(session.core, path)
         else:
             self._path = text_of(path)
         self._opened_at = opened_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from glusterio.api.standpoint import Opened, at, handle_of
+from glusterio.api.standpoint import Opened, at, own_handle
 from glusterio.api.threads.base import VolumeBase
 from glusterio.traps import Coro
 from glusterio.types import StrPath
@@ -39,4 +39,4 @@ class Targets(VolumeBase):
             raise ValueError("can't specify dir_fd without matching path")
         if not follow:
             raise ValueError("cannot use an open file and follow_symlinks together")
-        return self._session.call(by_handle, handle_of(self._session.core, path), *args)
+        return self._session.call(by_handle, own_handle(self._session.core, path), *args)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from glusterio.api import cwd
-from glusterio.api.standpoint import Opened, handle_of
+from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.threads.base import VolumeBase
 from glusterio.types import StrPath
 
@@ -28,7 +28,7 @@ class WorkingDirectory(VolumeBase):
 
     def fchdir(self, fd: Opened) -> None:
         """Change the session's working directory to an open one."""
-        self._session.call(cwd.fchdir, handle_of(self._session.core, fd))
+        self._session.call(cwd.fchdir, own_handle(self._session.core, fd))
 
     def getcwd(self) -> str:
         """Return the path of the session's working directory.
