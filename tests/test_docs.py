@@ -28,6 +28,17 @@ def test_the_diagrams_are_those_of_the_tables() -> None:
         assert drawn == named, "the picture is not that of the description: draw it again"
 
 
+def test_the_table_of_options_is_that_of_the_code() -> None:
+    path = ROOT / "tools" / "option_page.py"
+    spec = importlib.util.spec_from_file_location("option_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.PAGE.read_text(encoding="utf-8")
+    assert text == module.page(text), "run tools/option_page.py"
+
+
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
