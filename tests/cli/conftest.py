@@ -181,7 +181,11 @@ def described(root: Path) -> dict[bytes, tuple[object, ...]]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A tree with everything that a tree may have in it."""
-    root = tmp_path / "tree"
+    return make_tree(tmp_path / "tree")
+
+
+def make_tree(root: Path) -> Path:
+    """Make a tree with everything that a tree may have in it."""
     (root / "empty directory").mkdir(parents=True)
     (root / "deep" / "er" / "still").mkdir(parents=True)
     (root / "deep" / "er" / "file").write_text("below\n")

@@ -1,8 +1,12 @@
-"""``glusterio chmod``: who may do what."""
+"""``glusterio chmod`` and ``glusterio chown``: who may do what, and whose it is."""
 
 from __future__ import annotations
 
+import pwd
+from typing import NamedTuple
+
 from glusterio.api.umask import process_umask
+from glusterio.cli.attributes import group_number, user_number
 from glusterio.cli.locations import Location
 from glusterio.cli.modes import Change
 from glusterio.cli.output import shown, tell
@@ -52,3 +56,79 @@ async def change_modes(targets: list[str], change: Change, recursive: bool, verb
             await apply(top)
 
     await at_each(targets, "change the mode of", one, lambda: {"files": seen, "changed": changed})
+
+
+class Owner(NamedTuple):
+    """Whose a file shall be; -1 leaves it as it is.
+
+    Attributes:
+        uid: the user.
+        gid: the group.
+    """
+
+    uid: int = -1
+    gid: int = -1
+
+
+def parse_owner(text: str) -> Owner:
+    """Understand ``USER``, ``USER:GROUP``, ``:GROUP``, or ``USER:`` with the user's own group.
+
+    Names are this machine's, as on a mounted volume.
+
+    Raises:
+        ValueError: there is no such user or group here.
+    """
+    user, colon, group = text.partition(":")
+    uid = user_number(user) if user else -1
+    if group:
+        return Owner(uid, group_number(group))
+    if not (user and colon):
+        return Owner(uid)
+    try:
+        return Owner(uid, pwd.getpwuid(uid).pw_gid)
+    except KeyError:
+        raise ValueError(f"{user!r} is no user of this machine, so it has no group") from None
+
+
+async def change_owners(
+    targets: list[str], owner: Owner, recursive: bool, follow: bool, verbose: bool
+) -> None:
+    """Change whose the things at places are; below them symbolic links themselves.
+
+    Args:
+        targets: the places.
+        owner: whose they shall be.
+        recursive: also of what is below.
+        follow: what symbolic links lead to, instead of them; not with ``recursive``.
+        verbose: tell of each that is changed.
+    """
+    seen = changed = 0
+
+    async def one(side: VolumeSide, place: Location, complaints: Complaints) -> None:
+        async def apply(item: Item) -> None:
+            nonlocal seen, changed
+            old = Owner(item.stat.st_uid, item.stat.st_gid)
+            new = Owner(*(o if n == -1 else n for o, n in zip(old, owner, strict=True)))
+            seen += 1
+            if new != old:
+                path = below(place.path, item.path) or "/"
+                await side.volume.chown(path, owner.uid, owner.gid, follow_symlinks=follow)
+                changed += 1
+                if verbose:
+                    text = place.join(item.path).text
+                    tell(
+                        {"path": text, "uid": new.uid, "gid": new.gid},
+                        f"{shown(text)}: {old.uid}:{old.gid} -> {new.uid}:{new.gid}",
+                    )
+
+        top = Item("", await side.stat(place.path, follow=follow))
+        if recursive:
+
+            def complain(path: str, error: Exception) -> None:
+                complaints("change the owner of", place.join(path).text, error)
+
+            await top_down(side, top, place.path, apply, complain)
+        else:
+            await apply(top)
+
+    await at_each(targets, "change the owner of", one, lambda: {"files": seen, "changed": changed})

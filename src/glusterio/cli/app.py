@@ -13,8 +13,9 @@ from glusterio.cli.commands import looking
 from glusterio.cli.commands import reading
 from glusterio.cli.commands import copying
 from glusterio.cli.commands import changing
+from glusterio.cli.commands import xattr
 
 # isort: on
 from glusterio.cli.root import app
 
-__all__ = ["app", "changing", "copying", "looking", "reading", "serving", "volume"]
+__all__ = ["app", "changing", "copying", "looking", "reading", "serving", "volume", "xattr"]

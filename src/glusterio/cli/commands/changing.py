@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glusterio.cli.commands.places import Places, Recursive, Verbose
+from glusterio.cli.commands.places import Places, Recursive, UnderNewName, Verbose
+from glusterio.cli.completion import complete_place
 from glusterio.cli.interrupts import run
 from glusterio.cli.root import command
 
 if TYPE_CHECKING:
     from glusterio.cli.modes import Change
 
+Below = Annotated[bool, typer.Option("-R", "--recursive", help="Also what is below.")]
 NoCreate = Annotated[bool, typer.Option("-c", "--no-create", help="Leave alone what is not there.")]
 
 
@@ -77,9 +79,7 @@ def chmod(
         str, typer.Argument(metavar="MODE", help="755, or u+rwX,go-w.", show_default=False)
     ],
     places: Places,
-    recursive: Annotated[
-        bool, typer.Option("-R", "--recursive", help="Also what is below.")
-    ] = False,
+    recursive: Below = False,
     verbose: Verbose = False,
 ) -> None:
     """Change files' permissions.
@@ -90,6 +90,80 @@ def chmod(
     from glusterio.cli.access import change_modes
 
     run(change_modes(places, _mode(mode), recursive, verbose))
+
+
+@command(examples=["glusterio chown -R anna:staff gluster://server1/gv0/home/anna"])
+def chown(
+    owner: Annotated[
+        str,
+        typer.Argument(
+            metavar="[USER][:[GROUP]]",
+            help="Names of this machine, or numbers.",
+            show_default=False,
+        ),
+    ],
+    places: Places,
+    recursive: Below = False,
+    no_dereference: Annotated[
+        bool, typer.Option("--no-dereference", help="Symbolic links themselves.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Change whose files are; the brick must let us.
+
+    USER: alone means the user's own group, too. With -R symbolic links themselves are changed.
+    """
+    from glusterio.cli.access import change_owners, parse_owner
+
+    try:
+        wanted = parse_owner(owner)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    run(change_owners(places, wanted, recursive, not (recursive or no_dereference), verbose))
+
+
+@command(
+    examples=[
+        "glusterio ln -s ../notes/today.txt gluster://server1/gv0/home/anna/today.txt",
+        "glusterio ln gluster://server1/gv0/a gluster://server1/gv0/b",
+    ]
+)
+def ln(
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET... LINK",
+            help="LINK is on a volume; if it is a directory they go into it.",
+            show_default=False,
+            autocompletion=complete_place,
+        ),
+    ],
+    symbolic: Annotated[
+        bool, typer.Option("-s", "--symbolic", help="Symbolic links, not other names.")
+    ] = False,
+    force: Annotated[bool, typer.Option("-f", "--force", help="Replace what is there.")] = False,
+    under_new_name: UnderNewName = False,
+    verbose: Verbose = False,
+) -> None:
+    """Give files other names; or with -s make symbolic links.
+
+    The text of a symbolic link is TARGET as it is; a place on the same volume becomes a path from the
+    link's directory, which leads there wherever the volume is mounted.
+    """
+    from glusterio.cli.links import make_links
+
+    if len(places) < 2:
+        raise typer.BadParameter("what it leads to and a link are needed: TARGET... LINK")
+    run(
+        make_links(
+            places[:-1],
+            places[-1],
+            symbolic=symbolic,
+            force=force,
+            under_new_name=under_new_name,
+            verbose=verbose,
+        )
+    )
 
 
 @command()

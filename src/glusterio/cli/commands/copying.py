@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glusterio.cli.commands.places import Recursive, Verbose
+from glusterio.cli.commands.places import Recursive, UnderNewName, Verbose
 from glusterio.cli.completion import complete_place
 from glusterio.cli.interrupts import run
 from glusterio.cli.root import command
@@ -27,12 +27,6 @@ SourcesAndTarget = Annotated[
 
 Jobs = Annotated[
     int, typer.Option("-j", "--jobs", min=1, max=256, help="How many files at the same time.")
-]
-UnderNewName = Annotated[
-    bool,
-    typer.Option(
-        "-T", "--no-target-directory", help="DST is the new name, even if it is a directory."
-    ),
 ]
 
 

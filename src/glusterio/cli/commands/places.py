@@ -24,3 +24,10 @@ Recursive = Annotated[bool, typer.Option("-r", "-R", "--recursive", help="Also d
 Human = Annotated[bool, typer.Option("-h", "--human-readable", help="Sizes in the units that fit.")]
 
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell of each file.")]
+
+UnderNewName = Annotated[
+    bool,
+    typer.Option(
+        "-T", "--no-target-directory", help="DST is the new name, even if it is a directory."
+    ),
+]
