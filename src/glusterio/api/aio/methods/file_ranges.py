@@ -12,9 +12,9 @@ class AsyncFileRanges(AsyncFileBase):
 
     __slots__ = ()
 
-    async def posix_fallocate(self, offset: int, len: int) -> None:
-        """Reserve space for ``len`` bytes at ``offset``; the file grows to their end."""
-        await self._session.call(ranges.fallocate, self._handle, offset, len, False)
+    async def posix_fallocate(self, offset: int, length: int) -> None:
+        """Reserve space for ``length`` bytes at ``offset``; the file grows to their end."""
+        await self._session.call(ranges.fallocate, self._handle, offset, length, False)
 
     async def fallocate(self, offset: int, length: int, *, keep_size: bool = False) -> None:
         """Reserve space, as :meth:`posix_fallocate`; with ``keep_size`` the size stays."""
