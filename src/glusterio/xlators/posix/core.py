@@ -19,6 +19,7 @@ from glusterio.wire.iatt import Iatt, IattValid
 from glusterio.xlators.base import Services, Xlator
 from glusterio.xlators.posix.handles import Handles
 from glusterio.xlators.posix.identity import HIDDEN
+from glusterio.xlators.posix.recovery import Finding, recover
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -161,6 +162,7 @@ class PosixCore(Xlator):
         self._lock = services.new_lock()
         self._opened: dict[OpenFile, None] = {}
         self._open_counts: dict[Gfid, int] = {}
+        self.recovered: list[Finding] = []
 
     async def init(self) -> None:
         given = self.options.get("volume-id")
@@ -175,6 +177,14 @@ class PosixCore(Xlator):
                 f"the directory belongs to another volume, {uuid.UUID(bytes=marked)}",
                 self.directory,
             )
+        try:
+            if self.handles.marker.is_unclean:
+                self.recovered = recover(self.handles, self.handles.marker.began)
+            self.handles.marker.serving()
+        except BaseException:
+            self.handles.close()
+            del self.handles
+            raise
 
     async def fini(self) -> None:
         for opened in list(self._opened):
@@ -197,7 +207,9 @@ class PosixCore(Xlator):
         }
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Return what is open: each file with its gfid, a path if one is known, and how often."""
+        """Return what is open: each file with its gfid, a path if one is known, and how often; and
+        what the start found half made.
+        """
         inodes = {}
         for opened in self._opened:
             if opened.gfid not in inodes:
@@ -208,7 +220,11 @@ class PosixCore(Xlator):
                     "opens": self._open_counts[opened.gfid],
                     "size": os.fstat(opened.descriptor).st_size,
                 }
-        return {"inodes": list(inodes.values())}
+        recovered = [
+            {"defect": found.defect.value, "where": found.where, "remedy": found.remedy.value}
+            for found in self.recovered
+        ]
+        return {"inodes": list(inodes.values()), "recovered_files": recovered}
 
     def _place_of(self, opened: OpenFile) -> str | None:
         """Return where in the volume an open file is; ``None`` if only its handle is known."""

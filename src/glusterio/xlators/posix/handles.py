@@ -27,6 +27,7 @@ from glusterio.errors import fs_error
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.xlators.posix import gfid2path
 from glusterio.xlators.posix.identity import HIDDEN, Identity, gfid_of, text_of
+from glusterio.xlators.posix.marker import Marker
 from glusterio.xlators.posix.mdata import MdataTimes, Times
 
 #: How many directories' descriptors are kept.
@@ -34,6 +35,9 @@ KEPT = 256
 
 #: How deep a directory may lie. The kernel has no such limit; a loop in damaged handles needs one.
 MAX_DEPTH = 4096
+
+#: How the handle for a move is called until the move has been made: its gfid, and this.
+NEW_HANDLE = ".new"
 
 _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = _PATH | os.O_DIRECTORY
@@ -51,6 +55,11 @@ class Handles:
     Args:
         directory: the directory that is served.
         volume_id: what to mark it with if it bears no mark yet.
+
+    Attributes:
+        root: the directory's descriptor.
+        volume_id: what it is marked with.
+        marker: tells whether it was left as it should be.
     """
 
     def __init__(self, directory: str, volume_id: bytes) -> None:
@@ -66,6 +75,7 @@ class Handles:
             self._keeps_names = self._identity.is_trusted
             self._times = MdataTimes(self._identity.is_trusted)
             self._settle_open(ROOT_GFID, self.root)
+            self.marker = Marker(self.root)
         except BaseException:
             os.close(self.root)
             raise
@@ -75,6 +85,7 @@ class Handles:
         kept, self._kept = self._kept, {}
         for descriptor in kept.values():
             os.close(descriptor)
+        self.marker.close()
         os.close(self.root)
 
     # -- finding ----------------------------------------------------------------------------------
@@ -287,10 +298,10 @@ class Handles:
             wanted: what its gfid shall be if it has none.
         """
         gfid = self._identity.get(directory, name, status.st_ino)
-        if gfid is not None and gfid != ROOT_GFID and self._is_handled(gfid, parent, name, status):
+        if gfid is not None and gfid != ROOT_GFID and self.is_handled(gfid, parent, name, status):
             return gfid
-        if gfid is None or gfid == ROOT_GFID or self._is_anothers(gfid, status):
-            free = wanted is not None and not self._is_anothers(wanted, status)
+        if gfid is None or gfid == ROOT_GFID or self.is_anothers(gfid, status):
+            free = wanted is not None and not self.is_anothers(wanted, status)
             gfid = wanted if wanted is not None and free else uuid.uuid4().bytes
             self._identity.set(directory, name, status.st_ino, gfid)
         else:  # its handle is missing, or that of a directory that was moved behind our back
@@ -299,7 +310,8 @@ class Handles:
         self._note_name(parent, directory, name, status)
         return gfid
 
-    def _is_handled(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
+    def is_handled(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
+        """Tell whether a gfid's handle is that of the file with this name."""
         handle = handle_of(gfid)
         try:
             if stat.S_ISDIR(status.st_mode):
@@ -309,13 +321,46 @@ class Handles:
             return False
         return found.st_ino == status.st_ino and found.st_dev == status.st_dev
 
-    def _is_anothers(self, gfid: Gfid, status: os.stat_result) -> bool:
+    def is_anothers(self, gfid: Gfid, status: os.stat_result) -> bool:
         """Tell whether another file has this gfid."""
         try:
             found = self.stat(gfid)
         except OSError:
             return False
         return (found.st_ino, found.st_dev) != (status.st_ino, status.st_dev)
+
+    def claimed(self, directory: int, name: str, status: os.stat_result) -> Gfid | None:
+        """Return the gfid that a file bears, whether it is its own or not."""
+        gfid = self._identity.get(directory, name, status.st_ino)
+        return None if gfid == ROOT_GFID else gfid
+
+    def has_handle(self, gfid: Gfid) -> bool:
+        """Tell whether there is a handle, wherever it leads."""
+        try:
+            os.stat(handle_of(gfid), dir_fd=self.root, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def mend_noted(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
+        """Make the names that a file has noted those that it has; tell whether one was wrong."""
+        if not self._keeps_names:
+            return False
+        path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
+        noted = gfid2path.names_of(path)
+        if (parent, name) not in [(where, called) for _, where, called in noted]:
+            gfid2path.set_name(path, parent, name)
+        stale = [key for key, where, called in noted if not self._is_at(status, where, called)]
+        for key in stale:
+            os.removexattr(path, key, follow_symlinks=False)
+        return bool(stale)
+
+    def _is_at(self, status: os.stat_result, parent: Gfid, name: str) -> bool:
+        try:
+            found = os.stat(name, dir_fd=self.directory(parent), follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(found, status)
 
     def name_new(
         self, gfid: Gfid, parent: Gfid, directory: int, name: str, status: os.stat_result
@@ -325,7 +370,7 @@ class Handles:
         Raises:
             OSError: EEXIST when another file has this gfid.
         """
-        if self._is_anothers(gfid, status):
+        if self.is_anothers(gfid, status):
             raise fs_error(errno.EEXIST)
         self._remove_handle(gfid)
         self._identity.set(directory, name, status.st_ino, gfid)
@@ -420,6 +465,30 @@ class Handles:
         if self._keeps_names:
             gfid2path.set_name(f"/proc/self/fd/{directory}/{name}", parent, name)
 
+    @contextlib.contextmanager
+    def moving(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> Iterator[None]:
+        """Prepare a move, so that what comes after it cannot fail for want of space.
+
+        Args:
+            gfid: the gfid of what will be moved.
+            parent: the directory's gfid, afterwards.
+            name: the name afterwards.
+            status: the file's status.
+        """
+        if not stat.S_ISDIR(status.st_mode):
+            self.settle(gfid)
+            yield
+            return
+        new = handle_of(gfid) + NEW_HANDLE
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=self.root)
+        os.symlink(self._link_to(parent, name), new, dir_fd=self.root)
+        try:
+            yield
+        except BaseException:
+            os.unlink(new, dir_fd=self.root)
+            raise
+
     def moved(
         self, gfid: Gfid, old: tuple[Gfid, str], new: tuple[Gfid, str], status: os.stat_result
     ) -> None:
@@ -432,8 +501,8 @@ class Handles:
             status: the file's status.
         """
         if stat.S_ISDIR(status.st_mode):
-            self._remove_handle(gfid)
-            os.symlink(self._link_to(*new), handle_of(gfid), dir_fd=self.root)
+            handle = handle_of(gfid)
+            os.rename(handle + NEW_HANDLE, handle, src_dir_fd=self.root, dst_dir_fd=self.root)
         elif self._keeps_names:
             path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
             gfid2path.remove_name(path, *old)

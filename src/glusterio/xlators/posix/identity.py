@@ -33,7 +33,8 @@ OWN_PREFIX = "user.glusterio."
 _TRUSTED = (GFID_KEY, VOLUME_ID_KEY)
 _USER = (f"{OWN_PREFIX}gfid", f"{OWN_PREFIX}volume-id")
 _PRIVATE = frozenset({GFID_KEY, VOLUME_ID_KEY, MDATA_KEY})
-_INDEX = f"{HIDDEN}/inodes"
+#: The index by inode number.
+INDEX = f"{HIDDEN}/inodes"
 _GFID_SIZE = 16
 
 #: What a file system says that does not keep such an attribute, or not on this kind of file.
@@ -92,7 +93,7 @@ class Identity:
         if self._key != _TRUSTED[0]:
             self._indexed = True
             with contextlib.suppress(FileExistsError):
-                os.mkdir(_INDEX, 0o700, dir_fd=self._root)
+                os.mkdir(INDEX, 0o700, dir_fd=self._root)
 
     @property
     def is_trusted(self) -> bool:
@@ -118,7 +119,7 @@ class Identity:
                     raise
         if self._indexed:
             with contextlib.suppress(FileNotFoundError, ValueError):
-                return gfid_of(os.readlink(f"{_INDEX}/{inode}", dir_fd=self._root))
+                return gfid_of(os.readlink(f"{INDEX}/{inode}", dir_fd=self._root))
         return None
 
     def set(self, directory: int, name: str, inode: int, gfid: Gfid) -> None:
@@ -146,13 +147,13 @@ class Identity:
     def _index(self, inode: int, gfid: Gfid) -> None:
         if self._indexed:
             self.forget(inode)
-            os.symlink(text_of(gfid), f"{_INDEX}/{inode}", dir_fd=self._root)
+            os.symlink(text_of(gfid), f"{INDEX}/{inode}", dir_fd=self._root)
 
     def forget(self, inode: int) -> None:
         """The inode is about to go: its number may be used again."""
         if self._indexed:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{_INDEX}/{inode}", dir_fd=self._root)
+                os.unlink(f"{INDEX}/{inode}", dir_fd=self._root)
 
     def volume_id(self, wanted: bytes) -> bytes:
         """Return the volume's id that the root is marked with, marking it if it is not yet."""

@@ -38,9 +38,8 @@ class RenameOperations(PosixCore):
             permissions.require_removal(frame, target_before, victim)
             victim_gfid = self.handles.identify(new_parent, target, new_name, victim)
             victim = os.stat(new_name, dir_fd=target, follow_symlinks=False)  # links counted anew
-        if not stat.S_ISDIR(status.st_mode):
-            self.handles.settle(gfid)
-        os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
+        with self.handles.moving(gfid, new_parent, new_name, status):
+            os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
         if not is_same:  # else both names stay as they are
             if victim is not None:
                 self.handles.removed(victim_gfid, victim, new_parent, new_name)
