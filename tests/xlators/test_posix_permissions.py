@@ -24,6 +24,7 @@ from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import attributes, directories, files, names, xattrs
 from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import SetattrValid
+from glusterio.xlators.posix import acl
 from tests.xlators.posix_bed import NOBODY_IN_PARTICULAR, PosixBed, posix_bed, user
 
 PR_SET_DUMPABLE = 4
@@ -137,13 +138,33 @@ def test_sticky_directory(bed: PosixBed) -> None:
     made_by(bed, STRANGER, "g", 0o666)
     with pytest.raises(PermissionError) as caught:
         bed.unlink("f", frame=STRANGER)
-    assert caught.value.errno == errno.EPERM
+    assert caught.value.errno == errno.EACCES
     with pytest.raises(PermissionError):
         bed.rename("f", "h", frame=STRANGER)
     with pytest.raises(PermissionError):
         bed.rename("g", "f", frame=STRANGER)
     bed.unlink("f", frame=OWNER)
     bed.rename("g", "f", frame=STRANGER)
+
+
+def test_a_default_list_bounds_what_is_made_and_the_umask_does_not(bed: PosixBed) -> None:
+    default = acl.value_of("u::rwx,u:7:r-x,g::r-x,m::r-x,o::---")
+    try:
+        os.setxattr(bed.directory, "system.posix_acl_default", default)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+
+    def made(name: str) -> tuple[int, str]:
+        value = os.getxattr(bed.directory / name, "system.posix_acl_access")
+        return stat.S_IMODE(os.stat(bed.directory / name).st_mode), acl.text_of(value)
+
+    bed.release(bed.create("f", mode=0o666, umask=0o077))
+    assert made("f") == (0o640, "u::rw-,u:7:r-x,g::r-x,m::r--,o::---")
+    bed.mkdir("d", mode=0o777)
+    assert made("d") == (0o750, "u::rwx,u:7:r-x,g::r-x,m::r-x,o::---")
+    os.removexattr(bed.directory, "system.posix_acl_default")
+    bed.release(bed.create("g", mode=0o666, umask=0o077))
+    assert stat.S_IMODE(os.stat(bed.directory / "g").st_mode) == 0o600
 
 
 @needs_root
@@ -160,6 +181,9 @@ def test_attributes_are_the_owners(bed: PosixBed) -> None:
             change(STRANGER, valid, uid=1002)
         assert caught.value.errno == errno.EPERM
     change(STRANGER, SetattrValid.MTIME_NOW | SetattrValid.ATIME_NOW)  # who may write may touch
+    with pytest.raises(PermissionError) as caught:
+        change(MEMBER, SetattrValid.ATIME)  # who may not even write
+    assert caught.value.errno == errno.EACCES
     truncate = files.TruncateRequest(gfid, 1)
     assert bed.run(bed.posix.truncate(STRANGER, truncate)).poststat.size == 1
     with pytest.raises(PermissionError):

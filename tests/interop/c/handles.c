@@ -38,6 +38,13 @@ int main(int count, char **words)
     say_stat(&st);
     SAY_POINTER(glfs_h_mkdir(fs, here, "d", 0750, &st));
     SAY_POINTER(glfs_h_mkdir(fs, file, "below", 0750, &st));
+    SAY_POINTER(glfs_h_creat(fs, file, "below", O_RDWR, 0640, &st));
+    SAY_POINTER(glfs_h_mknod(fs, file, "below", S_IFIFO | 0600, 0, &st));
+    SAY_POINTER(glfs_h_symlink(fs, file, "below", "file", &st));
+    SAY_POINTER(glfs_h_lookupat(fs, file, "below", &st, 0));
+    SAY(glfs_h_link(fs, file, file, "below"));
+    SAY(glfs_h_rename(fs, here, "file", file, "below"));
+    SAY(glfs_h_unlink(fs, file, "below"));
     glfs_object_t *fifo = SAY_POINTER(glfs_h_mknod(fs, d, "fifo", S_IFIFO | 0600, 0, &st));
     say_stat(&st);
     glfs_object_t *link = SAY_POINTER(glfs_h_symlink(fs, here, "link", "file", &st));

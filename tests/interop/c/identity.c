@@ -6,6 +6,7 @@
 int glfs_setfspid(glfs_t *fs, pid_t pid);
 
 static glfs_t *fs;
+static const struct timespec then[2] = {{1000, 0}, {2000, 0}};
 
 static void become(uid_t uid, gid_t gid, size_t count, const gid_t *groups)
 {
@@ -36,8 +37,6 @@ static void try(const char *path)
     SAY(glfs_setxattr(fs, path, "user.x", "x", 1, 0));
     SAY(glfs_setxattr(fs, path, "trusted.x", "x", 1, 0));
     SAY(glfs_truncate(fs, path, 10));
-    struct timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}}, then[2] = {{1000, 0}, {2000, 0}};
-    (void)now;
     SAY(glfs_utimens(fs, path, then));
 }
 
@@ -68,6 +67,7 @@ int main(int count, char **words)
     try("closed/file");
     SAY_POINTER(glfs_creat(fs, "mine", O_RDWR, 0660));
     SAY(glfs_mkdir(fs, "closed/d", 0755));
+    SAY(glfs_utimens(fs, "sticky/roots", then));
     SAY(glfs_unlink(fs, "sticky/roots"));
     SAY(glfs_rename(fs, "sticky/roots", "sticky/mine"));
     SAY(glfs_unlink(fs, "open/roots"));
@@ -102,6 +102,7 @@ int main(int count, char **words)
     SAY(glfs_rename(fs, "open/mine", "open/theirs"));
 
     become(0, 0, 0, NULL);
+    glfs_unlink(fs, "open/device");
     SAY(glfs_lstat(fs, "open/theirs", &st));
     say_stat(&st);
     SAY(glfs_setfspid(fs, 0));

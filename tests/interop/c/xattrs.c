@@ -10,18 +10,19 @@ static void show_value(ssize_t size, const char *value)
         say_bytes(value, size);
 }
 
-/* A list of names, sorted; of "trusted." names only whether there are any, as each brick keeps its own. */
 static int by_text(const void *one, const void *other)
 {
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
+/* A list of names, sorted, without those in which a brick keeps where a file lies. */
 static void show_list(ssize_t size, const char *list)
 {
     const char *names[64];
     int count = 0;
     for (const char *name = list; name < list + size && count < 64; name += strlen(name) + 1)
-        names[count++] = name;
+        if (strncmp(name, "trusted.gfid2path.", 18) != 0)
+            names[count++] = name;
     qsort(names, count, sizeof *names, by_text);
     for (int n = 0; n < count; n++)
         printf("  %s\n", names[n]);
@@ -75,7 +76,7 @@ int main(int count, char **words)
     SAY(glfs_listxattr(fs, "file", NULL, 0));
     SAY(glfs_listxattr(fs, "file", buffer, 3));
     show_list(SAY(glfs_llistxattr(fs, "link", buffer, sizeof buffer)), buffer);
-    show_list(SAY(glfs_flistxattr(fd, buffer, sizeof buffer)), buffer);
+    show_list(SAY_SIGN(glfs_flistxattr(fd, buffer, sizeof buffer)), buffer);
     show_list(SAY(glfs_listxattr(fs, "d", buffer, sizeof buffer)), buffer);
 
     /* Names that stand for something else than what is kept under them. */
@@ -97,7 +98,7 @@ int main(int count, char **words)
     SAY(glfs_lremovexattr(fs, "link", "trusted.of-link"));
     SAY(glfs_fremovexattr(fd, "user.of-fd"));
     SAY(glfs_fremovexattr(fd, "user.of-fd"));
-    show_list(SAY(glfs_flistxattr(fd, buffer, sizeof buffer)), buffer);
+    show_list(SAY_SIGN(glfs_flistxattr(fd, buffer, sizeof buffer)), buffer);
     SAY(glfs_close(fd));
     free(large);
     return end(fs);

@@ -88,6 +88,24 @@ def value_of(text: str) -> bytes:
     return value
 
 
+def inherited_mode(value: bytes, mode: int) -> int:
+    """Return the mode of what is made in a directory with a default list.
+
+    The list's entries bound the mode's; the umask has no say then. What the list says beyond the
+    mode, the kernel hands on.
+
+    Args:
+        value: the default list in the kernel's form.
+        mode: the mode that was asked for.
+
+    Source: acl(5), "object creation and default ACLs".
+    """
+    bits: dict[int, int] = {tag: each for tag, each, _ in _ENTRY.iter_unpack(value[_HEAD.size :])}
+    group = bits.get(_WITHOUT_ID["m"], bits.get(_WITHOUT_ID["g"], 7))
+    bound = bits.get(_WITHOUT_ID["u"], 7) << 6 | group << 3 | bits.get(_WITHOUT_ID["o"], 7)
+    return mode & (bound | ~0o777)
+
+
 def is_plain(mode: int) -> bool:
     """Tell whether a file of this mode can have a list at all: a symbolic link cannot."""
     return not stat.S_ISLNK(mode)

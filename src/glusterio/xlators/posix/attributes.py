@@ -111,10 +111,10 @@ class AttributeOperations(ExtraAnswers):
             return
         if valid & SetattrValid.SIZE:
             permissions.require(frame, status, permissions.WRITE)
+        if valid & _TIMES and caller.uid != status.st_uid:
+            permissions.require(frame, status, permissions.WRITE)
         if valid & (SetattrValid.MODE | SetattrValid.UID | SetattrValid.GID | _EXPLICIT_TIMES):
             permissions.require_owner(frame, status)
-        elif valid & _TIMES and caller.uid != status.st_uid:
-            permissions.require(frame, status, permissions.WRITE)
         if valid & SetattrValid.UID and wanted.uid != status.st_uid:
             raise fs_error(errno.EPERM)
         if (

@@ -282,6 +282,14 @@ class PosixCore(Xlator):
             raise fs_error(errno.EPERM)
 
     def _parent(self, gfid: Gfid) -> tuple[int, os.stat_result]:
-        """Return a directory's descriptor and status."""
-        descriptor = self.handles.directory(gfid)
+        """Return the descriptor and status of a directory, in which an entry is meant.
+
+        Raises:
+            OSError: ESTALE when there is no such file; EPERM when it is no directory, as GlusterFS's
+                server says it (xlators/protocol/server/src/server-resolve.c, ``resolve_entry_simple``).
+        """
+        try:
+            descriptor = self.handles.directory(gfid)
+        except NotADirectoryError:
+            raise fs_error(errno.EPERM) from None
         return descriptor, os.fstat(descriptor)

@@ -45,8 +45,8 @@ class DirectoryOperations(ExtraAnswers):
 
     @operation
     async def opendir(self, frame: Frame, fd: Fd, request: OpendirRequest) -> OpenReply:
-        directory, status = self._parent(request.gfid)
-        permissions.require(frame, status, permissions.READ)
+        directory = self.handles.directory(request.gfid)
+        permissions.require(frame, os.fstat(directory), permissions.READ)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         self._keep(fd, os.open(".", flags, dir_fd=directory), request.gfid, True)
         return OpenReply()

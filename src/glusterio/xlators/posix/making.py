@@ -29,7 +29,7 @@ from glusterio.wire.fops.names import (
     SymlinkRequest,
 )
 from glusterio.wire.programs import ACCMODE, GFID_REQ, OpenFlag
-from glusterio.xlators.posix import permissions
+from glusterio.xlators.posix import acl, permissions
 from glusterio.xlators.posix.core import iatt_of, operation
 from glusterio.xlators.posix.handles import handle_of
 from glusterio.xlators.posix.identity import is_private
@@ -71,7 +71,7 @@ class MakeOperations(Opening):
             os.mknod(request.name, kind | 0o600, request.dev, dir_fd=directory)
 
         parent, name, xdata = request.pargfid, request.name, request.xdata
-        mode = request.mode & _PERMISSIONS & ~request.umask
+        mode = self._mode(parent, request.mode & _PERMISSIONS, request.umask)
         if kind != stat.S_IFREG:
             return self._make(frame, parent, name, xdata, mode, make)
         reply, descriptor = self._make_file(frame, parent, name, xdata, mode, os.O_WRONLY)
@@ -83,7 +83,8 @@ class MakeOperations(Opening):
         def make(directory: int) -> None:
             os.mkdir(request.name, 0o700, dir_fd=directory)
 
-        mode = request.mode & _DIRECTORY_PERMISSIONS & ~request.umask
+        permissions_asked = request.mode & _DIRECTORY_PERMISSIONS
+        mode = self._mode(request.pargfid, permissions_asked, request.umask)
         return self._make(frame, request.pargfid, request.name, request.xdata, mode, make)
 
     @operation
@@ -98,7 +99,7 @@ class MakeOperations(Opening):
         """Make a file and open it. Without ``O_EXCL`` one that is there already is opened."""
         parent, name, xdata = request.pargfid, request.name, request.xdata
         flags = system_flags(request.flags) & ~os.O_DIRECTORY
-        mode = request.mode & _PERMISSIONS & ~request.umask
+        mode = self._mode(parent, request.mode & _PERMISSIONS, request.umask)
         try:
             reply, descriptor = self._make_file(frame, parent, name, xdata, mode, flags)
         except FileExistsError:
@@ -130,6 +131,15 @@ class MakeOperations(Opening):
             preparent=parent_iatt,
             postparent=parent_iatt,
         )
+
+    def _mode(self, parent: Gfid, mode: int, umask: int) -> int:
+        """Return the mode of a new entry: its directory's default list bounds it, else the umask."""
+        directory, _ = self._parent(parent)
+        try:
+            default = os.getxattr(f"/proc/self/fd/{directory}", acl.ATTRIBUTES[acl.DEFAULT])
+        except OSError:  # there is none, as nearly always
+            return mode & ~umask
+        return acl.inherited_mode(default, mode)
 
     def _place_for(
         self, frame: Frame, parent: Gfid, name: str, xdata: Dict | None

@@ -69,7 +69,7 @@ def require_removal(frame: Frame, parent: os.stat_result, status: os.stat_result
     """Make sure that the caller may remove or move a name, sticky bit and all.
 
     Raises:
-        OSError: EACCES or EPERM.
+        OSError: EACCES.
     """
     require(frame, parent, WRITE | EXECUTE)
     caller = restricted(frame)
@@ -78,4 +78,4 @@ def require_removal(frame: Frame, parent: os.stat_result, status: os.stat_result
         and parent.st_mode & stat.S_ISVTX
         and caller.uid not in (parent.st_uid, status.st_uid)
     ):
-        raise fs_error(errno.EPERM)
+        raise fs_error(errno.EACCES)  # posix-acl's word; a kernel says EPERM
