@@ -3,20 +3,25 @@
 ``python gfapi_writer.py VOLUME PORT LOG`` writes blocks to a file that is open twice, reads each with
 both handles, and looks the file up, over and over. It says "ready" after the first round. When its
 standard input ends it syncs, says how many rounds there were, and leaves without a word to the library.
+
+With the word ``patient`` at the end a connection that is lost is no failure: it says "lost", and "back"
+when a block can be written and synced again.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import select
 import sys
+import time
 
 BLOCK = 4096
 BLOCKS = 64
 
 
-def main(volume: str, port: str, log: str) -> None:
+def main(volume: str, port: str, log: str, patient: str = "") -> None:
     """Do it."""
     api = ctypes.CDLL("libgfapi.so.0", use_errno=True)
     api.glfs_new.restype = api.glfs_creat.restype = api.glfs_open.restype = ctypes.c_void_p
@@ -38,11 +43,21 @@ def main(volume: str, port: str, log: str) -> None:
     must(reading.value is not None, "glfs_open")
 
     size, back = ctypes.c_size_t(BLOCK), ctypes.create_string_buffer(BLOCK)
-    rounds = 0
+    rounds, is_lost = 0, False
     while True:
         block = rounds.to_bytes(8, "big") * (BLOCK // 8)
         offset = ctypes.c_int64(rounds % BLOCKS * BLOCK)
         wrote = api.glfs_pwrite(writing, block, size, offset, 0, None, None)
+        if patient:
+            if wrote == BLOCK:
+                wrote = wrote if api.glfs_fsync(writing, None, None) == 0 else -1
+            lost = wrote < 0 and ctypes.get_errno() == errno.ENOTCONN
+            if lost is not is_lost:
+                print("lost" if lost else "back", flush=True)
+                is_lost = lost
+            if lost:
+                time.sleep(0.01)  # as a program would
+                continue
         must(wrote == BLOCK, "glfs_pwrite")
         read = api.glfs_pread(writing, back, size, offset, 0, None)
         must(read == BLOCK, "glfs_pread")
