@@ -92,6 +92,13 @@ def test_volumes_get_into_each_others_way(directories: list[Path], tmp_path: Pat
             Daemon(volumes)
 
 
+@pytest.mark.parametrize("name", ["a b", "a/b", ".", "..", ".a", "a\nb", "`a`", "a" * 255])
+def test_what_is_no_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"no name for a volume|no volfile can hold"):
+        Volume(tmp_path, name)
+    Volume(tmp_path, "a" * 254)
+
+
 def test_no_directory_is_served_twice(directories: list[Path]) -> None:
     async def check(daemon: Daemon) -> None:
         with pytest.raises(OSError, match="served already"):
@@ -148,7 +155,7 @@ def test_stopping_ends_even_when_something_hangs(
 
         monkeypatch.setattr(server, "close", hang)
         with caplog.at_level(logging.ERROR):
-            await daemon.stop()
+            assert not await daemon.stop()
         await closing()
         await server.run(graph.fini())
         assert not any(each.is_running for each in volumes)

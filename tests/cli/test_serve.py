@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,3 +137,33 @@ def test_statedump_on_a_signal(tmp_path: Path) -> None:
         process.send_signal(signal.SIGUSR1)  # and it goes on
         assert "no statedump: No such file" in process.stderr.readline().decode()
         library.connect(url).close()
+
+
+HANGING = """
+import sys, threading
+from glusterio.brick import daemon
+from glusterio.cli import main
+from glusterio.xlators.posix import Posix
+from glusterio.traps import Offload
+
+async def hang(self):
+    await Offload(threading.Event().wait)  # as a call to a disk that does not answer
+
+Posix.fini = hang
+daemon.STOPPING = 0.1
+sys.exit(main())
+"""
+
+
+def test_the_end_comes_even_when_a_disk_hangs(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING, "serve", str(tmp_path), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"serving ")
+        process.terminate()
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert b"the end did not come in time" in err

@@ -134,10 +134,13 @@ class Daemon:
         listen_for_control(path, self._control.listen_unix)
         return path
 
-    async def stop(self) -> None:
+    async def stop(self) -> bool:
         """Stop accepting, close every client and what it had open, and end. Harmless when repeated.
 
         It takes at most :data:`STOPPING` seconds.
+
+        Returns:
+            Whether everything has ended. What has not may hold up the end of the event loop, too.
         """
         servers = [self._control, self._server]
         self._control = self._server = None
@@ -152,6 +155,7 @@ class Daemon:
             await asyncio.wait(hanging)
         for task in done:
             task.result()
+        return not hanging
 
     async def __aenter__(self) -> Daemon:
         await self.start()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from glusterio.brick.connection import Answer, Connection, Programs, SimpleProgram
-from glusterio.brick.volume import Volume
+from glusterio.brick.volume import NAME_MAX, Volume
 from glusterio.wire.dictionary import OldValue, old_text
 from glusterio.wire.handshake import (
     HANDSHAKE_CALLS,
@@ -49,9 +49,6 @@ MANAGEMENT_PORT: Final = 24007
 #: The operating version that a client must have to use a volume, as with glusterd that of a volume
 #: without special features; a client that tells none has version 1.
 CLIENT_OP_VERSION: Final = 2
-
-#: From this length on a key is no volume's name.
-_NAME_MAX: Final = 255
 
 #: GETSPEC's flag: tell where volfiles can be had.
 _SERVER_LIST: Final = 1
@@ -118,7 +115,7 @@ class Management:
     # -- volfiles ---------------------------------------------------------------------------------
 
     def _getspec(self, connection: Connection, request: GetspecRequest) -> GetspecReply:
-        if len(raw(request.key)) >= _NAME_MAX:
+        if len(raw(request.key)) >= NAME_MAX:
             return GetspecReply(-1, errno.EINVAL)
         if not _is_sound(request.options):
             return GetspecReply(-errno.ENOENT, errno.ENOENT)

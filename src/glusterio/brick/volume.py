@@ -9,7 +9,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from glusterio.brick import statedump
 from glusterio.brick.access import Access
@@ -24,6 +24,7 @@ from glusterio.graph.graph import Graph, build
 from glusterio.graph.volfile import parse
 from glusterio.runtime.serve import Served, Server
 from glusterio.traps import Event
+from glusterio.wire.xdr import raw
 from glusterio.xlators.base import Services, Xlator
 from glusterio.xlators.locks import Locks
 from glusterio.xlators.posix import Posix
@@ -35,6 +36,9 @@ log = logging.getLogger("glusterio.brick")
 XLATORS: Mapping[str, Callable[..., Xlator]] = {
     xlator.xlator_type: xlator for xlator in (Posix, Locks, ReadOnly)
 }
+
+#: A volume's name is shorter, in bytes; clients cannot ask for a longer one.
+NAME_MAX: Final = 255
 
 #: Addresses that mean "all of this machine's".
 _ANY = frozenset({"", "0.0.0.0", "::"})
@@ -83,8 +87,13 @@ class Volume:
     ) -> None:
         self.path = os.path.realpath(directory)
         self.name = name or os.path.basename(self.path) or "root"
-        if "/" in self.name or self.name.split() != [self.name] or self.name.startswith("."):
-            raise ValueError(f"no name for a volume: {self.name!r}")
+        if (
+            "/" in self.name
+            or self.name.split() != [self.name]
+            or self.name.startswith(".")
+            or len(raw(self.name)) >= NAME_MAX
+        ):
+            raise ValueError(f"no name for a volume: {self.name!r}; give it another one")
         brick_volfile(self.name, self.path)  # both can be written
         self.host = host
         self.port = port

@@ -19,7 +19,7 @@ from glusterio.brick.daemon import Daemon
 from glusterio.brick.statedump import as_text
 from glusterio.brick.volume import Volume
 from glusterio.cli import output
-from glusterio.cli.errors import CommandError, complain, reason, trying_to
+from glusterio.cli.errors import FAILED, CommandError, complain, reason, trying_to
 from glusterio.cli.output import tell
 
 
@@ -76,9 +76,9 @@ class _Serving:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._told.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._statedump)
         await self._start()
         try:
-            loop.add_signal_handler(signal.SIGUSR1, self._statedump)
             self._take_orders()
             self._tell()
             if self._options.with_standard_input:
@@ -87,7 +87,11 @@ class _Serving:
             if self._options.with_standard_input:
                 loop.remove_reader(sys.stdin.fileno())
         finally:
-            await self._daemon.stop()
+            if not await self._daemon.stop():
+                # A thread that waits for a disk cannot be ended, and would be waited for.
+                complain(CommandError("the end did not come in time: this process leaves at once"))
+                sys.stdout.flush()
+                os._exit(FAILED)
 
     async def _start(self) -> None:
         try:
