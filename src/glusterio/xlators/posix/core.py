@@ -231,9 +231,13 @@ class PosixCore(Xlator):
         path = os.readlink(f"/proc/self/fd/{opened.descriptor}")
         root = os.path.realpath(self.directory)
         inside = path.removeprefix(root.rstrip("/"))
-        if inside == path or inside.split("/")[1:2] == [HIDDEN]:
+        if inside != path and inside.split("/")[1:2] != [HIDDEN] and os.path.lexists(path):
+            return inside or "/"
+        # opened by its handle, or made before it had a name, or removed
+        try:
+            return next(iter(self.handles.paths_of(opened.gfid)), None)
+        except OSError:
             return None
-        return inside or "/"
 
     # -- open files -------------------------------------------------------------------------------
 
