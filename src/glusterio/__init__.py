@@ -13,7 +13,9 @@ r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 :mod:`glusterio.aio` is the same for asyncio.
 """
 
+from glusterio.api.locks import LockHolder
 from glusterio.api.threads.file import File
+from glusterio.api.threads.methods.file_locks import FileLock
 from glusterio.api.threads.methods.scandir import DirEntry, ScandirIterator
 from glusterio.api.threads.volume import Volume, connect
 from glusterio.errors import (
@@ -50,6 +52,7 @@ __all__ = [
     "DirEntry",
     "DrainedHandle",
     "File",
+    "FileLock",
     "ForkedSessionError",
     "GlusterError",
     "GraphError",
@@ -58,6 +61,7 @@ __all__ = [
     "HandleStaleError",
     "HandshakeError",
     "LocalProtocolError",
+    "LockHolder",
     "ProtocolError",
     "RecordTooLongError",
     "ReentrantCallError",

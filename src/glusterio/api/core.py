@@ -75,6 +75,7 @@ class Core:
         session: the lifecycle's machine: the gate, the admitted calls, the ledger.
         graph: the translators, once connected.
         inodes: what is known of names and files, and who holds them.
+        identity: on whose behalf the session calls.
         report: how the session ended, once it has.
         cwd: the working directory, where relative paths begin.
     """
@@ -87,6 +88,7 @@ class Core:
         self.graph: Graph[Xlator] | None = None
         self.report: TeardownReport | None = None
         self.cwd = Standpoint()
+        self.identity = Credentials(os.getpid(), os.geteuid(), os.getegid(), tuple(os.getgroups()))
         self.now = driver.now
         self._top: Xlator | None = None
 
@@ -160,14 +162,7 @@ class Core:
             new_event=self.driver.new_event,
             wall_clock=self.driver.wall_clock,
             new_lock=self.driver.new_lock,
-            credentials=encode_v3(
-                Credentials(
-                    pid=os.getpid(),
-                    uid=os.geteuid(),
-                    gid=os.getegid(),
-                    groups=tuple(os.getgroups()),
-                )
-            ),
+            credentials=encode_v3(self.identity),
             process_uuid=(
                 f"CTX_ID:{uuid.uuid4()}-GRAPH_ID:0-PID:{os.getpid()}-HOST:{platform.node()}"
             ),

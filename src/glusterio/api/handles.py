@@ -15,6 +15,7 @@ import stat as stat_module
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from glusterio.api.lock_owner import settle_locks
 from glusterio.api.resolve import Place, text_of, walk_to_open, walk_to_place
 from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
@@ -229,6 +230,7 @@ async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
 async def _let_go(core: Core, handle: Handle) -> None:
     """Bring a handle from ``CLOSING`` to ``CLOSED``: the one place where RELEASE comes from."""
     await Wait(handle.idle)
+    await settle_locks(handle)
     fd = handle.fd
     release = core.top.release if handle.kind is HandleKind.FILE else core.top.releasedir
     try:

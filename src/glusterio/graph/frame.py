@@ -19,8 +19,9 @@ class Frame:
             for the teardown's own operations.
         identity: on whose behalf, where that is not the session's own user; or ``None``.
         client: on a brick, the connection identity that asks; ``None`` in a client.
-        late: for an operation that opens something: called when its caller gave up and the answer
-            has come since, with the fd, and the error if there was one. It closes what was opened.
+        late: for an operation that opens or locks something: called when its caller gave up and the
+            answer has come since, with the fd, and the error if there was one. It closes what was
+            opened, and has what was locked dropped.
         stamp: which times the fop being wound changes, and the time: a
             :class:`~glusterio.wire.programs.TimeFlag` and nanoseconds since the epoch; or ``None``.
         adopted: whether a translator has taken it on itself to call ``late``; when it lets a

@@ -6,13 +6,14 @@ from types import TracebackType
 
 from glusterio.api.aio.methods.file_attributes import AsyncFileAttributes
 from glusterio.api.aio.methods.file_data import AsyncFileData
+from glusterio.api.aio.methods.file_locks import AsyncFileLocks
 from glusterio.api.aio.methods.file_ranges import AsyncFileRanges
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.states import HandleState
 
 
-class AsyncFile(AsyncFileData, AsyncFileRanges, AsyncFileAttributes):
+class AsyncFile(AsyncFileData, AsyncFileRanges, AsyncFileAttributes, AsyncFileLocks):
     """A file, or a directory, open on a volume: every operation says where in the file.
 
     Any number of tasks may use one file at the same time. A task may be cancelled at any await; the

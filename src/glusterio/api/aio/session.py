@@ -80,6 +80,24 @@ class AioSession:
         handle: Handle = await self.driver.run(coro, call, self.core.left, self._close_unwanted)
         return handle
 
+    async def take(self, op: Op, handle: Handle, give_back: Op, *args: Any) -> Any:
+        """Run an operation that takes something; a cancellation does not lose what it took.
+
+        Args:
+            op: the operation.
+            handle: the handle that it borrows.
+            give_back: an operation that gets the result when nobody else does.
+            args: further arguments.
+        """
+        coro, call = self.core.begin(op, handle, *args)
+
+        def unwanted(result: Any) -> None:
+            self.driver.start_detached(
+                give_back(self.core, Frame(), handle, result), lambda fiber: None
+            )
+
+        return await self.driver.run(coro, call, self.core.left, unwanted)
+
     async def close_handle(self, handle: Handle) -> None:
         """Close a handle; nothing happens if it is closed, or if the session is ending."""
         try:

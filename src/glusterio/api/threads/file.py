@@ -8,6 +8,7 @@ from types import TracebackType
 from glusterio.api import handles
 from glusterio.api.threads.methods.file_attributes import FileAttributes
 from glusterio.api.threads.methods.file_data import FileData
+from glusterio.api.threads.methods.file_locks import FileLocks
 from glusterio.api.threads.methods.file_ranges import FileRanges
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import HandleKind
@@ -15,7 +16,7 @@ from glusterio.lifecycle.states import HandleState
 from glusterio.types import Buffer
 
 
-class File(FileData, FileRanges, FileAttributes):
+class File(FileData, FileRanges, FileAttributes, FileLocks):
     """A file, or a directory, open on a volume. Made by :meth:`glusterio.Volume.open_handle`.
 
     Any number of threads may use one file at the same time. Every operation raises

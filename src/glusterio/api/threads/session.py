@@ -76,6 +76,25 @@ class ThreadsSession:
         handle: Handle = self.driver.run(coro, call, self.core.left, self._close_unwanted)
         return handle
 
+    def take(self, op: Op, handle: Handle, give_back: Op, *args: Any) -> Any:
+        """Run an operation that takes something; an interrupt does not lose what it took.
+
+        Args:
+            op: the operation.
+            handle: the handle that it borrows.
+            give_back: an operation that gets the result when nobody else does.
+            args: further arguments.
+        """
+        self.driver.check_not_inside()
+        coro, call = self.core.begin(op, handle, *args)
+
+        def unwanted(result: Any) -> None:
+            self.driver.start_detached(
+                give_back(self.core, Frame(), handle, result), lambda fiber: None
+            )
+
+        return self.driver.run(coro, call, self.core.left, unwanted)
+
     def submit(self, op: Op, handle: Handle | None, *args: Any) -> concurrent.futures.Future[Any]:
         """Start an operation; the future is completed exactly once, also when the session closes.
 

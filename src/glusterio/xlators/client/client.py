@@ -30,7 +30,7 @@ from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer
 from glusterio.wire import dictionary, hot
 from glusterio.wire.credentials import encode_v3, stamped
-from glusterio.wire.fops import FOPS, attributes, data, directories, files, names
+from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
 from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import ANONYMOUS_FD, Fop
 from glusterio.wire.programs import FOPS as FOP_PROGRAM
@@ -252,6 +252,32 @@ class Client(Xlator):
     async def releasedir(self, frame: Frame, fd: Fd) -> None:
         await self._release(Fop.RELEASEDIR, frame, fd, directories.ReleasedirRequest(fd.gfid, 0))
 
+    # -- locks ------------------------------------------------------------------------------------
+
+    async def lk(self, frame: Frame, fd: Fd, request: locks.LkRequest) -> locks.LkReply:
+        """A POSIX lock. When its caller gives up, ``frame.late`` is told what became of it."""
+        remote = self._remote(fd)
+        message = request._replace(gfid=fd.gfid, fd=remote.number)
+        reply = self._request(Fop.LK, frame, message, remote)
+        try:
+            return await self._answer(Fop.LK, reply)  # type: ignore[no-any-return]
+        except Exception:
+            raise
+        except BaseException:  # cancelled; or interrupted, in the middle of anything
+            if reply.submitted and frame.late is not None:
+                frame.adopted = True
+                await Spawn(self._tell_when_it_comes(reply, fd, frame))
+            raise
+
+    async def _tell_when_it_comes(self, reply: Reply, fd: Fd, frame: Frame) -> None:
+        error: Exception | None = None
+        try:
+            await self._answer(Fop.LK, reply)
+        except Exception as failure:
+            error = failure
+        assert frame.late is not None
+        await frame.late(fd, error)
+
     # -- the hot path -----------------------------------------------------------------------------
 
     async def readv(
@@ -372,7 +398,7 @@ _PLAIN_FOPS = (
 _FD_FOPS = (
     Fop.FSETATTR, Fop.FLUSH, Fop.FSYNC, Fop.FTRUNCATE, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,
     Fop.FSETXATTR, Fop.FGETXATTR, Fop.FREMOVEXATTR, Fop.FXATTROP,
-    Fop.LK, Fop.FINODELK, Fop.FENTRYLK,
+    Fop.FINODELK, Fop.FENTRYLK,
     Fop.FALLOCATE, Fop.DISCARD, Fop.ZEROFILL, Fop.SEEK, Fop.RCHECKSUM,
 )  # fmt: skip
 

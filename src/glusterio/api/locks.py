@@ -1,0 +1,271 @@
+"""POSIX locks on open files.
+
+Each handle is a lock owner of its own: two handles of one file, of the same session or not, keep each
+other out, and one handle never itself. Locks keep nobody from reading and writing who does not ask for
+one. They are the handle's, and go with it.
+
+Nothing may be left on a brick that nobody here knows of. So a request whose caller gives up is not
+forgotten: a sub-call takes it back, asking the brick until the answer is there, and if the lock has
+been granted all the same, drops it. An unlock is a sub-call, too, which goes on when its caller does
+not. Until both have ended no other lock is asked for through the handle, since a brick serves the
+requests of one connection in any order; and the handle's RELEASE waits for them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from glusterio.api.handles import check_offset
+from glusterio.api.lock_owner import LockOwner, Unsettled, lock_owner
+from glusterio.errors import fs_error
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.lifecycle.states import HandleState
+from glusterio.traps import Spawn, Wait, Within
+from glusterio.wire.fops.attributes import FstatRequest
+from glusterio.wire.fops.files import FlushRequest
+from glusterio.wire.fops.locks import Flock, LkRequest
+from glusterio.wire.fops.xattrs import FgetxattrRequest
+from glusterio.wire.programs import LockCommand, LockType
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+#: How long to wait before a brick is asked anew to take a request back, in seconds: at first, and at
+#: most. The first try may have overtaken the request.
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+
+#: The last byte that a file can have.
+_LAST: Final = (1 << 63) - 1
+
+
+class Section(NamedTuple):
+    """A part of a file, as an application names it.
+
+    Attributes:
+        length: bytes; 0 for all that follow, also what is appended later; a negative number of bytes
+            lies before the offset.
+        offset: where it begins, in bytes.
+        whence: from where: ``os.SEEK_SET``, or ``os.SEEK_END`` for the file's end as it is now.
+    """
+
+    length: int = 0
+    offset: int = 0
+    whence: int = os.SEEK_SET
+
+
+class LockedBytes(NamedTuple):
+    """A part of a file, as a brick knows it: the first byte, and how many, 0 for all that follow."""
+
+    start: int
+    length: int
+
+
+class LockHolder(NamedTuple):
+    """A lock that is in the way.
+
+    Attributes:
+        shared: whether others may share it.
+        start: the first byte.
+        length: the number of bytes, 0 for all that follow.
+        pid: the process, on the machine of the client that has it.
+    """
+
+    shared: bool
+    start: int
+    length: int
+    pid: int
+
+
+# -- operations ---------------------------------------------------------------------------------------
+
+
+async def lock(
+    core: Core,
+    frame: Frame,
+    handle: Handle,
+    section: Section,
+    shared: bool,
+    seconds: float | None,
+) -> LockedBytes:
+    """Lock a section.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        handle: the file.
+        section: what is to be locked.
+        shared: whether others may share it.
+        seconds: how long to wait for others: ``None`` for as long as it takes, 0 not at all.
+
+    Returns:
+        What has been locked, for :func:`unlock`.
+
+    Raises:
+        BlockingIOError: another has a lock there, and the caller would not wait.
+        TimeoutError: another still has it.
+        OSError: EBADF: the file is not open for reading, or for an exclusive lock for writing; EINVAL,
+            EOVERFLOW: no such section; ENOLCK: the brick has no room for more locks.
+    """
+    refused = os.O_WRONLY if shared else os.O_RDONLY
+    if handle.kind is HandleKind.DIRECTORY or handle.fd.flags & os.O_ACCMODE == refused:
+        raise fs_error(errno.EBADF)
+    where = await _resolve(core, frame, handle, section)
+    kind = LockType.READ if shared else LockType.WRITE
+    if seconds is None or seconds <= 0:
+        await _set(core, frame, handle, kind, where, blocking=seconds is None)
+    else:
+        await Within(seconds, _set(core, frame, handle, kind, where, blocking=True))
+    return where
+
+
+async def unlock(core: Core, frame: Frame, handle: Handle, section: Section) -> None:
+    """Drop what the handle has locked in a section; what it has not does no harm.
+
+    Raises:
+        OSError: as for :func:`lock`; or the connection is lost, and with it the lock.
+    """
+    where = await _resolve(core, frame, handle, section)
+    dropped = await _drop(core, handle, where)
+    await Wait(dropped.settled)
+    if dropped.error is not None:
+        raise dropped.error
+
+
+async def give_back(core: Core, frame: Frame, handle: Handle, where: LockedBytes) -> None:
+    """Drop a lock that nobody wants any more; if that fails, the lock is gone anyway."""
+    await _drop(core, handle, where)
+
+
+async def holder(
+    core: Core, frame: Frame, handle: Handle, section: Section, shared: bool
+) -> LockHolder | None:
+    """Tell which lock of another keeps the handle from locking a section, if there is one."""
+    where = await _resolve(core, frame, handle, section)
+    kind = LockType.READ if shared else LockType.WRITE
+    frame.identity = lock_owner(core, handle).identity
+    request = _request(handle, LockCommand.GETLK, kind, where)
+    flock = (await core.top.lk(frame, handle.fd, request)).flock
+    if flock.type == LockType.UNLOCK:
+        return None
+    return LockHolder(flock.type == LockType.READ, flock.start, flock.length, flock.pid)
+
+
+# -- what they are made of ----------------------------------------------------------------------------
+
+
+async def _resolve(core: Core, frame: Frame, handle: Handle, section: Section) -> LockedBytes:
+    """Return which bytes a section is now."""
+    length, start = check_offset(section.length), check_offset(section.offset)
+    if section.whence == os.SEEK_END:
+        start += (await core.top.fstat(frame, handle.fd, FstatRequest(handle.fd.gfid, 0))).stat.size
+    elif section.whence != os.SEEK_SET:
+        raise fs_error(errno.EINVAL)
+    if length < 0:
+        start, length = start + length, -length
+    if start < 0:
+        raise fs_error(errno.EINVAL)
+    if start + length > _LAST:
+        raise fs_error(errno.EOVERFLOW)
+    return LockedBytes(start, length)
+
+
+def _request(handle: Handle, cmd: LockCommand, kind: LockType, where: LockedBytes) -> LkRequest:
+    flock = Flock(kind, 0, where.start, where.length, os.getpid())
+    return LkRequest(handle.fd.gfid, 0, cmd, kind, flock)
+
+
+async def _set(
+    core: Core,
+    frame: Frame,
+    handle: Handle,
+    kind: LockType,
+    where: LockedBytes,
+    *,
+    blocking: bool,
+) -> None:
+    owner = lock_owner(core, handle)
+    await owner.settle()
+    cmd = LockCommand.SETLKW if blocking else LockCommand.SETLK
+    request = _request(handle, cmd, kind, where)
+    given_up = Unsettled(core)
+
+    async def late(_: Fd, error: Exception | None) -> None:
+        given_up.granted = error is None
+        given_up.answered.set()
+
+    frame.identity = owner.identity
+    frame.late = late
+    try:
+        while True:
+            try:
+                await core.top.lk(frame, handle.fd, request)
+                return
+            except InterruptedError:
+                pass  # another handle of this process took back what looked the same: ask anew
+    except Exception:
+        raise
+    except BaseException:  # cancelled; or interrupted, in the middle of anything
+        if frame.adopted:
+            owner.unsettled.append(given_up)
+            await Spawn(_take_back(core, handle, owner, given_up, where))
+        raise
+
+
+async def _take_back(
+    core: Core, handle: Handle, owner: LockOwner, given_up: Unsettled, where: LockedBytes
+) -> None:
+    """Have a brick answer a request that nobody waits for, and drop the lock if it was granted.
+
+    Source: GlusterFS xlators/features/locks/src/clear.c (``clrlk_clear_posixlk``), posix.c
+    (``pl_flush``): a request that waits is answered when its own process asks for that, and when all
+    owners' locks of its fd are flushed.
+    """
+    fd = handle.fd
+    name = f"glusterfs.intrlk.tposix.kblocked.0,{where.start}-{where.length}"
+    interrupt = FgetxattrRequest(fd.gfid, 0, len(name) + 1, name)
+    pause = _FIRST_PAUSE
+    try:
+        while not given_up.answered.is_set:
+            try:
+                await core.top.fgetxattr(Frame(identity=owner.identity), fd, interrupt)
+            except ConnectionError:
+                raise
+            except OSError:
+                pass  # a brick that does not know how
+            if handle.state is HandleState.CLOSING:
+                everyone = Frame(identity=owner.identity._replace(lk_owner=b""))
+                await core.top.flush(everyone, fd, FlushRequest(fd.gfid, 0))
+            await Wait(given_up.answered, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        if given_up.granted:
+            request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
+            await core.top.lk(Frame(identity=owner.identity), fd, request)
+    except OSError:
+        pass  # the connection is gone, or the fd, and with it the lock
+    finally:
+        owner.end(given_up)
+
+
+async def _drop(core: Core, handle: Handle, where: LockedBytes) -> Unsettled:
+    """Begin to unlock, which goes on whatever becomes of the caller."""
+    owner = lock_owner(core, handle)
+    dropping = owner.begin(core)
+    await Spawn(_dropping(core, handle, owner, dropping, where))
+    return dropping
+
+
+async def _dropping(
+    core: Core, handle: Handle, owner: LockOwner, dropping: Unsettled, where: LockedBytes
+) -> None:
+    request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
+    try:
+        await core.top.lk(Frame(identity=owner.identity), handle.fd, request)
+    except Exception as error:
+        dropping.error = error
+    finally:
+        owner.end(dropping)
