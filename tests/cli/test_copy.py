@@ -4,12 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import COMMAND, PATIENCE, Run, described
 from tests.embedded import BrickProcess, start_brick
+from tests.faulty import FaultyProxy
 
 
 def test_a_tree_there_and_back(gl: Run, place: str, tree: Path, tmp_path: Path) -> None:
@@ -34,6 +36,44 @@ def test_within_a_volume(gl: Run, place: str, tree: Path, tmp_path: Path) -> Non
     gl("cp", "-rp", f"{place}/tree", f"{place}/twin").check()
     gl("cp", "-rp", f"{place}/twin", tmp_path / "back").check()
     assert described(tmp_path / "back") == described(tree)
+
+
+def test_within_a_volume_the_brick_copies(
+    gl: Run,
+    root: Path,
+    brick: BrickProcess,
+    tmp_path: Path,
+    faulty_proxy: Callable[..., FaultyProxy],
+) -> None:
+    content = os.urandom(40 * 1024 * 1024 + 3)
+    (root / "f").write_bytes(content)
+    proxy = faulty_proxy(("127.0.0.1", brick.brick_port))
+    host, port = proxy.address
+    (tmp_path / "vol").write_text(
+        f"volume c\n type protocol/client\n option remote-host {host}\n option remote-port {port}\n"
+        f" option remote-subvolume {brick.directory}\nend-volume\n"
+    )
+    url = f"volfile://{tmp_path}/vol#/{root.name}"
+    (done,) = gl("cp", "--resume", "--json", f"{url}/f", f"{url}/g").check().records
+    assert done["bytes"] == len(content)
+    assert proxy.to_client + proxy.to_server < 100_000
+    assert (root / "g").read_bytes() == content
+    (root / "g").write_bytes(content[: 9 * 1024 * 1024])
+    (done,) = gl("cp", "--resume", "--verify", "--json", f"{url}/f", f"{url}/g").check().records
+    assert (done["resumed"], done["verified"]) == (1, 1)
+    assert (root / "g").read_bytes() == content
+
+
+def test_a_file_is_not_copied_onto_itself(gl: Run, place: str, root: Path) -> None:
+    (root / "d").mkdir()
+    (root / "d" / "f").write_text("kept")
+    (root / "e" / "d").mkdir(parents=True)
+    os.link(root / "d" / "f", root / "e" / "d" / "f")
+    for name in ("d/f", "e/d/f"):
+        gl("stat", f"{place}/{name}").check()  # so that the brick takes it in
+    (line,) = gl("cp", "-r", f"{place}/d", f"{place}/e").failed()
+    assert line == f"cannot copy '{place}/d/f': the copy would be the file itself"
+    assert (root / "d" / "f").read_text() == "kept"
 
 
 def test_without_p_the_umask_counts_and_the_time_is_now(

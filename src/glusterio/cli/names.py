@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
-from glusterio.cli.errors import CommandError
+from glusterio.cli.errors import CommandError, PartlyFailedError
 from glusterio.cli.locations import Location
 from glusterio.cli.modes import Change
 from glusterio.cli.output import shown, tell
 from glusterio.cli.sides import VolumeSide
-from glusterio.cli.trees import Item, below, remove_tree
+from glusterio.cli.trees import Item, below
 from glusterio.cli.volumes import Complaints, at_each
 
 
@@ -28,7 +29,8 @@ async def remove(targets: list[str], recursive: bool, force: bool, verbose: bool
     async def one(side: VolumeSide, place: Location, complaints: Complaints) -> None:
         nonlocal removed
         try:
-            removed += await _remove(side, place, recursive, complaints)
+            await _remove(side, place, recursive, complaints)
+            removed += 1
         except FileNotFoundError:
             if not force:
                 raise
@@ -41,22 +43,29 @@ async def remove(targets: list[str], recursive: bool, force: bool, verbose: bool
 
 async def _remove(
     side: VolumeSide, place: Location, recursive: bool, complaints: Complaints
-) -> int:
+) -> None:
     if not place.name:
         raise CommandError(f"cannot remove {place.text!r}: it has no name", place.text)
-    item = Item("", await side.stat(place.path.rstrip("/")))
+    root = place.path.rstrip("/")
+    item = Item("", await side.stat(root))
     if not item.is_directory:
         await side.unlink(place.path)
-        return 1
-    if recursive:
-        return await remove_tree(
-            side,
-            place.path,
-            lambda path, error: complaints("remove", place.join(path).text, error),
+        return
+    if not recursive:
+        raise CommandError(
+            f"cannot remove {place.text!r}: it is a directory (-r removes those)", place.text
         )
-    raise CommandError(
-        f"cannot remove {place.text!r}: it is a directory (-r removes those)", place.text
-    )
+    failed: list[str] = []
+
+    def complain(function: object, path: str, error: OSError) -> None:
+        if error.errno == errno.ENOTEMPTY and any(p.startswith(f"{path}/") for p in failed):
+            return  # it has been said what is still in it
+        failed.append(path)
+        complaints("remove", place.join(path[len(root) :].strip("/")).text, error)
+
+    await side.volume.rmtree(root, onexc=complain)
+    if failed:
+        raise PartlyFailedError
 
 
 async def remove_directories(targets: list[str]) -> None:

@@ -6,12 +6,14 @@ system's. Reading and writing take what they do in blocks, several of them in fl
 
 from __future__ import annotations
 
+import errno
 import os
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
 from glusterio import aio
 from glusterio.cli.tasks import in_thread, together
+from glusterio.errors import GlusterError, VersionMismatchError
 
 #: What one READ or WRITE carries, and how many of them a file has in flight.
 BLOCK = 1024 * 1024
@@ -21,6 +23,13 @@ CHUNK = BLOCK * BLOCKS_IN_FLIGHT
 #: Local files up to this size are read and written at once, larger ones by a thread, because the
 #: event loop has better things to do.
 SMALL = 256 * 1024
+
+
+#: How much a brick is told to copy at once: so much that the calls cost nothing, and there is progress.
+PIECE_ON_BRICK = 32 * 1024 * 1024
+
+#: What says that a brick cannot copy by itself, or not between these.
+_CANNOT_COPY = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
 
 
 class Listed(NamedTuple):
@@ -96,17 +105,25 @@ class Side(Protocol):
 
 
 class VolumeFile:
-    """A file on a volume."""
+    """A file on a volume.
+
+    Attributes:
+        volume: the volume.
+        file: the open file, once entered.
+    """
+
+    file: aio.File
 
     def __init__(self, volume: aio.Volume, path: str, flags: int, mode: int) -> None:
+        self.volume = volume
         self._opening = volume.open_handle(path, flags, mode)
 
     async def read(self, size: int, offset: int) -> bytes:
         """Read up to ``size`` bytes, several blocks of it at the same time."""
         if size <= BLOCK:
-            return await self._file.pread(size, offset)
+            return await self.file.pread(size, offset)
         blocks = await together(
-            self._file.pread(min(BLOCK, size - at), offset + at) for at in range(0, size, BLOCK)
+            self.file.pread(min(BLOCK, size - at), offset + at) for at in range(0, size, BLOCK)
         )
         return b"".join(blocks)
 
@@ -121,24 +138,52 @@ class VolumeFile:
         await self._write(view[last:], offset + last)
 
     async def _write(self, data: bytes | memoryview, offset: int) -> None:
-        written = await self._file.pwrite(data, offset)
+        written = await self.file.pwrite(data, offset)
         if written != len(data):
             raise OSError(f"only {written} of {len(data)} bytes were written")
 
     async def truncate(self, length: int) -> None:
         """Set the file's length."""
-        await self._file.truncate(length)
+        await self.file.truncate(length)
 
     async def stat(self) -> os.stat_result:
         """Return the file's attributes."""
-        return await self._file.fstat()
+        return await self.file.fstat()
 
     async def __aenter__(self) -> VolumeFile:
-        self._file = await self._opening
+        self.file = await self._opening
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._file.close()
+        await self.file.close()
+
+
+async def copy_on_brick(reader: OpenFile, writer: OpenFile, size: int, offset: int) -> int | None:
+    """Copy a range from one file to the other without its coming here.
+
+    Args:
+        reader: the file to copy from.
+        writer: the file to copy into.
+        size: how many bytes.
+        offset: where they are, in both.
+
+    Returns:
+        How many were copied: none at the end of the file. ``None`` if they have to come here.
+    """
+    if not (
+        isinstance(reader, VolumeFile)
+        and isinstance(writer, VolumeFile)
+        and reader.volume is writer.volume
+    ):
+        return None
+    try:
+        return await reader.file.copy_file_range(writer.file, size, offset, offset)
+    except VersionMismatchError:
+        return None
+    except OSError as error:
+        if isinstance(error, GlusterError) or error.errno not in _CANNOT_COPY:
+            raise
+        return None
 
 
 class VolumeSide:

@@ -33,7 +33,7 @@ from typing import Protocol
 
 from glusterio.api.umask import process_umask
 from glusterio.cli.digests import agreement, at_once, digest_of, update
-from glusterio.cli.sides import OpenFile, Side
+from glusterio.cli.sides import PIECE_ON_BRICK, OpenFile, Side, copy_on_brick
 from glusterio.cli.tasks import each
 from glusterio.cli.trees import (
     DIRECTORIES_AT_ONCE,
@@ -127,6 +127,10 @@ class Tally:
 
 class SpecialFileError(Exception):
     """A device, a pipe or a socket: there is nothing to copy."""
+
+
+class SameFileError(Exception):
+    """The copy is another name of the original."""
 
 
 class SizeError(Exception):
@@ -313,8 +317,11 @@ class Transfer:
         """Copy a file, and tell whether there was anything to do."""
         manner = self._manner
         there = None
-        if manner.resume or manner.update or manner.checksum:
+        within = self._source.place == self._target.place
+        if manner.resume or manner.update or manner.checksum or within:
             there = _regular(await self._there(target))
+        if within and there is not None and there.st_ino == item.stat.st_ino:
+            raise SameFileError("the copy would be the file itself")
         if there is not None and await self._is_done(item, source, target, there):
             self._progress.advance(item.stat.st_size)
             self._progress.finished(item.path)
@@ -381,19 +388,33 @@ class Transfer:
             if start:
                 await writer.truncate(start)
                 self._progress.advance(start)
-            written = await self._bytes(item, reader, writer, start, digest)
+            reached = await self._on_brick(item, reader, writer, start)
+            written = await self._bytes(item, reader, writer, reached, digest)
             size = (await writer.stat()).st_size
         if size != written:
             raise SizeError(f"{written} bytes were written, but the copy has {size}")
         if self._with_digests:
             self.tally.digests[item.path] = digest.digest()
         if self._manner.verify:
-            copy = Item("", item.stat)
-            if await digest_of(self._target, copy, target, NoProgress()) != digest.digest():
+            whole = Item("", item.stat)
+            sent = digest.digest()
+            if reached > start:
+                sent = await digest_of(self._source, whole, source, NoProgress())
+            if await digest_of(self._target, whole, target, NoProgress()) != sent:
                 raise VerificationError("what was read back is not what was written")
             self.tally.verified += 1
         self.tally.size += written - start
         self._progress.finished(item.path)
+
+    async def _on_brick(self, item: Item, reader: OpenFile, writer: OpenFile, offset: int) -> int:
+        """Have the brick copy what it can, and return how far it is."""
+        while offset < item.stat.st_size:
+            count = await copy_on_brick(reader, writer, PIECE_ON_BRICK, offset)
+            if not count:
+                break
+            offset += count
+            self._progress.advance(count)
+        return offset
 
     async def _bytes(
         self, item: Item, reader: OpenFile, writer: OpenFile, offset: int, digest: hashlib._Hash

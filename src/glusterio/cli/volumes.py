@@ -110,6 +110,8 @@ async def at_each(
             side = await volumes.volume(place)
             try:
                 await work(side, place, complaints)
+            except PartlyFailedError:
+                continue  # it has been said why
             except Exception as error:
                 if is_fatal(error) or isinstance(error, BrokenPipeError):
                     raise
