@@ -181,7 +181,8 @@ class Daemon:
 
     def dump(self, name: str) -> dict[str, Any]:
         """Tell what goes on in a volume: see :func:`glusterio.brick.statedump.dump`."""
-        return {"volume": name, "url": self.url(name), **self.volumes[name].dump()}
+        volume = self.volumes[name]
+        return {"volume": name, "url": self.url(name), "path": volume.path, **volume.dump()}
 
     # -- changes ----------------------------------------------------------------------------------
 

@@ -63,7 +63,12 @@ def dump(
     for xlator in xlators:
         counts.update(xlator.counts())
         details.update(xlator.dump())
-    paths = {inode["gfid"]: inode.get("path") for inode in details["inodes"]}
+    paths: dict[str, str | None] = {}
+    for inode in details["inodes"]:
+        if fops is not None:
+            gfid = uuid.UUID(inode["gfid"]).bytes
+            inode["path"] = fops.places.path_of(gfid) or inode.get("path")
+        paths[inode["gfid"]] = inode.get("path")
     locks = Counter(
         (lock["client"], lock["state"]) for lock in details["lock_table"] if lock["client"]
     )

@@ -65,7 +65,7 @@ class ConfinedFops(FopProgram):
 
     def __init__(self, fops: FopProgram, root: Gfid) -> None:
         self._root = root
-        super().__init__(fops.top, fops.counters)
+        super().__init__(fops.top, fops)
 
     def _winding(self, fop: Fop) -> Winding:
         inner = super()._winding(fop)

@@ -9,6 +9,7 @@ from __future__ import annotations
 # isort: off
 from glusterio.cli.commands import serving
 from glusterio.cli.commands import volume
+from glusterio.cli.commands import examining
 from glusterio.cli.commands import looking
 from glusterio.cli.commands import reading
 from glusterio.cli.commands import copying
@@ -18,4 +19,14 @@ from glusterio.cli.commands import xattr
 # isort: on
 from glusterio.cli.root import app
 
-__all__ = ["app", "changing", "copying", "looking", "reading", "serving", "volume", "xattr"]
+__all__ = [
+    "app",
+    "changing",
+    "copying",
+    "examining",
+    "looking",
+    "reading",
+    "serving",
+    "volume",
+    "xattr",
+]
