@@ -4,6 +4,7 @@
 #   make test            the whole suite; the interop tests run where GlusterFS is installed and we are root
 #   make interop         those alone
 #   make programs        of those, the ones in which libgfapi's own programs use our brick
+#   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
 #   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
 #   make lint            ruff, mypy, import-linter, whether generated code is up to date
 #   make clean
@@ -17,7 +18,7 @@ ARGS   ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs fuzz lint format clean
+.PHONY: help demo test interop programs bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -62,6 +63,9 @@ interop: $(VENV)/.dev
 
 programs: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop/programs $(ARGS)
+
+bench-brick: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.brick_speed --write docs/benchmarks-brick.md $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)
