@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import glusterio
 from glusterio.brick import daemon as daemon_module
+from glusterio.brick.control_socket import make_runtime_directory, runtime_directory
 from glusterio.brick.daemon import Daemon
 from glusterio.brick.main import Brick
 from glusterio.brick.options import OptionError
@@ -173,12 +175,20 @@ def test_who_has_the_volfile_is_told_when_it_changes(directories: list[Path]) ->
         asked = (header.program, header.version, header.procedure)
         assert asked == (*CALLBACK, CallbackProc.FETCHSPEC)
 
+    def name_of(client: RawClient) -> str:
+        host, port = client.sock.getsockname()
+        return f"{host}:{port}"
+
     async def check(daemon: Daemon) -> None:
         with RawClient(daemon.port) as one, RawClient(daemon.port) as two:
             with RawClient(daemon.port) as gone:
                 await in_thread(gone.getspec, "one")
+                assert daemon.dump("one")["told_of_changes"] == [name_of(gone)]
+            while daemon.dump("one")["told_of_changes"]:
+                await asyncio.sleep(0.001)
             before = (await in_thread(one.getspec, "one")).spec
             other = (await in_thread(two.getspec, "/two")).spec
+            assert daemon.dump("one")["told_of_changes"] == [name_of(one)]
             daemon.change_options("one", {"performance.read-ahead": "on"})
             await in_thread(told, one)
             after = (await in_thread(one.getspec, "one")).spec
@@ -342,3 +352,52 @@ def test_a_daemon_that_was_killed_leaves_its_directory_free(tmp_path: Path) -> N
         brick.wait()
     with start_brick(tmp_path):
         pass
+
+
+# -- where control sockets are ------------------------------------------------------------------------
+
+
+def test_runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    ours.mkdir(mode=0o700)
+    others.mkdir(mode=0o700)
+    others.chmod(0o777)
+    for variable in ("GLUSTERIO_RUNTIME_DIR", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert runtime_directory() == "/run/glusterio"
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    assert runtime_directory() == "/tmp/glusterio-1234"
+    monkeypatch.undo()
+    for session, found in ((ours, True), (others, False), (tmp_path / "none", False)):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(session))
+        monkeypatch.delenv("GLUSTERIO_RUNTIME_DIR", raising=False)
+        assert (runtime_directory() == f"{session}/glusterio") is found
+    monkeypatch.setenv("GLUSTERIO_RUNTIME_DIR", str(tmp_path / "given"))
+    assert make_runtime_directory() == str(tmp_path / "given")
+    assert (tmp_path / "given").stat().st_mode & 0o777 == 0o700
+    assert make_runtime_directory() == str(tmp_path / "given")
+    (tmp_path / "link").symlink_to(ours)
+    for bad in (others, tmp_path / "link"):
+        monkeypatch.setenv("GLUSTERIO_RUNTIME_DIR", str(bad))
+        with pytest.raises(PermissionError, match="only its owner"):
+            make_runtime_directory()
+
+
+def test_ipv6(directories: list[Path]) -> None:
+    def use(url: str) -> None:
+        with glusterio.connect(url) as volume, volume.open("name", "w") as file:
+            file.write("six")
+
+    async def main() -> None:
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError as error:
+            pytest.skip(f"no IPv6 here: {error}")
+        async with Daemon([Volume(directories[0], host="::1")], host="::1", port=0) as daemon:
+            url = daemon.url("one")
+            assert url == f"gluster://[::1]:{daemon.port}/one"
+            await in_thread(use, url)
+
+    asyncio.run(main())
+    assert (directories[0] / "name").read_text() == "six"

@@ -180,9 +180,18 @@ class Daemon:
         }
 
     def dump(self, name: str) -> dict[str, Any]:
-        """Tell what goes on in a volume: see :func:`glusterio.brick.statedump.dump`."""
-        volume = self.volumes[name]
-        return {"volume": name, "url": self.url(name), "path": volume.path, **volume.dump()}
+        """Tell what goes on in a volume: see :func:`glusterio.brick.statedump.dump`.
+
+        ``told_of_changes`` are the addresses of those who hear when its volfile changes.
+        """
+        interested = [each.name for each in self._management.interested(name)]
+        return {
+            "volume": name,
+            "url": self.url(name),
+            "path": self.volumes[name].path,
+            **self.volumes[name].dump(),
+            "told_of_changes": interested,
+        }
 
     # -- changes ----------------------------------------------------------------------------------
 
@@ -199,10 +208,10 @@ class Daemon:
 
     def _announce(self, name: str) -> None:
         """Have every client that has asked for a volume's volfile ask again."""
+        interested = self._management.interested(name)
         for served in list(self._server.clients) if self._server is not None else ():
             session = served.session
-            assert isinstance(session, Connection)
-            if not self._management.is_interested(session, name):
+            if not isinstance(session, Connection) or session not in interested:
                 continue
             if session.connection.queued_bytes > _UNREAD:
                 served.close()

@@ -104,9 +104,9 @@ class Management:
 
     # -- who wants to hear of changes -------------------------------------------------------------
 
-    def is_interested(self, connection: Connection, volume: str) -> bool:
-        """Tell whether a client has asked for a volume's volfile."""
-        return volume in self._interested.get(connection, ())
+    def interested(self, volume: str) -> list[Connection]:
+        """Return the clients that have asked for a volume's volfile."""
+        return [each for each, volumes in self._interested.items() if volume in volumes]
 
     async def forget(self, connection: Connection) -> None:
         """A client has gone."""

@@ -301,7 +301,7 @@ class Server:
         """Listen on a TCP port; 0 takes any that is free. Returns the port.
 
         Raises:
-            OSError: the address is unknown, or the port is taken.
+            OSError: the address is unknown, or the port is taken; it says which.
         """
         found = await self.loop.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -312,8 +312,11 @@ class Server:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             self._listen(listener)
-        except BaseException:
+        except BaseException as error:
             listener.close()
+            if isinstance(error, OSError) and error.errno:
+                where = f"{host or '*'}:{port}"
+                raise OSError(error.errno, os.strerror(error.errno), where) from None
             raise
         bound: int = listener.getsockname()[1]
         return bound
