@@ -98,7 +98,7 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
                 os.kill(self.pid, signal.SIGCONT)  # a test may have stopped it
-            if _poll(lambda: not self.alive(), patience):
+            if poll(lambda: not self.alive(), patience):
                 return
         raise SetUpError(f"process {self.pid} does not end")
 
@@ -113,7 +113,7 @@ def _stat(pid: int) -> tuple[str, int] | None:
     return fields[0], int(fields[19])
 
 
-def _poll(condition: Callable[[], bool], timeout: float = WAIT) -> bool:
+def poll(condition: Callable[[], bool], timeout: float = WAIT) -> bool:
     """Ask until the condition holds, at most so long. Says whether it does."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -147,14 +147,14 @@ def _program(name: str) -> str:
     return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _listening(port: int) -> bool:
+def listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -261,7 +261,7 @@ class _Brick:
 
     def no_files_open(self, timeout: float = 5.0) -> bool:
         """Wait, bounded, until the brick holds no file: it hears of a disconnect a bit later."""
-        return _poll(lambda: self.open_files() == 0, timeout)
+        return poll(lambda: self.open_files() == 0, timeout)
 
 
 @dataclass(frozen=True)
@@ -426,7 +426,7 @@ def start_hand_brick(directory: str | Path, access: str = ACCESS) -> HandBrick:
     data.mkdir(parents=True)
     log = place / "brick.log"
     for attempt in range(5):
-        port = _free_port()
+        port = free_port()
         (place / "server.vol").write_text(SERVER_VOL.format(data=data, port=port, access=access))
         (place / "client.vol").write_text(CLIENT_VOL.format(port=port))
         process = _spawn(
@@ -437,9 +437,9 @@ def start_hand_brick(directory: str | Path, access: str = ACCESS) -> HandBrick:
         state.write()
 
         def settled(process: Process = process, port: int = port) -> bool:
-            return not process.alive() or _listening(port)
+            return not process.alive() or listening(port)
 
-        if _poll(settled) and process.alive():
+        if poll(settled) and process.alive():
             state.hand = HandBrick(
                 url=f"volfile://{place / 'client.vol'}",
                 brick_port=port,
@@ -573,7 +573,7 @@ def start_volume(directory: str | Path) -> GlusterVolume:
     if state.volume is not None:
         return state.volume
     _stop_volume(state)
-    if _listening(GLUSTERD_PORT):
+    if listening(GLUSTERD_PORT):
         raise SetUpError(f"port {GLUSTERD_PORT} is taken: another glusterd runs on this machine")
     place = state.directory / "volume"
     data = place / "brick"
@@ -598,7 +598,7 @@ def start_volume(directory: str | Path) -> GlusterVolume:
         )
         state.processes["glusterd"] = glusterd
         state.write()
-        if not _poll(lambda: not glusterd.alive() or _answers(sock)) or not glusterd.alive():
+        if not poll(lambda: not glusterd.alive() or _answers(sock)) or not glusterd.alive():
             raise SetUpError("glusterd did not come up")
         _gluster(sock, "volume", "create", VOLUME, f"{HOST}:{data}", "force")
         _gluster(sock, "volume", "set", VOLUME, "server.allow-insecure", "on")
@@ -612,13 +612,13 @@ def start_volume(directory: str | Path) -> GlusterVolume:
                 online.append(brick)
             return bool(online)
 
-        if not _poll(is_online):
+        if not poll(is_online):
             raise SetUpError("the volume's brick is not online")
         pid, port = online[0]
         state.processes["volume"] = Process.of(pid)
         state.leftovers = _left_by(pid)
         state.write()
-        if not _poll(lambda: _listening(port)):
+        if not poll(lambda: listening(port)):
             raise SetUpError(f"the volume's brick does not listen on port {port}")
     except BaseException as error:
         text = f"{error}\n{_tail(place / 'output')}\n{_tail(log)}"

@@ -3,11 +3,11 @@
 The requests are raw messages, so that nothing of a client is in between. Compared is all of a reply but
 what must differ: times, device and block numbers, the brick's directory and host.
 
-Where ours is meant to differ there is no request here: a parent that is no directory (ENOTDIR, not
-EPERM), READ of no bytes (none, not EINVAL), a text that is no access control list (EINVAL, not EPERM),
-what would be asked of a symbolic link's target (never followed), a rename of a file onto another of its
-names (both stay noted). Nor is there what kills or blocks GlusterFS 10.3: FSETATTR on a descriptor that
-is not open, and a rename onto another name of the same file that asks for the link count.
+Where ours is meant to differ there is no request here: READ of no bytes (none, not EINVAL), a text that
+is no access control list (EINVAL, not EPERM), what would be asked of a symbolic link's target (never
+followed), a rename of a file onto another of its names (both stay noted). Nor is there what kills or
+blocks GlusterFS 10.3: FSETATTR on a descriptor that is not open, and a rename onto another name of the
+same file that asks for the link count.
 """
 
 from __future__ import annotations
@@ -345,6 +345,7 @@ CASES: dict[str, Callable[[Tree], list[Step]]] = {
         Step(Fop.MKDIR, names.MkdirRequest(t.d, 0o777, 0o022, "new", new_gfid())),
         Step(Fop.MKDIR, names.MkdirRequest(t.d, 0o777, 0o022, "new", new_gfid())),
         Step(Fop.MKDIR, names.MkdirRequest(t.d, 0o2777, 0, "group", new_gfid())),
+        Step(Fop.MKDIR, names.MkdirRequest(t.f, 0o777, 0, "x", new_gfid())),
         Step(Fop.MKDIR, names.MkdirRequest(t.d, 0o777, 0, "gfidless")),
         Step(Fop.SYMLINK, names.SymlinkRequest(t.d, "s", 0, "t" * 300, new_gfid())),
         Step(Fop.SYMLINK, names.SymlinkRequest(t.d, "s", 0, "t", new_gfid())),
@@ -561,6 +562,7 @@ CASES: dict[str, Callable[[Tree], list[Step]]] = {
         lookup(t, {"glusterfs.posix.acl": 0, "none": 0, "gfid-req": uuid.uuid4()}),
         lookup(t, None, "nothing"),
         lookup(t, None, "x" * 256),
+        lookup(t, None, "x", t.f),
         lookup(t, None, "x", NOBODY),
         Step(Fop.LOOKUP, names.LookupRequest(t.f)),
         Step(Fop.LOOKUP, names.LookupRequest(NOBODY)),

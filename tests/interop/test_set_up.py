@@ -66,7 +66,7 @@ def test_starting_again_finds_what_runs(own_hand_brick: HandBrick) -> None:
 def test_a_stopped_or_killed_brick_is_started_anew(own_hand_brick: HandBrick) -> None:
     directory = Path(own_hand_brick.client_vol).parent.parent
     os.kill(own_hand_brick.brick_pid, signal.SIGKILL)
-    assert real_gluster._poll(lambda: real_gluster.load(directory).hand is None)
+    assert real_gluster.poll(lambda: real_gluster.load(directory).hand is None)
     fresh = real_gluster.start_hand_brick(directory)
     assert fresh.brick_pid != own_hand_brick.brick_pid
     os.kill(fresh.brick_pid, signal.SIGSTOP)

@@ -51,6 +51,9 @@ class AttributeOperations(ExtraAnswers):
         opened = self._file_of(fd)
         status = os.fstat(opened.descriptor)
         answers = self._answers(frame, opened.gfid, status, request.xdata, opened.descriptor)
+        if opened.is_directory:
+            shown = self._shown(status, opened.gfid, opened.descriptor, ".")
+            return StatReply(xdata=answers, stat=shown)
         return StatReply(xdata=answers, stat=iatt_of(status, opened.gfid))
 
     def _stat(self, frame: Frame, gfid: Gfid, xdata: Dict | None) -> StatReply:

@@ -285,15 +285,19 @@ class PosixCore(Xlator):
         if parent == ROOT_GFID and name == HIDDEN:
             raise fs_error(errno.EPERM)
 
-    def _parent(self, gfid: Gfid) -> tuple[int, os.stat_result]:
+    def _parent(self, gfid: Gfid, changing: bool = True) -> tuple[int, os.stat_result]:
         """Return the descriptor and status of a directory, in which an entry is meant.
+
+        Args:
+            gfid: the directory's gfid.
+            changing: whether an entry is made or removed, or only looked for.
 
         Raises:
             OSError: ESTALE when there is no such file; EPERM when it is no directory, as GlusterFS's
                 server says it (xlators/protocol/server/src/server-resolve.c, ``resolve_entry_simple``).
         """
         try:
-            descriptor = self.handles.directory(gfid)
+            descriptor = self.handles.directory(gfid, changing)
         except NotADirectoryError:
             raise fs_error(errno.EPERM) from None
         return descriptor, os.fstat(descriptor)

@@ -29,7 +29,7 @@ from glusterio.wire.fops.directories import (
 from glusterio.wire.fops.files import CommonReply, OpenReply
 from glusterio.wire.iatt import ZERO_IATT
 from glusterio.xlators.posix import permissions
-from glusterio.xlators.posix.core import OpenFile, iatt_of, operation
+from glusterio.xlators.posix.core import OpenFile, operation
 from glusterio.xlators.posix.extras import ExtraAnswers
 from glusterio.xlators.posix.identity import HIDDEN
 from glusterio.xlators.posix.libc import Entry, read_entries
@@ -117,7 +117,7 @@ class DirectoryOperations(ExtraAnswers):
         try:
             if name == ".":
                 status, gfid = os.fstat(directory), opened.gfid
-                shown = iatt_of(status, gfid)
+                shown = self._shown(status, gfid, directory, ".")
             elif name == "..":
                 # Of the root's parent nothing is told.
                 if opened.gfid == ROOT_GFID:

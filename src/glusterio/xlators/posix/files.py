@@ -63,7 +63,8 @@ class FileOperations(Opening):
             yield self._file_of(fd).descriptor
             return
         permissions.require(frame, self.handles.stat(fd.gfid), needed_permission(flags))
-        descriptor = self._open_descriptor(fd.gfid, flags)
+        is_reading = flags == OpenFlag.RDONLY
+        descriptor = self._open_descriptor(fd.gfid, flags, changing=not is_reading)
         try:
             yield descriptor
         finally:
@@ -79,7 +80,8 @@ class FileOperations(Opening):
             wanted = min(size, max(0, status.st_size - offset), MAX_READ)
             data = await waiting.read(descriptor, wanted, offset, sink)
         is_last = len(data) < wanted or offset + wanted >= status.st_size
-        return Data(data, iatt_of(status, fd.gfid), is_last)
+        shown = self._shown(status, fd.gfid) if fd.anonymous else iatt_of(status, fd.gfid)
+        return Data(data, shown, is_last)
 
     @data_operation
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:

@@ -74,7 +74,6 @@ class Handles:
             self.volume_id = self._identity.volume_id(volume_id)
             self._keeps_names = self._identity.is_trusted
             self._times = MdataTimes(self._identity.is_trusted)
-            self._settle_open(ROOT_GFID, self.root)
             self.marker = Marker(self.root)
         except BaseException:
             os.close(self.root)
@@ -90,18 +89,27 @@ class Handles:
 
     # -- finding ----------------------------------------------------------------------------------
 
-    def directory(self, gfid: Gfid) -> int:
+    def directory(self, gfid: Gfid, changing: bool = False) -> int:
         """Return a descriptor of a directory; it stays ours, and is for use at once.
+
+        Args:
+            gfid: the directory's gfid.
+            changing: whether something is going to happen to it.
 
         Raises:
             OSError: ESTALE when there is no such file, ENOTDIR when it is no directory.
         """
+        descriptor = self._directory(gfid)
+        if changing:
+            self._settle_open(gfid, descriptor)
+        return descriptor
+
+    def _directory(self, gfid: Gfid) -> int:
         if gfid == ROOT_GFID:
             return self.root
         descriptor = self._kept.pop(gfid, None)
         if descriptor is None:
             descriptor = self._walk_to(gfid)
-            self._settle_open(gfid, descriptor)
             while len(self._kept) >= KEPT:
                 os.close(self._kept.pop(next(iter(self._kept))))
         self._kept[gfid] = descriptor  # now the most recently used
@@ -245,7 +253,7 @@ class Handles:
                     return
             finally:
                 os.close(descriptor)
-        yield self.directory(gfid)
+        yield self.directory(gfid, changing)
 
     @staticmethod
     def _may_be_directory(status: os.stat_result) -> bool:
@@ -258,13 +266,14 @@ class Handles:
         """Return the times that a file shows if these are not its inode's.
 
         Args:
-            gfid: the file's gfid.
+            gfid: the file's gfid; a directory's has just been looked for.
             directory: descriptor of a directory where it is, if that is known.
             name: its name there.
         """
         if directory is None:
-            if gfid == ROOT_GFID or gfid in self._kept:
-                return None  # settled when it was opened
+            kept = self.root if gfid == ROOT_GFID else self._kept.get(gfid)
+            if kept is not None:
+                return self._times.of(gfid, f"/proc/self/fd/{kept}", follow=True)
             directory, name = self.root, handle_of(gfid)
         return self._times.of(gfid, f"/proc/self/fd/{directory}/{name}", follow=False)
 
@@ -479,6 +488,7 @@ class Handles:
             self.settle(gfid)
             yield
             return
+        self.directory(gfid, changing=True)
         new = handle_of(gfid) + NEW_HANDLE
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new, dir_fd=self.root)

@@ -3,10 +3,10 @@
 With ``storage.ctime`` on, the default, a GlusterFS brick goes by its clients' clocks: it writes the
 times of a file into ``trusted.glusterfs.mdata`` and tells those, whatever the inode says. This brick
 has the inode's own times only. So a file that bears the attribute shows the times in it until something
-happens to the file: it is opened, changed, linked, moved, or, being a directory, used as one. Then the
-times go to the inode and the attribute goes, and from there on the inode's own count, here and for a
-GlusterFS brick that serves the directory again. (Nobody can give an inode its time of change: that is
-then the time when this happened.)
+happens to it: it is opened, changed, linked or moved; or, being a directory, an entry of it is. Then
+the times go to the inode and the attribute goes, and from there on the inode's own count, here and for
+a GlusterFS brick that serves the directory again. (Nobody can give an inode its time of change: that
+is then the time when this happened.)
 
 Files that have been seen without the attribute are remembered, so that nothing is asked twice.
 

@@ -35,7 +35,7 @@ class NameOperations(ExtraAnswers):
         if not request.name:
             return self._lookup_gfid(frame, request)
         parent, name = request.pargfid, request.name
-        directory, parent_status = self._parent(parent)
+        directory, parent_status = self._parent(parent, changing=False)
         permissions.require(frame, parent_status, permissions.EXECUTE)
         if name in (".", ".."):
             gfid = parent
@@ -50,10 +50,11 @@ class NameOperations(ExtraAnswers):
         if stat.S_ISDIR(status.st_mode) or status.st_nlink == 1:
             # it may have got its gfid, or its handle, just now
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        postparent = self._shown(parent_status, parent)
         return LookupReply(
             xdata=self._answers(frame, gfid, status, request.xdata or {}),
             stat=self._shown(status, gfid, directory, name),
-            postparent=iatt_of(parent_status, parent),
+            postparent=postparent,
         )
 
     def _lookup_gfid(self, frame: Frame, request: LookupRequest) -> LookupReply:
