@@ -440,6 +440,25 @@ MORE_GROUPS: dict[str, list[Case]] = {
             )
             if path == "f" or how == 77
         ),
+        *(
+            _call("copied_range", Open("f", source), Open("d/f", target), *numbers)
+            for source, target in (
+                (os.O_RDONLY, os.O_RDWR),
+                (os.O_WRONLY, os.O_RDWR),
+                (os.O_RDONLY, os.O_RDONLY),
+                (os.O_RDONLY, os.O_WRONLY | os.O_APPEND),
+            )
+            for numbers in ((4, 0, 0), (4, 2, 9), (99, 0, 1), (4, 50, 0), (0, 0, 0))
+        ),
+        *(
+            _call("copied_range", Open("f", os.O_RDWR), Open("d/f", os.O_RDWR), *numbers)
+            for numbers in ((-1, 0, 0), (4, -1, 0), (4, 0, -1), (1 << 62, 1 << 62, 0), ("x", 0, 0))
+        ),
+        *(
+            _call("copied_range", Open("f", os.O_RDWR), Open("f", os.O_RDWR), *numbers)
+            for numbers in ((4, 0, 0), (4, 0, 4), (5, 0, 4), (100, 0, 5))
+        ),
+        _call("copied_range", Open("d"), Open("f", os.O_RDWR), 1, 0, 0),
     ],
     "chdir": [
         *(

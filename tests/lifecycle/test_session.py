@@ -63,6 +63,49 @@ def test_only_an_open_handle_is_borrowed(state: HandleState) -> None:
     assert session.admit("stat").number == (3 if state is HandleState.OPEN else 1)
 
 
+def test_a_second_handle_is_borrowed_and_given_back_with_the_first() -> None:
+    session, first, call = active()
+    second = handle_in(session, HandleState.OPEN)
+    session.borrow(call, second)
+    assert (first.refs, second.refs) == (1, 1)
+    assert violations(session) == []
+    with pytest.raises(LocalProtocolError, match="second"):
+        session.borrow(call, first)
+    session.begin_close(second)
+    assert not second.idle
+    session.leave(call)
+    assert (first.refs, second.refs) == (0, 0)
+    assert second.idle
+    assert violations(session) == []
+
+
+def test_one_handle_may_be_borrowed_twice_by_one_call() -> None:
+    session, handle, call = active()
+    session.borrow(call, handle)
+    assert handle.refs == 2
+    assert violations(session) == []
+    session.disown(call)
+    assert handle.refs == 0
+
+
+def test_a_second_handle_that_is_not_open_or_not_here_is_refused() -> None:
+    session, handle, call = active()
+    for state in (HandleState.CLOSING, HandleState.STALE, HandleState.CLOSED):
+        other = handle_in(session, state)
+        with pytest.raises((HandleClosedError, HandleStaleError)):
+            session.borrow(call, other)
+        assert other.refs == 0
+    with pytest.raises(ValueError, match="another session"):
+        session.borrow(call, handle_in(session_in(SessionState.ACTIVE), HandleState.OPEN))
+    without = session.admit("stat")
+    with pytest.raises(LocalProtocolError, match="second"):
+        session.borrow(without, handle)
+    assert handle.refs == 1
+    session.leave(call)
+    session.leave(without)
+    assert handle.refs == 0
+
+
 def test_a_closed_session_is_told_before_a_closed_handle() -> None:
     session = session_in(SessionState.ACTIVE)
     handle = handle_in(session, HandleState.CLOSING)

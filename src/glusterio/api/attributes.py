@@ -110,7 +110,7 @@ class Change(NamedTuple):
     valid: int
 
 
-async def change(core: Core, frame: Frame, path: StrPath | At, follow: bool, what: Change) -> None:
+async def setattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, what: Change) -> None:
     """Set attributes of a file.
 
     Raises:
@@ -124,7 +124,7 @@ async def change(core: Core, frame: Frame, path: StrPath | At, follow: bool, wha
     await named(core.top.setattr(frame, SetattrRequest(found.gfid, *what)), text)
 
 
-async def fchange(core: Core, frame: Frame, handle: Handle, what: Change) -> None:
+async def fsetattr(core: Core, frame: Frame, handle: Handle, what: Change) -> None:
     """Set attributes of an open file."""
     await core.top.fsetattr(frame, handle.fd, FsetattrRequest(handle.fd.gfid, 0, *what))
 

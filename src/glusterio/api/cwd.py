@@ -12,7 +12,7 @@ from glusterio.api.standpoint import At, Standpoint, of_handle
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle
-from glusterio.types import StrPath
+from glusterio.types import Gfid, StrPath
 from glusterio.wire.fops.attributes import AccessRequest
 from glusterio.wire.fops.names import ReadlinkRequest
 from glusterio.wire.fops.xattrs import GetxattrRequest
@@ -53,43 +53,41 @@ async def fchdir(core: Core, frame: Frame, handle: Handle) -> None:
 
 
 async def getcwd(core: Core, frame: Frame) -> str:
-    """Return the path of the working directory.
+    """Return the path of the working directory, as a brick tells it.
 
-    It is the remembered one if that still leads there; else a brick is asked, which knows.
+    From a brick that does not tell, it is the one that is remembered, if it still leads there.
 
     Raises:
         FileNotFoundError: the directory has been removed.
     """
     standpoint = core.cwd
-    gfid, path = standpoint.gfid, standpoint.path
-    if len(standpoint.steps) == 1 or await _leads_to(core, frame, path, gfid):
-        return path
+    if len(standpoint.steps) == 1:
+        return standpoint.path
+    gfid = standpoint.gfid
+    told = await _told(core, frame, gfid)
+    if told == standpoint.path:
+        return told
+    place = await walk_to_place(core, frame, told or standpoint.path, follow=False)
+    if place.stat is None or place.stat.gfid != gfid:
+        raise fs_error(errno.ENOENT)
+    standpoint.steps = place.steps
+    return standpoint.path
+
+
+async def _told(core: Core, frame: Frame, gfid: Gfid) -> str | None:
+    """Ask a brick for a directory's path; ``None`` when it does not tell."""
     try:
         request = GetxattrRequest(gfid, len(_ANCESTRY), _ANCESTRY)
         told = ((await core.top.getxattr(frame, request)).xattrs or {}).get(_ANCESTRY)
     except OSError as error:
         if isinstance(error, GlusterError):
             raise
-        raise fs_error(errno.ENOENT) from None
+        if error.errno in (errno.ENOENT, errno.ESTALE):
+            raise fs_error(errno.ENOENT) from None
+        return None
     if isinstance(told, bytes):
         told = os.fsdecode(told.rstrip(b"\0"))
-    if not isinstance(told, str):
-        raise fs_error(errno.ENOENT)
-    place = await walk_to_place(core, frame, told, follow=False)
-    if place.stat is None or place.stat.gfid != gfid:
-        raise fs_error(errno.ENOENT)
-    if core.cwd is standpoint:
-        standpoint.steps = place.steps
-    return standpoint.path
-
-
-async def _leads_to(core: Core, frame: Frame, path: str, gfid: bytes) -> bool:
-    try:
-        return (await walk(core, frame, path, follow=False)).gfid == gfid
-    except OSError as error:
-        if isinstance(error, GlusterError):
-            raise
-        return False
+    return told if isinstance(told, str) and told.startswith("/") else None
 
 
 async def abspath(core: Core, frame: Frame, path: StrPath) -> str:

@@ -6,8 +6,8 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from glusterio.api.handles import check_offset
-from glusterio.errors import fs_error
+from glusterio.api.handles import TRANSFER, check_offset, pread, pwrite
+from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.wire.fops.data import CopyFileRangeRequest
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 #: The most that one COPY_FILE_RANGE may copy, in bytes, as Linux caps it.
 MAX_COPY = 0x7FFFF000
+
+#: What a brick says that cannot copy by itself; or its client, of a brick that does it badly.
+_CANNOT = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV})
 
 _WAYS = {os.SEEK_DATA: SeekWhat.DATA, os.SEEK_HOLE: SeekWhat.HOLE}
 
@@ -85,7 +88,7 @@ async def copy_file_range(
     offset_src: int,
     offset_dst: int,
 ) -> int:
-    """Copy a range of one open file into another on the brick.
+    """Copy a range of one open file into another: on the brick, or else by way of this machine.
 
     Returns:
         How many bytes: fewer than ``count`` at the end of the source, and for very much.
@@ -121,4 +124,23 @@ async def copy_file_range(
     request = CopyFileRangeRequest(
         source.fd.gfid, target.fd.gfid, 0, 0, offset_src, offset_dst, size
     )
-    return (await core.top.copy_file_range(frame, source.fd, target.fd, request)).op_ret
+    try:
+        return (await core.top.copy_file_range(frame, source.fd, target.fd, request)).op_ret
+    except OSError as error:
+        if error.errno not in _CANNOT or isinstance(error, GlusterError):
+            raise
+    return await _copy_through_here(core, frame, source, target, size, offset_src, offset_dst)
+
+
+async def _copy_through_here(
+    core: Core,
+    frame: Frame,
+    source: Handle,
+    target: Handle,
+    size: int,
+    offset_src: int,
+    offset_dst: int,
+) -> int:
+    """Copy by reading and writing, at most one READ's worth: who wants more asks again."""
+    data = await pread(core, frame, source, min(size, TRANSFER), offset_src)
+    return await pwrite(core, frame, target, data, offset_dst)

@@ -37,7 +37,7 @@ from glusterio.wire.handshake import (
     SetvolumeReply,
     SetvolumeRequest,
 )
-from glusterio.wire.programs import FOPS, HANDSHAKE, HandshakeProc
+from glusterio.wire.programs import FOPS, HANDSHAKE, RELEASES_COPIES, HandshakeProc
 
 log = logging.getLogger("glusterio.brick")
 
@@ -136,6 +136,7 @@ class Handshake:
                 "child_up": "1",
                 "clnt-lk-version": LK_VERSION,
                 "transport-ptr": "1",
+                RELEASES_COPIES: "1",
             },
         )
 

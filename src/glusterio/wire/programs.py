@@ -214,6 +214,11 @@ ROOT_GFID: Final = bytes(15) + b"\x01"
 GFID_REQ: Final = "gfid-req"
 
 
+#: What a brick says of itself in its answer to SETVOLUME when it closes both files of a COPY_FILE_RANGE
+#: at their RELEASE. GlusterFS's own do not, and do not say so.
+RELEASES_COPIES: Final = "glusterio.releases-copies"
+
+
 class OpenFlag(IntFlag):
     """Flags of OPEN and CREATE, in GlusterFS's own numbering: Linux's on x86, on every machine."""
 

@@ -40,6 +40,10 @@ CHANGES: Final[dict[str, TimeFlag]] = {
     "rename": _C | _PARENT,
     "setxattr": _C,
     "removexattr": _C,
+    "fsetxattr": _C,
+    "fremovexattr": _C,
+    "fallocate": _M | _A,
+    "zerofill": _M | _A,
 }
 
 #: Of SETATTR only what changes these changes the ctime by the client's word.

@@ -16,6 +16,7 @@ Source: GlusterFS xlators/protocol/client/src/client.c, client-handshake.c, clie
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from glusterio.errors import (
@@ -32,7 +33,7 @@ from glusterio.wire import dictionary, hot
 from glusterio.wire.credentials import encode_v3, stamped
 from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import ANONYMOUS_FD, Fop
+from glusterio.wire.programs import ANONYMOUS_FD, RELEASES_COPIES, Fop
 from glusterio.wire.programs import FOPS as FOP_PROGRAM
 from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
 from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
@@ -83,6 +84,7 @@ class Client(Xlator):
         self._connection: Connection | None = None
         self._hot = hot.HotPath(services.credentials)
         self._up = False
+        self._copies = False
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -94,9 +96,10 @@ class Client(Xlator):
             OSError: nobody there.
             RemoteProtocolError: not a GlusterFS brick.
         """
-        self._connection = await connect_to_brick(
+        self._connection, told = await connect_to_brick(
             self.name, self.options, self.services, self._lost
         )
+        self._copies = RELEASES_COPIES in told
         self._up = True
         if self._connection.lost is not None:
             self._lost(self._connection.lost)
@@ -355,6 +358,15 @@ class Client(Xlator):
     async def copy_file_range(
         self, frame: Frame, fd_in: Fd, fd_out: Fd, request: data.CopyFileRangeRequest
     ) -> names.NewEntryReply:
+        """Have the brick copy, if it lets go of the target afterwards.
+
+        A GlusterFS brick does not: it keeps a reference to the target's fd, so that neither a RELEASE
+        nor a disconnect closes the file (xlators/protocol/server/src/server-resolve.c,
+        ``server_resolve_fd`` takes ``state->fd_out``; server-helpers.c, ``free_state`` gives only
+        ``state->fd`` back; so in 10.3, and in 11.1). No such request is sent to one.
+        """
+        if not self._copies:
+            raise fs_error(errno.EOPNOTSUPP)
         source, target = self._remote(fd_in), self._remote(fd_out)
         message = request._replace(
             gfid_in=fd_in.gfid, fd_in=source.number, gfid_out=fd_out.gfid, fd_out=target.number

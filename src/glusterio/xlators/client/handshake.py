@@ -115,7 +115,7 @@ async def connect_to_brick(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
-) -> Connection:
+) -> tuple[Connection, Mapping[str, object]]:
     """Connect to a brick and have it accept us.
 
     The ordinary source port is tried first. A brick that takes only privileged ones
@@ -129,6 +129,9 @@ async def connect_to_brick(
         options: its options.
         services: the session's services.
         on_lost: what the connection shall call when it ends.
+
+    Returns:
+        The connection, and what the brick said of itself.
 
     Raises:
         HandshakeError: the brick refused; its subclasses say why.
@@ -153,7 +156,7 @@ async def _accepted_at(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
-) -> Connection:
+) -> tuple[Connection, Mapping[str, object]]:
     """Connect to an address and be accepted there, from an ordinary port or from a privileged one."""
     try:
         return await _attempt(address, name, options, services, on_lost, privileged=False)
@@ -174,7 +177,7 @@ async def _attempt(
     on_lost: Callable[[Exception], None],
     *,
     privileged: bool,
-) -> Connection:
+) -> tuple[Connection, Mapping[str, object]]:
     where = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
     ping = float(options.get("ping-timeout", services.ping_timeout))
     connection = Connection(f"brick {where}", ping)
@@ -197,7 +200,7 @@ async def _attempt(
         await Disconnect(connection)
         raise
     connection.on_lost = on_lost
-    return connection
+    return connection, reply.options
 
 
 def _introduction(name: str, options: Mapping[str, str], services: Services) -> dict[str, str]:

@@ -132,7 +132,7 @@ class AsyncAttributes(AsyncTargets):
         follow_symlinks: bool,
         what: attributes.Change,
     ) -> None:
-        await self._on(attributes.change, attributes.fchange, path, dir_fd, follow_symlinks, what)
+        await self._on(attributes.setattr, attributes.fsetattr, path, dir_fd, follow_symlinks, what)
 
     async def truncate(self, path: StrPath | Opened, length: int) -> None:
         """Set a file's length, in bytes."""

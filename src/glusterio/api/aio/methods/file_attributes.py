@@ -36,7 +36,7 @@ class AsyncFileAttributes(AsyncFileBase):
         await self._change(attributes.new_times(times, ns, self._session.driver.wall_clock()))
 
     async def _change(self, what: attributes.Change) -> None:
-        await self._session.call(attributes.fchange, self._handle, what)
+        await self._session.call(attributes.fsetattr, self._handle, what)
 
     async def statvfs(self) -> os.statvfs_result:
         """Return the volume's sizes and free space, as ``os.fstatvfs``."""

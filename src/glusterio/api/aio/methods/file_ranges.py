@@ -44,7 +44,9 @@ class AsyncFileRanges(AsyncFileBase):
     async def copy_file_range(
         self, dst: Opened, count: int, offset_src: int = 0, offset_dst: int = 0
     ) -> int:
-        """Copy a range into another open file, on the brick.
+        """Copy a range into another open file: on the brick, or by way of this machine.
+
+        A GlusterFS brick never closes a file that it has copied into, so none is asked to.
 
         Args:
             dst: the file to copy into; it may be the same one, if the ranges do not overlap.
@@ -53,7 +55,7 @@ class AsyncFileRanges(AsyncFileBase):
             offset_dst: where they go.
 
         Returns:
-            How many were copied: fewer at the end of this file.
+            How many were copied: fewer at the end of this file, and of very much.
         """
         if not isinstance(dst, Opened):
             raise TypeError(f"an open file is needed, not {type(dst).__name__}")

@@ -133,7 +133,7 @@ class Attributes(Targets):
         follow_symlinks: bool,
         what: attributes.Change,
     ) -> None:
-        self._on(attributes.change, attributes.fchange, path, dir_fd, follow_symlinks, what)
+        self._on(attributes.setattr, attributes.fsetattr, path, dir_fd, follow_symlinks, what)
 
     def truncate(self, path: StrPath | Opened, length: int) -> None:
         """Set a file's length, in bytes."""

@@ -39,7 +39,7 @@ class FileAttributes(FileBase):
         self._change(attributes.new_times(times, ns, self._session.driver.wall_clock()))
 
     def _change(self, what: attributes.Change) -> None:
-        self._session.call(attributes.fchange, self._handle, what)
+        self._session.call(attributes.fsetattr, self._handle, what)
 
     def statvfs(self) -> os.statvfs_result:
         """Return the volume's sizes and free space, as ``os.fstatvfs``."""
