@@ -9,6 +9,8 @@ promptly (``c/prompt_fini.c``).
 from __future__ import annotations
 
 import difflib
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +21,8 @@ from tests.interop.programs.sides import Outcome, Side, on_both, unless_it_crash
 
 #: Programs that get a volfile, and those that ask a management daemon for it.
 WITH_A_VOLFILE = [
-    *("names", "files", "async", "directories", "xattrs", "locks", "handles", "identity", "older"),
+    *("names", "files", "async", "directories", "xattrs", "locks", "handles", "identity"),
+    *("upcalls", "older"),
 ]
 WITH_A_DAEMON = ["session"]
 
@@ -67,6 +70,19 @@ DIFFERENT: dict[str, list[Difference]] = {
 }
 
 
+#: What libgfapi offers and no program uses: a pattern, and why.
+UNUSED = {
+    r"glfs_(active_subvol|subvol_done|init_done|resolve|resolve_at|loc_touchup)@GFAPI_PRIVATE_.*": (
+        "GlusterFS's own, with translators and inodes in them"
+    ),
+    r"glfs_(new|free)_from_ctx@GFAPI_PRIVATE_.*": "GlusterFS's own: a session within a daemon of its",
+    r"glfs_(process_upcall_event|iatt_from_statx)@GFAPI_PRIVATE_.*": "GlusterFS's own",
+    r"glfs_upcall_(get_event|get_fs|inode_get_\w+|lease_get_\w+)@.*": (
+        "they look into an event, which is told only with features.cache-invalidation or .leases on"
+    ),
+}
+
+
 def differences(name: str, theirs: Outcome, ours: Outcome) -> list[str]:
     """The lines that should be the same and are not, with the one before them."""
     expected, found = theirs.output.splitlines(), ours.output.splitlines()
@@ -99,6 +115,26 @@ def test_each_call_has_the_same_result(
     assert differences(name, theirs, ours) == []
     assert ours.code == theirs.code == 0, ours.output
     assert sides[1].tree() == sides[0].tree()
+
+
+def symbols(file: Path, which: str) -> set[str]:
+    """The names of libgfapi's that a file defines or uses, each with its version."""
+    listed = subprocess.run(["nm", "-D", which, str(file)], capture_output=True, text=True)
+    assert listed.returncode == 0, listed.stderr
+    return {name.replace("@@", "@") for name in re.findall(r"\bglfs_\S+@\S+", listed.stdout)}
+
+
+def test_each_call_is_used(program: Callable[[str], Path]) -> None:
+    used: set[str] = set()
+    for name in WITH_A_VOLFILE + WITH_A_DAEMON:
+        used |= symbols(program(name), "--undefined-only")
+    library = next(Path("/usr/lib").glob("*/libgfapi.so.0"))
+    offered = symbols(library, "--defined-only")
+    assert len(offered) > 180
+    unused = offered - used
+    assert [name for name in unused if not any(re.fullmatch(one, name) for one in UNUSED)] == []
+    for pattern in UNUSED:
+        assert any(re.fullmatch(pattern, name) for name in unused), pattern
 
 
 def test_without_the_shim(sides: list[Side], program: Callable[[str], Path]) -> None:
