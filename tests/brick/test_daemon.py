@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 import logging
 import os
 import signal
@@ -23,7 +25,9 @@ from glusterio.brick.options import OptionError
 from glusterio.brick.stored_options import OPTIONS_FILE
 from glusterio.brick.volume import Volume
 from glusterio.graph.volfile import parse
-from glusterio.wire.programs import CALLBACK, CallbackProc
+from glusterio.wire.control import ControlReply, ControlRequest
+from glusterio.wire.messages import decode, encode
+from glusterio.wire.programs import CALLBACK, CONTROL, AcceptStat, CallbackProc, ControlProc
 from tests.brick.raw import RawClient, to_the_brick
 from tests.brick.test_brick import descriptors
 from tests.embedded import start_brick
@@ -352,6 +356,52 @@ def test_a_daemon_that_was_killed_leaves_its_directory_free(tmp_path: Path) -> N
         brick.wait()
     with start_brick(tmp_path):
         pass
+
+
+# -- the control socket -------------------------------------------------------------------------------
+
+
+def test_orders_that_make_no_sense(directories: list[Path], tmp_path: Path) -> None:
+    """They are refused one by one, and the daemon goes on."""
+    path = str(tmp_path / "control")
+
+    def order(client: RawClient, procedure: int, request: ControlRequest) -> ControlReply:
+        return decode(ControlReply, client.call(*CONTROL, procedure, encode(request)))
+
+    def orders() -> None:
+        one, option = "one", "performance.read-ahead"
+        with RawClient(path) as client:
+            for procedure, body, stat in (
+                (ControlProc.SET, b"\0\0", AcceptStat.GARBAGE_ARGS),
+                (ControlProc.SET, b"\xff" * 64, AcceptStat.GARBAGE_ARGS),
+                (ControlProc.NULL, b"", AcceptStat.PROC_UNAVAIL),
+                (99, b"", AcceptStat.PROC_UNAVAIL),
+            ):
+                client.send(*CONTROL, procedure, body)
+                assert client.receive()[0].accept_stat == stat
+            for procedure, request, code in (
+                (ControlProc.SET, ControlRequest("", {option: "on"}), errno.ENOENT),
+                (ControlProc.SET, ControlRequest("two", {option: "on"}), errno.ENOENT),
+                (ControlProc.SET, ControlRequest(one, {option: b"\xff\xfe\0"}), errno.EINVAL),
+                (ControlProc.SET, ControlRequest(one, {"\udcff\n": "on"}), errno.EINVAL),
+                (ControlProc.SET, ControlRequest(one, {option: "on", "": ""}), errno.EINVAL),
+                (ControlProc.RESET, ControlRequest(one, {"x": ""}), errno.EINVAL),
+                (ControlProc.STATEDUMP, ControlRequest("/", {}), errno.ENOENT),
+            ):
+                reply = order(client, procedure, request)
+                assert (reply.op_ret, reply.op_errno, reply.answer) == (-1, code, "")
+                assert reply.error
+            found = json.loads(order(client, ControlProc.VOLUMES, ControlRequest()).answer)
+            assert [each["options"] for each in found["volumes"]] == [{}]
+
+    async def check(daemon: Daemon) -> None:
+        assert daemon.listen_for_control(path) == path
+        with pytest.raises(OSError, match="in use"):
+            daemon.listen_for_control(path)
+        await in_thread(orders)
+
+    serving([Volume(directories[0])], check)
+    assert not os.path.exists(path)
 
 
 # -- where control sockets are ------------------------------------------------------------------------

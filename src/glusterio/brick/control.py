@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("glusterio.brick")
 
 
+class _Refusal(Exception):
+    """An errno, and why a request is refused."""
+
+
 class Control:
     """Answers for a daemon.
 
@@ -51,14 +55,25 @@ class Control:
         return Programs([SimpleProgram("glusterio control", CONTROL, answers)])
 
     def _names(self, request: ControlRequest) -> list[str]:
-        """Return the volumes that a request is about.
+        """Return the volumes that a request is about: the one that it names, or all.
 
         Raises:
-            KeyError: there is no such volume.
+            _Refusal: there is no such volume.
         """
-        if request.volume and request.volume not in self._daemon.volumes:
-            raise KeyError(request.volume)
-        return [request.volume] if request.volume else list(self._daemon.volumes)
+        return [self._name(request)] if request.volume else list(self._daemon.volumes)
+
+    def _name(self, request: ControlRequest) -> str:
+        """Return the volume that a request names.
+
+        Raises:
+            _Refusal: it names none, or there is no such volume.
+        """
+        if request.volume not in self._daemon.volumes:
+            said = (
+                f"there is no volume {request.volume!r}" if request.volume else "of which volume?"
+            )
+            raise _Refusal(errno.ENOENT, said)
+        return request.volume
 
     def _volumes(self, request: ControlRequest) -> dict[str, Any]:
         daemon = self._daemon
@@ -68,7 +83,7 @@ class Control:
         }
 
     def _get(self, request: ControlRequest) -> dict[str, Any]:
-        (name,) = self._names(request)
+        name = self._name(request)
         options = self._daemon.volumes[name].options
         wanted = [find_option(each).name for each in request.options] or list(OPTIONS)
         return {"volume": name, "options": [_described(options, each) for each in wanted]}
@@ -81,12 +96,12 @@ class Control:
         return self._change(request, changes)
 
     def _reset(self, request: ControlRequest) -> dict[str, Any]:
-        (name,) = self._names(request)
+        name = self._name(request)
         wanted = list(request.options) or list(self._daemon.volumes[name].options.given)
         return self._change(request, dict.fromkeys(wanted))
 
     def _change(self, request: ControlRequest, changes: dict[str, str | None]) -> dict[str, Any]:
-        (name,) = self._names(request)
+        name = self._name(request)
         self._daemon.change_options(name, changes)
         options = self._daemon.volumes[name].options
         return {"volume": name, "options": [_described(options, each) for each in changes]}
@@ -117,8 +132,8 @@ def _answering(call: Callable[[ControlRequest], Any]) -> Callable[[Connection, A
             )
         try:
             return ControlReply(0, 0, "", json.dumps(call(request)))
-        except KeyError as error:
-            return ControlReply(-1, errno.ENOENT, f"there is no volume {error.args[0]!r}")
+        except _Refusal as refusal:
+            return ControlReply(-1, *refusal.args)
         except OptionError as error:
             return ControlReply(-1, errno.EINVAL, str(error))
         except OSError as error:
