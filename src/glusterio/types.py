@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 #: A file's identity on the volume: 16 bytes, the same on every brick and for its whole life.
 Gfid: TypeAlias = bytes
@@ -17,5 +17,19 @@ NULL_GFID: Gfid = bytes(16)
 #: Anything that holds bytes to be written.
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
-#: A path as the API takes it. Paths are relative to the volume's root, with or without a leading slash.
-StrPath: TypeAlias = str | os.PathLike[str]
+
+class OnVolume(Protocol):
+    """A path that knows which volume it is on.
+
+    It is no ``os.PathLike``: Python's own ``open`` would open a local file of that name.
+    """
+
+    def __volume_path__(self) -> str:
+        """Return the path as text."""
+
+    def is_on(self, core: Any) -> bool:
+        """Tell whether it is on a session's volume."""
+
+
+#: A path as the API takes it; relative ones begin at the session's working directory.
+StrPath: TypeAlias = str | os.PathLike[str] | OnVolume

@@ -149,6 +149,14 @@ class LocalVolume:
     rmtree = staticmethod(shutil.rmtree)
     glob = staticmethod(glob_module.glob)
     iglob = staticmethod(glob_module.iglob)
+    copyfile = staticmethod(shutil.copyfile)
+    copy = staticmethod(shutil.copy)
+    copy2 = staticmethod(shutil.copy2)
+    move = staticmethod(shutil.move)
+
+    @staticmethod
+    def copytree(src: Any, dst: Any, *args: Any, progress: Any = None, **options: Any) -> Any:
+        return shutil.copytree(src, dst, *args, **options)
 
     @staticmethod
     def read_bytes(path: Any) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -274,6 +276,83 @@ def test_rmtree_asks_once_for_each_name(
     assert tap.released() == tap.opened()
 
 
+def test_a_copy_does_not_cross_the_wire(
+    driver: Driver, brick: BrickProcess, tap: Tap, url: str
+) -> None:
+    directory = make_files(brick, f"copied-{driver.name}", 100, 3000)
+    copy = f"{directory.name}-copy"
+    vol = driver.connect(url)
+    tap.log.clear()
+    told: list[Any] = []
+    driver.do(vol.copytree, directory.name, copy, progress=told.append)
+    counts = asked(tap)
+    assert counts["READ"] == counts["WRITE"] == 0
+    assert sum(counts[name] for name in ("OPEN", "CREATE", "COPY_FILE_RANGE", "SETATTR")) == 401
+    assert counts["LOOKUP"] < 10
+    assert most_at_once(tap) >= IN_FLIGHT
+    assert told[-1][:4] == (100, 100, 300_000, 300_000)
+    assert [one.bytes_done for one in told] == sorted(one.bytes_done for one in told)
+    assert {one.path for one in told} == {f"{directory.name}/f{n:04}" for n in range(100)}
+    assert {(brick.directory / copy / name).read_bytes() for name in os.listdir(directory)} == {
+        b"x" * 3000
+    }
+    driver.do(vol.close)
+    assert tap.released() == tap.opened()
+
+
+def test_where_a_brick_cannot_copy_the_data_is_read_and_written(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for = []
+
+    def cannot(*_: object) -> int:
+        asked_for.append(True)
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "copy_file_range", cannot)
+    vol = driver.connect(f"embedded://{tmp_path}")
+    sizes = (0, 1, (1 << 20) - 1, 1 << 20, (5 << 20) + 1, 7 << 20)
+    for size in sizes:
+        data = os.urandom(size)
+        (tmp_path / "source").write_bytes(data)
+        driver.do(vol.copyfile, "source", "target")
+        assert (tmp_path / "target").read_bytes() == data
+    assert len(asked_for) == len(sizes)
+    driver.do(vol.close)
+
+
+def test_a_copy_into_itself_has_an_end(driver: Driver, tmp_path: Path) -> None:
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    (tmp_path / "d" / "sub" / "f").write_bytes(b"x")
+    vol = driver.connect(f"embedded://{tmp_path}")
+    with pytest.raises(shutil.Error) as caught:
+        driver.do(vol.copytree, "d", "d/sub/copy")
+    ((source, target, _),) = caught.value.args[0]
+    assert (source, target) == ("d/sub/copy", "d/sub/copy/sub/copy")
+    assert (tmp_path / "d/sub/copy/sub/f").read_bytes() == b"x"
+    driver.do(vol.close)
+
+
+def test_a_function_that_raises_ends_a_copy(driver: Driver, tmp_path: Path) -> None:
+    """Progress, what is left out, and one's own copying: nothing stays open, nothing goes on."""
+
+    class Enough(Exception):
+        pass
+
+    def raises(*_: object) -> Any:
+        raise Enough
+
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_bytes(b"x")
+    vol = driver.connect(f"embedded://{tmp_path}")
+    for number, how in enumerate(("progress", "ignore", "copy_function")):
+        with pytest.raises(Enough):
+            driver.do(vol.copytree, "d", f"copy-{number}", **{how: raises})
+    report = driver.do(vol.close)
+    assert report.handles == []
+    assert report.graceful
+
+
 # -- a cut ------------------------------------------------------------------------------------------
 
 
@@ -295,11 +374,12 @@ def tree(vol: Any, operation: str, name: str) -> Any:
         "du": lambda: vol.du(name),
         "read_many": lambda: vol.read_many(names),
         "stat_many": lambda: vol.stat_many(names),
+        "copytree": lambda: vol.copytree(name, f"{name}-copy"),
     }
     return calls[operation]()
 
 
-OPERATIONS = ("rmtree", "du", "read_many", "stat_many")
+OPERATIONS = ("rmtree", "du", "read_many", "stat_many", "copytree")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -317,8 +397,9 @@ def test_cancelled_after_any_number_of_turns(
                 plant(brick, name)
                 work = _finished(tree(vol, operation, name))
                 completed += await cancelled_after(turns, work) is not None
-                await vol.rmtree(name, ignore_errors=True)
-                assert not (brick.directory / name).exists()
+                for left in (name, f"{name}-copy"):
+                    await vol.rmtree(left, ignore_errors=True)
+                    assert not (brick.directory / left).exists()
                 turns += 1 + turns // 6
             assert turns > 5
             await asyncio.to_thread(
@@ -346,6 +427,7 @@ HOLDING = {
     "du": (Fop.OPENDIR, Fop.READDIRP),
     "read_many": (Fop.LOOKUP, Fop.OPEN, Fop.READ),
     "stat_many": (Fop.LOOKUP,),
+    "copytree": (Fop.MKDIR, Fop.OPEN, Fop.CREATE, Fop.COPY_FILE_RANGE, Fop.SETATTR),
 }
 
 

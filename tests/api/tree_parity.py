@@ -6,12 +6,14 @@ As that module, it knows neither glusterio nor pytest.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from tests.api.parity import PARTIAL, STEPS, Case, outcome, write
-from tests.api.parity_cases import OPENED, PATHS
+from tests.api.parity_cases import ENDS, OPENED, PATHS
 from tests.api.parity_more_cases import GROUPS as SINGLE
 
 #: Keyword arguments, as a case can hold them.
@@ -98,7 +100,7 @@ def rmtree_asking(it: Any, path: Any) -> Any:
     told: list[Any] = []
 
     def handler(function: Callable[..., Any], path: Any, error: Any) -> None:
-        name = {"open_handle": "open", "islink": "lstat"}.get(function.__name__, function.__name__)
+        name = {"open_handle": "open"}.get(function.__name__, function.__name__)
         told.append((name, path, error[0].__name__, error[1].errno, type(error).__name__))
 
     it.rmtree(path, onerror=handler)
@@ -134,6 +136,51 @@ def exist_of(it: Any, paths: tuple[Any, ...]) -> Any:
     return list(it.exists_many(paths))
 
 
+def copied(it: Any, operation: str, src: Any, dst: Any, how: Pairs = ()) -> Any:
+    """Copy or move a file or a tree; what comes of it, with the times where they are copied."""
+    options = dict(how)
+    name = options.get("copy_function")
+    if isinstance(name, str):
+        options["copy_function"] = getattr(it, name)
+    if it.exists(src):
+        it.utime(src, ns=(1_111_111_111_222_222_222, 1_333_333_333_444_444_444))
+    try:
+        found = getattr(it, operation)(src, dst, **options)
+    except shutil.Error as error:
+        # The errors of a tree are a list of the source, the target and the reason of each.
+        told = error.args[0] if isinstance(error.args[0], list) else [error.args[0]]
+        return type(error).__name__, sorted(
+            (one[:2], _without_entries(one[2])) if isinstance(one, tuple) else str(one)
+            for one in told
+        )
+    with_times = operation in ("copy2", "copytree") and options.get("follow_symlinks", True)
+    return os.fspath(found), with_times and it.stat(found).st_mtime_ns
+
+
+def _without_entries(reason: str) -> str:
+    """What went wrong; ``shutil`` names a file by its directory entry now and then."""
+    return re.sub(r"<DirEntry '(.*)'>", r"'\1'", reason)
+
+
+def leave_out(directory: Any, names: Any) -> set[str]:
+    """Leave some names out, each in one directory."""
+    return {name for name in names if name == "y.bin" or (directory.endswith("/a") and "x" in name)}
+
+
+def copy_twice(it: Any, src: Any, dst: Any) -> Any:
+    """Copy with a function of one's own, which uses the volume, and fails now and then."""
+    done = []
+
+    def function(source: Any, target: Any) -> None:
+        if source.endswith("y.txt"):
+            raise OSError(5, "as it was told", source)
+        it.copyfile(source, target)
+        it.copyfile(source, target + ".again")
+        done.append((os.fspath(source), os.fspath(target)))
+
+    return copied(it, "copytree", src, dst, (("copy_function", function),)), sorted(done)
+
+
 def glob(it: Any, pattern: Any, how: Pairs = ()) -> Any:
     """Find what matches, each as often as it is found."""
     found = it.glob(pattern, **dict(how))
@@ -155,10 +202,10 @@ def _no_matter(_: OSError) -> None: ...
 
 for _step in (
     after_planting, link_above, walk, walk_pruned, rmtree, rmtree_asking, read_whole, write_whole,
-    text_there_and_back, each_of, exist_of, glob, usage,
+    text_there_and_back, each_of, exist_of, copied, copy_twice, glob, usage,
 ):  # fmt: skip
     STEPS[_step.__name__] = _step
-PARTIAL |= {"after_planting", "rmtree"}
+PARTIAL |= {"after_planting", "rmtree", "copied", "copy_twice"}
 
 
 # -- the table --------------------------------------------------------------------------------------
@@ -223,6 +270,65 @@ TREES: dict[str, list[Case]] = {
         Case("each_of", ("stat_many", ())),
         Case("each_of", ("read_many", OPENED * 5)),
         Case("exist_of", (PATHS * 2,)),
+    ],
+    "copyfile": [
+        Case("copied", (operation, src, dst, how))
+        for number, operation in enumerate(("copyfile", "copy", "copy2"))
+        for src in ENDS[:15]
+        for dst in (*ENDS[:15], "d/sub/deep")[number::3]
+        for how in ((), (("follow_symlinks", False),))
+        if not how or src.startswith("l") or src == "dangling"
+    ],
+    "copytree": [
+        *(
+            Case("copied", ("copytree", src, dst))
+            for src in ENDS[:17]
+            for dst in ("new", "d/f", "empty")
+        ),
+        *(
+            Case("copied", ("copytree", "d", dst))
+            for dst in ENDS
+            if dst not in ("d/new", "d/sub/deep")
+        ),
+        *(
+            Case("copied", ("copytree", "d", dst, (("dirs_exist_ok", True),)))
+            for dst in ENDS
+            if dst.strip("l/.")
+            not in ("d/new", "d/sub", "d/sub/deep", "d", "")  # not what is being read
+        ),
+        *(
+            _planted(("copied", "copytree", "t", dst, how))
+            for dst in ("copy", "empty/deep/copy", "t2")
+            for how in (
+                (),
+                (("symlinks", True),),
+                (("ignore", leave_out), ("symlinks", True)),
+                (("copy_function", "copyfile"), ("symlinks", True)),
+                (("copy_function", "copy"), ("symlinks", True)),
+                (("copy_function", shutil.copy), ("ignore", leave_out)),
+                (("dirs_exist_ok", True), ("symlinks", True)),
+            )
+        ),
+        _planted(
+            ("copied", "copytree", "t", "copy", (("symlinks", True),)),
+            ("copied", "copytree", "t", "copy", (("symlinks", True),)),
+            ("copied", "copytree", "t", "copy", (("dirs_exist_ok", True), ("symlinks", True))),
+            ("copied", "copytree", "t/a", "copy", (("dirs_exist_ok", True),)),
+        ),
+        _planted(("copy_twice", "t/a", "copy")),
+    ],
+    "move": [
+        *(
+            Case("copied", ("move", src, dst))
+            for number, src in enumerate(ENDS)
+            for dst in ENDS[number % 3 :: 3]
+            # moving a directory onto itself returns nothing there, and into itself may have no end
+            if not (src.strip("l/.")[:1] == dst.strip("l/.")[:1] or src == dst)
+        ),
+        *(
+            _planted(("copied", "move", "t", dst))
+            for dst in ("d", "t/a", "new", "t/b/c", "t/x.txt")
+        ),
     ],
     "glob": [
         *(Case("glob", (path,)) for path in (*ROOTS, *PATHS[-15:])),

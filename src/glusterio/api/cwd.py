@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glusterio.api.resolve import named, text_of, walk, walk_to_place
 from glusterio.api.standpoint import At, Standpoint, of_handle
@@ -92,9 +92,7 @@ async def _told(core: Core, frame: Frame, gfid: Gfid) -> str | None:
 
 async def abspath(core: Core, frame: Frame, path: StrPath) -> str:
     """Return a path from the root, without dots, as ``os.path.abspath``; links are not looked at."""
-    text: Any = os.fspath(path)
-    if not isinstance(text, str):
-        text_of(text)  # says why not
+    text = text_of(path)
     if not text.startswith("/"):
         text = os.path.join(await getcwd(core, frame), text)
     return str(os.path.normpath(text))
@@ -102,7 +100,7 @@ async def abspath(core: Core, frame: Frame, path: StrPath) -> str:
 
 async def relpath(core: Core, frame: Frame, path: StrPath, start: StrPath | None) -> str:
     """Return the way to a path from ``start``, by default from the working directory."""
-    if not os.fspath(path):
+    if not text_of(path):
         raise ValueError("no path specified")
     beginning = await abspath(core, frame, "." if start is None else start)
     return os.path.relpath(await abspath(core, frame, path), beginning)

@@ -10,13 +10,16 @@ from __future__ import annotations
 import fnmatch
 import glob as python
 import os
+import re
 import stat as stat_module
+import sys
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.in_flight import in_order
 from glusterio.api.listing import Found, list_path
-from glusterio.api.resolve import walk
+from glusterio.api.resolve import spelled, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _RECURSIVE = "**"
+
+#: Whether ``**`` at the end of a pattern of pathlib's stands for files, too.
+_ALL_BELOW = sys.version_info >= (3, 13)
 
 
 async def glob(
@@ -54,15 +60,58 @@ async def glob(
         include_hidden: whether ``*`` and ``**`` match names that begin with a dot.
         opened_at: where in the application this is.
     """
-    text = os.fspath(pattern)
-    if not isinstance(text, str):
-        raise TypeError(f"a pattern is str or os.PathLike[str], not {type(text).__name__}")
-    root_text = "" if root is None else os.fspath(root)
+    text = spelled(pattern)
+    root_text = "" if root is None else spelled(root)
     search = _Search(core, frame, root_text, directory, recursive, include_hidden, opened_at)
     found = await search.find(text, False)
     if found and not found[0] and (not text or (recursive and text.startswith(_RECURSIVE))):
         del found[0]  # the directory itself, which has no name
     return found
+
+
+async def glob_below(
+    core: Core,
+    frame: Frame,
+    top: StrPath,
+    pattern: StrPath,
+    anywhere: bool,
+    case_sensitive: bool,
+    recurse_symlinks: bool,
+    opened_at: str,
+) -> list[str]:
+    """Return the paths below a directory that match a pattern, each once, as ``Path.glob`` does.
+
+    Names that begin with a dot are names like others. ``**`` is any number of directories; at the end
+    of a pattern it stands for what this Python's pathlib has it stand for: directories, and from 3.13
+    on everything.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        top: the directory.
+        pattern: the pattern, relative to it.
+        anywhere: look for the pattern in every directory below, too.
+        case_sensitive: whether the case of letters matters.
+        recurse_symlinks: whether ``**`` goes into directories that symbolic links lead to.
+        opened_at: where in the application this is.
+
+    Raises:
+        ValueError: an empty pattern.
+        NotImplementedError: one that begins at the root.
+    """
+    text = spelled(pattern)
+    parts = PurePosixPath(text).parts
+    if text.startswith("/"):
+        raise NotImplementedError("Non-relative patterns are unsupported")
+    if not parts:
+        raise ValueError(f"Unacceptable pattern: {text!r}")
+    search = _Search(core, frame, "", None, True, True, opened_at, recurse_symlinks)
+    return await search.below(
+        spelled(top),
+        (*([_RECURSIVE] if anywhere else []), *parts),
+        text.endswith("/"),
+        case_sensitive,
+    )
 
 
 class _Search:
@@ -77,7 +126,9 @@ class _Search:
         recursive: bool,
         include_hidden: bool,
         opened_at: str,
+        through_links: bool = True,
     ) -> None:
+        self._through_links = through_links
         self._core = core
         self._frame = frame
         self._root = root
@@ -111,16 +162,48 @@ class _Search:
             for name in found
         ]
 
+    async def below(
+        self, top: str, parts: Sequence[str], only_directories: bool, case_sensitive: bool
+    ) -> list[str]:
+        """Return what matches the parts of a pattern below a directory, each path once."""
+        places = [top] if (await self._are_directories([top]))[0] else []
+        for number, part in enumerate(parts):
+            is_last = number == len(parts) - 1
+            into = only_directories or not is_last
+            if part == _RECURSIVE:
+                names = await self._below(places, into or not _ALL_BELOW)
+            elif python.has_magic(part) or not case_sensitive:
+                names = await self._matching(places, part, into, case_sensitive, True)
+            else:
+                paths = [os.path.join(place, part) for place in places]
+                there = await (self._are_directories(paths) if into else self._exist(paths))
+                names = [[part] if is_there else [] for is_there in there]
+            places = list(
+                dict.fromkeys(
+                    os.path.join(place, name) if name else place
+                    for place, found in zip(places, names, strict=True)
+                    for name in found
+                )
+            )
+        return places
+
     async def _matching(
-        self, places: list[str], pattern: str, only_directories: bool
+        self,
+        places: list[str],
+        pattern: str,
+        only_directories: bool,
+        case_sensitive: bool = True,
+        hidden: bool = False,
     ) -> list[list[str]]:
         """Find the names in each place that match one part of a pattern."""
-        hidden = self._include_hidden or pattern.startswith(".")
+        hidden = hidden or self._include_hidden or pattern.startswith(".")
+        flags = 0 if case_sensitive else re.IGNORECASE
+        matches = re.compile(fnmatch.translate(pattern), flags).match
         matching = []
         for listed in await self._list(places, only_directories):
             names = [name for name, into in listed if into or not only_directories]
             shown = [name for name in names if hidden or not name.startswith(".")]
-            matching.append(fnmatch.filter(shown, pattern))
+            matching.append([name for name in shown if matches(name)])
         return matching
 
     async def _below(self, places: list[str], only_directories: bool) -> list[list[str]]:
@@ -135,7 +218,7 @@ class _Search:
         ]
         present = [root for _, root in level]
         while level:
-            listings = await self._list([place for place, _ in level], True)
+            listings = await self._list([place for place, _ in level], self._through_links)
             following: list[tuple[str, _Node]] = []
             for (place, node), listed in zip(level, listings, strict=True):
                 for name, into in listed:
@@ -181,6 +264,18 @@ class _Search:
             ]
             for place, listed in zip(places, listings, strict=True)
         ]
+
+    async def _exist(self, paths: Sequence[str]) -> list[bool]:
+        """Tell of paths whether each leads to something."""
+
+        async def one(core: Core, frame: Frame, path: str) -> bool:
+            async def look() -> bool:
+                await walk(core, frame, self._at(path), follow=True)
+                return True
+
+            return await _or_else(look(), False)
+
+        return await in_order(self._core, self._frame, one, paths)
 
     async def _is_there(self, paths: Sequence[str]) -> list[bool]:
         async def one(core: Core, frame: Frame, path: str) -> bool:

@@ -229,7 +229,7 @@ class _Round:
                 core.inodes.unlink(directory.parent, directory.name)
                 core.inodes.forget(directory.gfid)
             else:
-                await rmdir(core, frame, path)
+                await rmdir(core, frame, self._removal.root)
         except OSError as error:
             if error.errno not in GONE or directory.above is None:
                 self._failed("rmdir", path, error, directory.above)

@@ -94,11 +94,22 @@ def text_of(path: StrPath | At) -> str:
         TypeError: not a path.
         ValueError: it holds a null character.
     """
-    text = os.fspath(path.path if isinstance(path, At) else path)
-    if not isinstance(text, str):
-        raise TypeError(f"a path is str or os.PathLike[str], not {type(text).__name__}")
+    text = spelled(path)
     if "\0" in text:
         raise ValueError("embedded null character in path")
+    return text
+
+
+def spelled(path: StrPath | At) -> str:
+    """Return a path as text, as it was given, whatever that is.
+
+    Raises:
+        TypeError: not a path.
+    """
+    given = path.path if isinstance(path, At) else path
+    text = given.__volume_path__() if hasattr(given, "__volume_path__") else os.fspath(given)
+    if not isinstance(text, str):
+        raise TypeError(f"a path is str or os.PathLike[str], not {type(text).__name__}")
     return text
 
 
@@ -342,6 +353,9 @@ class _Walk:
     async def to_parent(self, path: StrPath | At) -> Place:
         """To the directory of the last name, which is not looked up yet."""
         text = text_of(path)
+        is_on = getattr(path, "is_on", None)
+        if is_on is not None and not is_on(self._core):
+            raise ValueError(f"{path!r} is on another volume")
         if not text:
             raise fs_error(errno.ENOENT)
         if too_long(text, PATH_MAX - 1):

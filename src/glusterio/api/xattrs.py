@@ -220,5 +220,10 @@ def _value(reply: XattrsReply, name: str) -> bytes:
     return value
 
 
+def shown(reply: XattrsReply) -> dict[str, bytes]:
+    """Return the attributes with their values that GETXATTR has brought, but for a brick's own."""
+    return {name: _value(reply, name) for name in _names(reply)}
+
+
 def _names(reply: XattrsReply) -> list[str]:
     return [name for name in reply.xattrs or () if _is_shown(name)]

@@ -28,6 +28,7 @@ _PARENT = TimeFlag.PARENT_CTIME | TimeFlag.PARENT_MTIME
 #: What each fop changes, by the translator's method. What is not here changes nothing.
 CHANGES: Final[dict[str, TimeFlag]] = {
     "writev": _C | _M,
+    "copy_file_range": _C | _M,
     "truncate": _C | _M,
     "ftruncate": _C | _M,
     "create": _C | _M | _A | _PARENT,

@@ -9,13 +9,10 @@ from typing import Any, overload
 
 from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
+from glusterio.api.aio.methods.copies import AsyncCopies
 from glusterio.api.aio.methods.directories import AsyncDirectories
 from glusterio.api.aio.methods.many import AsyncMany
-from glusterio.api.aio.methods.names import AsyncNames
-from glusterio.api.aio.methods.tests import AsyncTests
-from glusterio.api.aio.methods.trees import AsyncTrees
-from glusterio.api.aio.methods.working_directory import AsyncWorkingDirectory
-from glusterio.api.aio.methods.xattrs import AsyncXattrs
+from glusterio.api.aio.methods.paths import AsyncPaths
 from glusterio.api.aio.opening import Opening
 from glusterio.api.aio.session import AioSession
 from glusterio.api.aio.stream import AsyncStream
@@ -49,15 +46,7 @@ async def _connect(url: str, timeout: float, trace: TraceHook | None) -> AsyncVo
     return AsyncVolume(session)
 
 
-class AsyncVolume(
-    AsyncXattrs,
-    AsyncTests,
-    AsyncDirectories,
-    AsyncMany,
-    AsyncNames,
-    AsyncTrees,
-    AsyncWorkingDirectory,
-):
+class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncPaths):
     """A connected volume, for the tasks of one event loop. Made by :func:`connect`.
 
     Methods have the names, arguments and errors of ``os``; see :class:`glusterio.Volume`. Hundreds of

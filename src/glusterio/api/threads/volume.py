@@ -25,13 +25,10 @@ from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.threads.file import File
 from glusterio.api.threads.io_file import RawFile, layers
+from glusterio.api.threads.methods.copies import Copies
 from glusterio.api.threads.methods.directories import Directories
 from glusterio.api.threads.methods.many import Many
-from glusterio.api.threads.methods.names import Names
-from glusterio.api.threads.methods.tests import Tests
-from glusterio.api.threads.methods.trees import Trees
-from glusterio.api.threads.methods.working_directory import WorkingDirectory
-from glusterio.api.threads.methods.xattrs import Xattrs
+from glusterio.api.threads.methods.paths import Paths
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
 from glusterio.lifecycle.handle import HandleKind
@@ -65,7 +62,7 @@ def connect(
     return Volume(session)
 
 
-class Volume(Xattrs, Tests, Directories, Many, Names, Trees, WorkingDirectory):
+class Volume(Copies, Directories, Many, Paths):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at

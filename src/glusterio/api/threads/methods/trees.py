@@ -97,7 +97,7 @@ class Trees(VolumeBase):
 
     def _method(self, function: str) -> Callable[..., Any]:
         """Return the method that does what a function of ``os`` does."""
-        name = {"open": "open_handle", "islink": "lstat"}.get(function, function)
+        name = {"open": "open_handle"}.get(function, function)
         method: Callable[..., Any] = getattr(self, name)
         return method
 
