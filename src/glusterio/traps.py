@@ -124,9 +124,13 @@ class Reply(Trap["Reply"]):
     def __await__(self) -> Generator[Trap[Reply], Reply, Reply]:
         if not self.done:
             yield self
-        if self.error is not None:
-            raise self.error
-        return self
+        error = self.error
+        if error is None:
+            return self
+        try:
+            raise error
+        finally:
+            del self, error  # no reference cycle through the traceback
 
 
 class Outcome(NamedTuple):

@@ -283,7 +283,7 @@ def test_a_claimed_record_does_not_cost_its_size(connection: Connection) -> None
     put(
         connection, struct.pack(">I", 0x80000000 | 100 * 2**20) + answer(reply.xid, bytes(2048))[4:]
     )
-    assert len(connection.get_buffer()) <= 2**20
+    assert len(connection.get_buffer()) <= 2**20 + 64 * 2**10  # a megabyte, and its header
     assert connection.eof() == [reply]
 
 
