@@ -213,7 +213,9 @@ def test_trusted_xattrs_are_the_superusers(bed: PosixBed) -> None:
 # -- a brick that is not root -------------------------------------------------------------------------
 
 
-def unprivileged(test: Callable[[Path], None]) -> None:
+def unprivileged(
+    test: Callable[[Path], None], afterwards: Callable[[Path], None] | None = None
+) -> None:
     """Run a function in a child process that is nobody, on a directory of its own."""
     directory = Path(tempfile.mkdtemp(prefix="glusterio-"))
     directory.chmod(0o777)
@@ -239,6 +241,8 @@ def unprivileged(test: Callable[[Path], None]) -> None:
             finally:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        if afterwards is not None:
+            afterwards(directory)
     finally:
         shutil.rmtree(directory)
 
@@ -307,3 +311,49 @@ def _what_is_not_ours(directory: Path) -> None:
 @pytest.mark.parametrize("test", [_every_kind, _inode_numbers_are_used_again, _what_is_not_ours])
 def test_a_brick_without_rights(test: Callable[[Path], None]) -> None:
     unprivileged(test)
+
+
+def _leave_some(directory: Path) -> None:
+    with posix_bed(directory) as bed:
+        made = {
+            "d": bed.mkdir("d"),
+            "f": bed.make("f", b"data"),
+            "s": bed.symlink("s", "f"),
+            "locked": bed.create("locked", mode=0).gfid,
+        }
+        made["in"] = bed.make("in", parent=made["d"])
+        lines = [f"{name} {gfid.hex()}" for name, gfid in made.items()]
+        lines.append(f"volume {bed.posix.volume_id}")
+    (directory / "told").write_text("\n".join(lines))
+
+
+def _take_over(directory: Path) -> None:
+    told = dict(line.split() for line in (directory / "told").read_text().splitlines())
+    for _ in range(2):  # by what was left, and by what was made of it
+        with posix_bed(directory) as bed:
+            assert str(bed.posix.volume_id) == told["volume"]
+            for name in ("d", "f", "s", "locked"):
+                assert bed.gfid(name).hex() == told[name], name
+                gfid = os.getxattr(directory / name, "trusted.gfid", follow_symlinks=False)
+                assert gfid.hex() == told[name]
+            assert bed.gfid("d", "in").hex() == told["in"]
+            assert bed.stat(bed.gfid("f")).nlink == 1
+
+
+@needs_root
+def test_a_brick_with_rights_takes_the_gfids_over() -> None:
+    unprivileged(_leave_some, _take_over)
+
+
+@needs_root
+def test_a_brick_without_rights_refuses_what_it_may_not_use(tmp_path: Path) -> None:
+    with posix_bed(tmp_path) as bed:
+        bed.make("f")
+
+    def refused(_: Path) -> None:
+        with pytest.raises(PermissionError), posix_bed(tmp_path):
+            pass
+
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    unprivileged(refused)

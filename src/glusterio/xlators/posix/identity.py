@@ -5,7 +5,8 @@ is one that GlusterFS itself could serve. Without those rights the attribute is 
 and since the kernel allows ``user`` attributes neither on symbolic links and special files nor on
 files that are not readable and writable, an index by inode number helps out: symbolic links in
 ``.glusterfs/inodes``, each named by an inode number, whose target is the gfid as text. Whoever finds a
-gfid there has to check that the gfid's handle leads to the same inode.
+gfid there has to check that the gfid's handle leads to the same inode. When a brick that runs as root
+serves such a directory, it takes the gfids over, each when it first meets the file.
 
 Source: GlusterFS xlators/storage/posix/src/posix-helpers.c (``posix_gfid_set``).
 """
@@ -76,6 +77,7 @@ class Identity:
     def __init__(self, root: int) -> None:
         self._root = root
         self._indexed = False
+        self._adopts = False
         self._key = ""
         self._volume_key = ""
 
@@ -94,6 +96,8 @@ class Identity:
             self._indexed = True
             with contextlib.suppress(FileExistsError):
                 os.mkdir(INDEX, 0o700, dir_fd=self._root)
+        else:  # a brick without rights was here before
+            self._adopts = os.access(INDEX, os.F_OK, dir_fd=self._root, follow_symlinks=False)
 
     @property
     def is_trusted(self) -> bool:
@@ -114,13 +118,27 @@ class Identity:
                 return gfid if len(gfid) == _GFID_SIZE else None
             except OSError as error:
                 if error.errno == errno.ENODATA and not self._indexed:
-                    return None
+                    return self._adopted(directory, name, inode) if self._adopts else None
                 if error.errno not in _CANNOT and error.errno != errno.ENODATA:
                     raise
         if self._indexed:
             with contextlib.suppress(FileNotFoundError, ValueError):
                 return gfid_of(os.readlink(f"{INDEX}/{inode}", dir_fd=self._root))
         return None
+
+    def _adopted(self, directory: int, name: str, inode: int) -> Gfid | None:
+        """Return the gfid that a brick without rights gave to a file, and keep it as it should be."""
+        gfid: bytes | None = None
+        try:
+            path = f"/proc/self/fd/{directory}/{name}"
+            gfid = os.getxattr(path, _USER[0], follow_symlinks=False)
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                gfid = gfid_of(os.readlink(f"{INDEX}/{inode}", dir_fd=self._root))
+        if gfid is None or len(gfid) != _GFID_SIZE:
+            return None
+        self.set(directory, name, inode, gfid)
+        return gfid
 
     def set(self, directory: int, name: str, inode: int, gfid: Gfid) -> None:
         """Give a file its gfid."""
@@ -164,5 +182,8 @@ class Identity:
         except OSError as error:
             if error.errno != errno.ENODATA:
                 raise
+        if self._adopts:
+            with contextlib.suppress(OSError):
+                wanted = os.getxattr(self._root, _USER[1])
         os.setxattr(self._root, self._volume_key, wanted)
         return wanted

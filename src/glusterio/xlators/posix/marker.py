@@ -16,7 +16,7 @@ from glusterio.xlators.posix.identity import HIDDEN
 
 MARKER: Final = f"{HIDDEN}/glusterio-unclean"
 
-_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Marker:
