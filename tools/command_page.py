@@ -10,6 +10,7 @@ and fails when the page is not what the command line gives now; the test suite d
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import typer
 
 from glusterio.cli import output
 from glusterio.cli.app import app
+from glusterio.cli.attributes import record
 from glusterio.cli.root import DEBUG_HELP, HELP, JSON_HELP
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "command.md"
@@ -49,6 +51,9 @@ They may stand before the command's name or behind it. `glusterio --version` tel
 ### JSON
 
 {json}
+
+What each command tells is said below. *The attributes* of a file are {attributes}; sizes are in bytes,
+times in UTC and to the nanosecond.
 
 ```console
 $ glusterio find gluster://server1/gv0/logs --size +1G --json | jq -r .path
@@ -149,6 +154,7 @@ def page() -> str:
         index="\n".join(index),
         common="\n".join(common),
         json=told,
+        attributes=", ".join(f"`{name}`" for name in record(os.stat(PAGE.parent.parent))),
         sections="\n\n".join(section(name, command) for name, command in every) + "\n",
     )
 

@@ -97,7 +97,7 @@ def glusterio(tmp_path: Path) -> Run:
 def call_command(*words: str | os.PathLike[str]) -> Result:
     """As `run_command`, in this very process, which is quicker."""
     from glusterio.cli import errors, output
-    from glusterio.cli.app import app
+    from glusterio.cli.app import run_app
 
     code = 0
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -112,7 +112,7 @@ def call_command(*words: str | os.PathLike[str]) -> Result:
             warnings.simplefilter("error")
             output.prepare_streams()
             try:
-                app([os.fspath(word) for word in words], prog_name="glusterio")
+                run_app([os.fspath(word) for word in words])
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else 1
             finally:

@@ -63,7 +63,7 @@ def test_names_that_are_not_utf8(gl: Run, place: str, root: Path) -> None:
 
 def test_errors(gl: Run, place: str) -> None:
     result = gl("rm", "--json", f"{place}/nope", f"{place}/\udcff")
-    assert result.out == b""
+    assert result.records == [{"removed": 0}]
     first, second = result.errors()
     assert first == {
         "error": f"cannot remove '{place}/nope': No such file or directory",
@@ -83,3 +83,11 @@ def test_nested_values() -> None:
     assert in_json({"a": ["\udcff", 1, None], "b": {"c": "\udc80"}}) == (
         '{"a": ["\\\\xff", 1, null], "b": {"c": "\\\\x80", "c_base64": "gA=="}}'
     )
+
+
+def test_a_wrong_command_line(gl: Run, place: str) -> None:
+    for words in (["cp", "--json", "alone"], ["--json", "fly"], ["ls", "--json", "--no", place]):
+        (error,) = gl(*words).errors(2)
+        assert (error["errno"], error["path"]) == (None, None)
+    assert "a source and a destination" in gl("cp", "--json", "alone").errors(2)[0]["error"]
+    assert gl("ls", "--json", "--help").check().text.startswith("Usage: glusterio ls")

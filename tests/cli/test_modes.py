@@ -74,4 +74,6 @@ def test_chmod(gl: Run, place: str, root: Path, tmp_path: Path) -> None:
         f"cannot change the mode of '{place}/nope': No such file or directory"
     ]
     assert gl("chmod", "zz", place).code == 2
+    gl("chmod", "-w", f"{place}/d/x").check()
+    assert (root / "d" / "x").stat().st_mode & 0o777 == 0o500
     assert (os.stat(root / "out").st_mode & 0o777) == 0o600

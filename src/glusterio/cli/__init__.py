@@ -11,7 +11,7 @@ _EXTRA = frozenset({"typer", "rich", "click"})
 def main() -> None:
     """Run the command line; the entry point of the ``glusterio`` script."""
     try:
-        from glusterio.cli.app import app
+        from glusterio.cli.app import run_app
         from glusterio.cli.output import prepare_streams
     except KeyboardInterrupt:
         sys.exit(130)
@@ -20,4 +20,4 @@ def main() -> None:
             raise
         sys.exit("glusterio: the command line needs more: pip install 'glusterio[cli]'")
     prepare_streams()
-    app(prog_name="glusterio")
+    run_app()

@@ -17,7 +17,7 @@ from glusterio.cli.commands import changing
 from glusterio.cli.commands import xattr
 
 # isort: on
-from glusterio.cli.root import app
+from glusterio.cli.root import app, run_app
 
 __all__ = [
     "app",
@@ -26,6 +26,7 @@ __all__ = [
     "examining",
     "looking",
     "reading",
+    "run_app",
     "serving",
     "volume",
     "xattr",

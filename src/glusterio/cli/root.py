@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, ParamSpec
+from typing import Annotated, Any, ParamSpec
 
 import typer
 
@@ -43,6 +44,14 @@ has its other bytes written as \\xff, and a member NAME_base64 beside it that is
 
 The exit code is 0, 1 if something could not be done, 2 if the command line is wrong.
 """
+
+NAME = "glusterio"
+
+#: The exit code for a command line that is wrong.
+WRONG = 2
+
+#: What a command line that is wrong raises: a class of click, or of the click that is in typer.
+_WRONG_WORDS: Any = typer.BadParameter.__mro__[1]
 
 HELP_OPTIONS = ["-h", "--help"]
 JSON_HELP = "Say it in JSON, one object a line."
@@ -98,6 +107,7 @@ def command(
     in_json: bool = True,
     h_is_help: bool = True,
     takes_dashes: bool = False,
+    tells: str = "",
     examples: Sequence[str] = (),
 ) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Put a function on the command line.
@@ -108,6 +118,7 @@ def command(
         in_json: whether it can say in JSON what it says, by :func:`glusterio.cli.output.tell`.
         h_is_help: whether ``-h`` is ``--help``, and not an option of its own as ``du -h`` is.
         takes_dashes: whether an unknown option is an argument, as the ``-w`` of ``chmod -w`` is.
+        tells: what it says in JSON: the members of the objects, for the help.
         examples: command lines for the end of the help.
     """
 
@@ -129,6 +140,8 @@ def command(
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         helped_by = HELP_OPTIONS if h_is_help else HELP_OPTIONS[1:]
         text = inspect.cleandoc(function.__doc__ or "")
+        if tells:
+            text += f"\n\nIn JSON: {tells}."
         if examples:
             text = "\n".join([text, "", "\b", "Examples:", *(f"  {line}" for line in examples)])
         settings = {"help_option_names": helped_by, "ignore_unknown_options": takes_dashes}
@@ -136,3 +149,24 @@ def command(
         return function
 
     return put
+
+
+def run_app(words: list[str] | None = None) -> None:
+    """Run the command line, and end with its exit code.
+
+    Args:
+        words: the words behind the command's own name, unless they are the process's.
+
+    Raises:
+        SystemExit: always.
+    """
+    words = sys.argv[1:] if words is None else words
+    if "--json" not in words:
+        app(words, prog_name=NAME)
+    try:
+        code = app(words, prog_name=NAME, standalone_mode=False)
+    except _WRONG_WORDS as error:
+        output.as_json = True
+        output.tell_error(error.format_message())
+        code = WRONG
+    sys.exit(code)

@@ -15,7 +15,7 @@ from glusterio.errors import GlusterError
 #: How many directories are listed, made or removed at the same time.
 DIRECTORIES_AT_ONCE = 16
 
-#: How many names are removed at the same time.
+#: How many names are removed, or changed, at the same time.
 NAMES_AT_ONCE = 64
 
 #: Told of a path that something could not be done with, and why.
@@ -140,7 +140,7 @@ async def top_down(
             complain(item.path, error)
 
     while level:
-        await each(level, one, DIRECTORIES_AT_ONCE)
+        await each(level, one, NAMES_AT_ONCE)
         level, following = following, []
 
 

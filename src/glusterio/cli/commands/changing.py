@@ -27,7 +27,7 @@ def _mode(text: str) -> Change:
         raise typer.BadParameter(str(error)) from None
 
 
-@command()
+@command(tells="removed; before, with -v, the path of each")
 def rm(
     places: Places,
     recursive: Recursive = False,
@@ -42,7 +42,7 @@ def rm(
     run(remove(places, recursive, force, verbose))
 
 
-@command()
+@command(tells="made")
 def mkdir(
     places: Places,
     parents: Annotated[
@@ -59,7 +59,7 @@ def mkdir(
     run(make_directories(places, parents, None if mode is None else _mode(mode)))
 
 
-@command()
+@command(tells="removed")
 def rmdir(places: Places) -> None:
     """Remove empty directories."""
     from glusterio.cli.names import remove_directories
@@ -73,6 +73,7 @@ def rmdir(places: Places) -> None:
         "glusterio chmod 640 gluster://server1/gv0/notes.txt",
     ],
     takes_dashes=True,
+    tells="files, changed; before, with -v, path, mode and was of each",
 )
 def chmod(
     mode: Annotated[
@@ -92,7 +93,10 @@ def chmod(
     run(change_modes(places, _mode(mode), recursive, verbose))
 
 
-@command(examples=["glusterio chown -R anna:staff gluster://server1/gv0/home/anna"])
+@command(
+    examples=["glusterio chown -R anna:staff gluster://server1/gv0/home/anna"],
+    tells="files, changed; before, with -v, path, uid and gid of each",
+)
 def chown(
     owner: Annotated[
         str,
@@ -126,7 +130,8 @@ def chown(
     examples=[
         "glusterio ln -s ../notes/today.txt gluster://server1/gv0/home/anna/today.txt",
         "glusterio ln gluster://server1/gv0/a gluster://server1/gv0/b",
-    ]
+    ],
+    tells="made; before, with -v, path, target and symbolic of each",
 )
 def ln(
     places: Annotated[
@@ -166,7 +171,7 @@ def ln(
     )
 
 
-@command()
+@command(tells="touched")
 def touch(places: Places, no_create: NoCreate = False) -> None:
     """Set files' times to now; make them if they are not there."""
     from glusterio.cli.names import touch as set_times
@@ -174,7 +179,9 @@ def touch(places: Places, no_create: NoCreate = False) -> None:
     run(set_times(places, no_create))
 
 
-@command(examples=["glusterio truncate -s 10G gluster://server1/gv0/image.raw"])
+@command(
+    examples=["glusterio truncate -s 10G gluster://server1/gv0/image.raw"], tells="files, size"
+)
 def truncate(
     places: Places,
     size: Annotated[

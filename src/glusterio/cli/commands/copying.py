@@ -34,7 +34,9 @@ Jobs = Annotated[
     examples=[
         "glusterio cp -rp photos gluster://server1/gv0/backup",
         "glusterio cp -r --resume --verify gluster://server1/gv0/images .",
-    ]
+    ],
+    tells="files, directories, links, skipped, resumed, verified, bytes, seconds; "
+    "before, with -v or -n, path, to, type and size of each",
 )
 def cp(
     places: SourcesAndTarget,
@@ -88,7 +90,7 @@ def _placement(places: list[str], under_new_name: bool) -> Placement:
     return Placement(places[:-1], places[-1], under_new_name)
 
 
-@command()
+@command(tells="renamed, copied, skipped; before, with -v, path, to and how of each")
 def mv(
     places: SourcesAndTarget,
     no_clobber: Annotated[

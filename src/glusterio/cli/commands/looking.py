@@ -14,7 +14,7 @@ from glusterio.cli.root import command
 T = TypeVar("T")
 
 
-@command(h_is_help=False)
+@command(h_is_help=False, tells="path, name, the attributes, and the target of a symbolic link")
 def ls(
     places: Places,
     long: Annotated[bool, typer.Option("-l", help="With the attributes.")] = False,
@@ -35,7 +35,8 @@ def ls(
     examples=[
         "glusterio tree -L 2 gluster://server1/gv0/home",
         "glusterio tree -a --du gluster://server1/gv0/home/anna",
-    ]
+    ],
+    tells="path, depth, the attributes, the target of a symbolic link, and with --du the total",
 )
 def tree(
     places: Places,
@@ -58,7 +59,8 @@ def tree(
     examples=[
         "glusterio find gluster://server1/gv0/logs --name '*.log' --mtime +30 --delete",
         "glusterio find gluster://server1/gv0 -type f -size +1G --json",
-    ]
+    ],
+    tells="path and the attributes",
 )
 def find(
     places: Places,
@@ -155,7 +157,7 @@ def _each(texts: Iterable[str] | None, make: Callable[[str], T]) -> list[T]:
         raise typer.BadParameter(str(error)) from None
 
 
-@command()
+@command(tells="path, the attributes, and the target of a symbolic link")
 def stat(
     places: Places,
     follow: Annotated[
@@ -168,7 +170,7 @@ def stat(
     run(stat_places(places, follow))
 
 
-@command(h_is_help=False)
+@command(h_is_help=False, tells="path, size in bytes, files; and with -c the total")
 def du(
     places: Places,
     summarize: Annotated[
@@ -190,7 +192,7 @@ def du(
 ) -> None:
     """Tell how much directories use, in blocks of 1024 bytes.
 
-    A file with several names is counted once. In JSON sizes are bytes.
+    A file with several names is counted once.
     """
     from glusterio.cli.usage import Options, disk_usage
 
@@ -200,7 +202,10 @@ def du(
     run(disk_usage(places, Options(every, deep, human, in_bytes, apparent or in_bytes, total)))
 
 
-@command(h_is_help=False)
+@command(
+    h_is_help=False,
+    tells="path, volume, size, used and available in bytes, files, files_used, files_available",
+)
 def df(
     places: Places,
     human: Human = False,
@@ -208,10 +213,7 @@ def df(
         bool, typer.Option("-i", "--inodes", help="How many files, instead.")
     ] = False,
 ) -> None:
-    """Tell how much of volumes is used and free, in blocks of 1024 bytes.
-
-    In JSON sizes are bytes.
-    """
+    """Tell how much of volumes is used and free, in blocks of 1024 bytes."""
     from glusterio.cli.usage import free_space
 
     run(free_space(places, human, inodes))

@@ -29,9 +29,9 @@ def cat(places: Places) -> None:
     to_output(places)
 
 
-@command()
+@command(tells="path and line")
 def head(places: Places, lines: Lines = None, size: Bytes = None) -> None:
-    """Write the beginning of files to the standard output; in JSON line by line."""
+    """Write the beginning of files to the standard output."""
     from glusterio.cli.tail import head as beginning
     from glusterio.cli.tail import parse_amount
 
@@ -42,7 +42,8 @@ def head(places: Places, lines: Lines = None, size: Bytes = None) -> None:
     examples=[
         "glusterio tail -n 100 -f --retry gluster://server1/gv0/logs/app.log",
         "glusterio tail -n +2 gluster://server1/gv0/table.csv",
-    ]
+    ],
+    tells="path and line",
 )
 def tail(
     places: Places,
@@ -59,7 +60,7 @@ def tail(
         typer.Option("-s", "--interval", min=0.01, metavar="SECONDS", help="How often to look."),
     ] = 1.0,
 ) -> None:
-    """Write the end of files to the standard output; in JSON line by line.
+    """Write the end of files to the standard output.
 
     With +N it is all from line, or byte, N on. With -f the name is followed: what becomes shorter is
     read from its beginning, and so is another file that has got the name.
@@ -71,7 +72,7 @@ def tail(
     run(end(places, parse_amount(lines, size, may_count_on=True), following))
 
 
-@command()
+@command(tells="path, algorithm, digest, size")
 def checksum(
     places: Places,
     algorithm: Annotated[

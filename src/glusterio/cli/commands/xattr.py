@@ -34,7 +34,7 @@ def _checked(encoding: str | None) -> str | None:
     return encoding
 
 
-@command("list", within=xattr, h_is_help=False)
+@command("list", within=xattr, h_is_help=False, tells="path, name, and with -l value and encoding")
 def list_(
     places: Places,
     values: Annotated[bool, typer.Option("-l", "--values", help="With their values.")] = False,
@@ -51,6 +51,7 @@ def list_(
     within=xattr,
     h_is_help=False,
     examples=["glusterio xattr get user.origin gluster://server1/gv0/photo.jpg"],
+    tells="path, name, value, encoding",
 )
 def get(
     name: Name, places: Places, encoding: Encoding = None, no_dereference: NotFollowed = False
@@ -69,6 +70,7 @@ def get(
         "glusterio xattr set user.origin 'Bodensee, 2019' gluster://server1/gv0/photo.jpg",
         "glusterio xattr set user.raw 0x00ff gluster://server1/gv0/photo.jpg",
     ],
+    tells="set",
 )
 def set_(
     name: Name,
@@ -94,7 +96,7 @@ def set_(
     run(put(places, name, data, flags, not no_dereference))
 
 
-@command("rm", within=xattr, h_is_help=False)
+@command("rm", within=xattr, h_is_help=False, tells="removed")
 def rm(name: Name, places: Places, no_dereference: NotFollowed = False) -> None:
     """Remove an attribute."""
     from glusterio.cli.xattrs import remove
