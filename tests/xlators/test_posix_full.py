@@ -128,7 +128,7 @@ def test_no_inodes_left(tmp_path: Path) -> None:
         with posix_bed(tmp_path) as bed:
             bed.mkdir("d")
             used = os.statvfs(tmp_path).f_files - os.statvfs(tmp_path).f_ffree
-        for room in range(14):
+        for room in range(22):
             command = ["mount", "-o", f"remount,nr_inodes={used + room}", str(tmp_path)]
             for what, make in makes.items():
                 subprocess.run(command, check=True)
