@@ -417,7 +417,7 @@ def _all_text(value: list[Any]) -> bool:
 
 
 #: Operations that may fail half-way.
-PARTIAL: set[str] = set()
+PARTIAL: set[str] = {"makedirs", "removedirs", "renames", "call"}
 
 #: Steps that may change what a snapshot does not show: the tree is made anew after them.
 UNSEEN = frozenset(

@@ -74,6 +74,7 @@ class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncPaths):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        dir_fd: Opened | None = None,
     ) -> Opening[AsyncStream[str]]: ...
 
     @overload
@@ -85,6 +86,7 @@ class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncPaths):
         encoding: None = None,
         errors: None = None,
         newline: None = None,
+        dir_fd: Opened | None = None,
     ) -> Opening[AsyncStream[bytes]]: ...
 
     @overload
@@ -96,6 +98,7 @@ class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncPaths):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        dir_fd: Opened | None = None,
     ) -> Opening[AsyncStream[Any]]: ...
 
     def open(
@@ -106,18 +109,22 @@ class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncPaths):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        dir_fd: Opened | None = None,
     ) -> Opening[AsyncStream[Any]]:
         """Open a file as a stream: ``async with vol.open(path) as f``, or ``f = await ...``.
 
         Arguments and errors are those of Python's ``open``; the encoding is UTF-8 unless given.
+        ``dir_fd`` is the open directory that ``path`` is relative to.
         """
         parsed = Mode(mode)
         check_arguments(parsed, -1, encoding, errors, newline)
-        return Opening(self._open_stream(path, parsed, encoding, errors, newline, call_site()))
+        return Opening(
+            self._open_stream(at(path, dir_fd), parsed, encoding, errors, newline, call_site())
+        )
 
     async def _open_stream(
         self,
-        path: StrPath,
+        path: StrPath | At,
         mode: Mode,
         encoding: str | None,
         errors: str | None,

@@ -93,6 +93,8 @@ class Volume(Copies, Directories, Many, Paths):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        *,
+        dir_fd: Opened | None = None,
     ) -> io.TextIOWrapper: ...
 
     @overload
@@ -104,6 +106,8 @@ class Volume(Copies, Directories, Many, Paths):
         encoding: None = None,
         errors: None = None,
         newline: None = None,
+        *,
+        dir_fd: Opened | None = None,
     ) -> io.BufferedReader: ...
 
     @overload
@@ -115,6 +119,8 @@ class Volume(Copies, Directories, Many, Paths):
         encoding: None = None,
         errors: None = None,
         newline: None = None,
+        *,
+        dir_fd: Opened | None = None,
     ) -> io.BufferedWriter: ...
 
     @overload
@@ -126,6 +132,8 @@ class Volume(Copies, Directories, Many, Paths):
         encoding: None = None,
         errors: None = None,
         newline: None = None,
+        *,
+        dir_fd: Opened | None = None,
     ) -> io.BufferedRandom: ...
 
     @overload
@@ -137,6 +145,8 @@ class Volume(Copies, Directories, Many, Paths):
         encoding: None = None,
         errors: None = None,
         newline: None = None,
+        *,
+        dir_fd: Opened | None = None,
     ) -> IO[bytes]: ...
 
     @overload
@@ -148,6 +158,8 @@ class Volume(Copies, Directories, Many, Paths):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        *,
+        dir_fd: Opened | None = None,
     ) -> IO[Any]: ...
 
     def open(
@@ -158,8 +170,13 @@ class Volume(Copies, Directories, Many, Paths):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        *,
+        dir_fd: Opened | None = None,
     ) -> IO[Any]:
         """Open a file as Python's ``open`` does: text, buffered or raw, by the same arguments.
+
+        ``dir_fd`` is the open directory that ``path`` is relative to, for which Python's ``open`` needs
+        an ``opener``.
 
         Raises:
             OSError: what ``open`` would raise.
@@ -167,7 +184,7 @@ class Volume(Copies, Directories, Many, Paths):
         """
         parsed = Mode(mode)
         check_arguments(parsed, buffering, encoding, errors, newline)
-        file = self._open(path, parsed.flags, 0o666)
+        file = self._open(at(path, dir_fd), parsed.flags, 0o666)
         try:
             if file._handle.kind is not HandleKind.FILE:
                 raise IsADirectoryError(21, os.strerror(21), text_of(path))
