@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from glusterio import aio
 from tests.cli.conftest import COMMAND, PATIENCE, Run, described
 from tests.embedded import BrickProcess, start_brick
 from tests.faulty import FaultyProxy
@@ -36,6 +37,56 @@ def test_within_a_volume(gl: Run, place: str, tree: Path, tmp_path: Path) -> Non
     gl("cp", "-rp", f"{place}/tree", f"{place}/twin").check()
     gl("cp", "-rp", f"{place}/twin", tmp_path / "back").check()
     assert described(tmp_path / "back") == described(tree)
+
+
+def test_the_last_block_is_written_last(
+    gl: Run, place: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a copy in place that is cut, at whatever moment, is shorter than the original."""
+    (tmp_path / "f").write_bytes(os.urandom(7 * 1024 * 1024 + 1))
+    under_way: set[int] = set()
+    blocks: list[int] = []
+    pwrite = aio.File.pwrite
+
+    async def watched(file: aio.File, data: bytes | memoryview, offset: int) -> int:
+        if offset + len(data) == 7 * 1024 * 1024 + 1:
+            assert not under_way
+        under_way.add(offset)
+        written = await pwrite(file, data, offset)
+        under_way.remove(offset)
+        blocks.append(offset)
+        return written
+
+    monkeypatch.setattr(aio.File, "pwrite", watched)
+    gl("cp", "f", place).check()
+    assert len(blocks) == 8
+    assert max(blocks) == blocks[-1]
+    assert (root / "f").read_bytes() == (tmp_path / "f").read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+@pytest.mark.parametrize("how", ["cp", "mv"])
+def test_owners_and_extended_attributes(
+    gl: Run, place: str, root: Path, tmp_path: Path, how: str
+) -> None:
+    local = tmp_path / "d"
+    local.mkdir()
+    (local / "f").write_text("x")
+    (local / "l").symlink_to("f")
+    for path in (local, local / "f"):
+        os.setxattr(path, "user.note", b"\0kept")
+    for path, number in ((local / "l", 11), (local / "f", 12), (local, 13)):
+        os.chown(path, number, number + 100, follow_symlinks=False)
+    (local / "f").chmod(0o4750)
+    words = ["cp", "-a"] if how == "cp" else ["mv"]
+    gl(*words, "d", place).check()
+    for back in (root / "d", tmp_path / "back"):
+        if back.name == "back":
+            gl(*words, f"{place}/d", "back").check()
+        for path, number in ((back / "l", 11), (back / "f", 12), (back, 13)):
+            assert (path.lstat().st_uid, path.lstat().st_gid) == (number, number + 100)
+        assert (back / "f").stat().st_mode & 0o7777 == 0o4750
+        assert os.getxattr(back, "user.note") == os.getxattr(back / "f", "user.note") == b"\0kept"
 
 
 def test_within_a_volume_the_brick_copies(

@@ -107,7 +107,9 @@ class _Move:
         return how
 
     async def _copy(self) -> None:
-        manner = Manner(preserve=True, resume=True, verify=True, jobs=self._options.jobs)
+        manner = Manner(
+            preserve=True, resume=True, verify=True, archive=True, jobs=self._options.jobs
+        )
         copy = Copy(
             self._source,
             self._origin,

@@ -103,6 +103,15 @@ class Side(Protocol):
     async def set_times(self, path: str, stat: os.stat_result) -> None:
         """Set the times that ``stat`` holds, also of a symbolic link itself."""
 
+    async def chown(self, path: str, uid: int, gid: int) -> None:
+        """Set owner and group, also of a symbolic link itself."""
+
+    async def xattrs(self, path: str) -> dict[str, bytes]:
+        """Return the extended attributes."""
+
+    async def set_xattr(self, path: str, name: str, value: bytes) -> None:
+        """Set an extended attribute."""
+
 
 class VolumeFile:
     """A file on a volume.
@@ -245,6 +254,19 @@ class VolumeSide:
         times = (stat.st_atime_ns, stat.st_mtime_ns)
         await self.volume.utime(path or "/", ns=times, follow_symlinks=False)
 
+    async def chown(self, path: str, uid: int, gid: int) -> None:
+        """Set owner and group, also of a symbolic link itself."""
+        await self.volume.chown(path or "/", uid, gid, follow_symlinks=False)
+
+    async def xattrs(self, path: str) -> dict[str, bytes]:
+        """Return the extended attributes."""
+        names = await self.volume.listxattr(path or "/")
+        return {name: await self.volume.getxattr(path or "/", name) for name in names}
+
+    async def set_xattr(self, path: str, name: str, value: bytes) -> None:
+        """Set an extended attribute."""
+        await self.volume.setxattr(path or "/", name, value)
+
 
 class LocalFile:
     """A file of this machine."""
@@ -353,3 +375,15 @@ class LocalSide:
     async def set_times(self, path: str, stat: os.stat_result) -> None:
         """Set times, also of a symbolic link itself."""
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns), follow_symlinks=False)
+
+    async def chown(self, path: str, uid: int, gid: int) -> None:
+        """Set owner and group, also of a symbolic link itself."""
+        os.chown(path, uid, gid, follow_symlinks=False)
+
+    async def xattrs(self, path: str) -> dict[str, bytes]:
+        """Return the extended attributes."""
+        return {name: os.getxattr(path, name) for name in os.listxattr(path)}
+
+    async def set_xattr(self, path: str, name: str, value: bytes) -> None:
+        """Set an extended attribute."""
+        os.setxattr(path, name, value)

@@ -24,6 +24,8 @@ How an interrupted copy is told from a complete one:
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import posixpath
@@ -62,6 +64,7 @@ class Manner:
         verify: read back what was written.
         update: leave what is as new as the original, or newer.
         dry_run: change nothing.
+        archive: keep owners and extended attributes, too, as far as it is allowed.
         jobs: how many files are copied at the same time.
     """
 
@@ -71,7 +74,12 @@ class Manner:
     verify: bool = False
     update: bool = False
     dry_run: bool = False
+    archive: bool = False
     jobs: int = FILES_AT_ONCE
+
+
+#: What a target says to an extended attribute that it does not have for everybody, or at all.
+_NOT_KEPT = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 class Progress(Protocol):
@@ -261,12 +269,30 @@ class Transfer:
             raise SpecialFileError("it is neither a file, nor a directory, nor a symbolic link")
         self._count(item)
 
-    async def _attributes(self, item: Item, path: str) -> None:
+    async def _attributes(self, item: Item, source: str, path: str) -> None:
         """Give a copy what it keeps of the original's attributes."""
-        if self._manner.preserve and not item.is_link:
-            await self._target.chmod(path, item.stat.st_mode & 0o7777)
-        if self._manner.preserve or (self._manner.resume and item.is_file):
-            await self._target.set_times(path, item.stat)
+        manner, stat = self._manner, item.stat
+        if manner.archive:
+            with contextlib.suppress(PermissionError):  # only root may give files away
+                await self._target.chown(path, stat.st_uid, stat.st_gid)
+            if not item.is_link:
+                await self._xattrs(item, source, path)
+        if manner.preserve and not item.is_link:
+            await self._target.chmod(path, stat.st_mode & 0o7777)
+        if manner.preserve or (manner.resume and item.is_file):
+            await self._target.set_times(path, stat)
+
+    async def _xattrs(self, item: Item, source: str, path: str) -> None:
+        found = await self._source.xattrs(source)
+        if found and not item.stat.st_mode & 0o200:  # its owner himself could not set them
+            await self._target.chmod(path, item.stat.st_mode & 0o777 | 0o200)
+        for name, value in found.items():
+            try:
+                await self._target.set_xattr(path, name, value)
+            except OSError as error:
+                # Those of the system's own namespaces have a meaning that may not be had there.
+                if name.startswith("user.") or error.errno not in _NOT_KEPT:
+                    raise
 
     async def _there(self, path: str) -> os.stat_result | None:
         try:
@@ -294,7 +320,7 @@ class Transfer:
             return
         target = below(self._roots[1], item.path)
         if self._manner.preserve:
-            await self._attributes(item, target)
+            await self._attributes(item, below(self._roots[0], item.path), target)
         elif item.stat.st_mode & 0o700 != 0o700:
             await self._target.chmod(target, item.stat.st_mode & 0o777 & ~self._umask)
 
@@ -309,7 +335,7 @@ class Transfer:
                 raise IsADirectoryError(21, os.strerror(21), target) from None
             await self._target.unlink(target)
             await self._target.symlink(text, target)
-        await self._attributes(item, target)
+        await self._attributes(item, source, target)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -330,12 +356,12 @@ class Transfer:
             return True
         if not manner.resume:
             await self._write(item, source, target, 0, hashlib.sha256())
-            await self._attributes(item, target)
+            await self._attributes(item, source, target)
             return True
         part = part_of(target)
         start, digest = await self._begun(item, source, target, there)
         await self._write(item, source, part, start, digest)
-        await self._attributes(item, part)
+        await self._attributes(item, source, part)
         await self._target.rename(part, target)
         self.tally.resumed += start > 0
         return True
@@ -352,7 +378,7 @@ class Transfer:
         if agreed != item.stat.st_size:
             return False
         if not manner.dry_run:
-            await self._attributes(item, target)
+            await self._attributes(item, source, target)
         return True
 
     async def _begun(

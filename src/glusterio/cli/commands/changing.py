@@ -27,7 +27,10 @@ def _mode(text: str) -> Change:
         raise typer.BadParameter(str(error)) from None
 
 
-@command(tells="removed; before, with -v, the path of each")
+@command(
+    tells="removed; before, with -v, the path of each",
+    examples=["glusterio rm -r gluster://server1/gv0/scratch"],
+)
 def rm(
     places: Places,
     recursive: Recursive = False,
@@ -42,7 +45,9 @@ def rm(
     run(remove(places, recursive, force, verbose))
 
 
-@command(tells="made")
+@command(
+    tells="made", examples=["glusterio mkdir -p -m 2770 gluster://server1/gv0/shared/projects"]
+)
 def mkdir(
     places: Places,
     parents: Annotated[
@@ -59,7 +64,7 @@ def mkdir(
     run(make_directories(places, parents, None if mode is None else _mode(mode)))
 
 
-@command(tells="removed")
+@command(tells="removed", examples=["glusterio rmdir gluster://server1/gv0/empty"])
 def rmdir(places: Places) -> None:
     """Remove empty directories."""
     from glusterio.cli.names import remove_directories
@@ -171,7 +176,7 @@ def ln(
     )
 
 
-@command(tells="touched")
+@command(tells="touched", examples=["glusterio touch gluster://server1/gv0/done"])
 def touch(places: Places, no_create: NoCreate = False) -> None:
     """Set files' times to now; make them if they are not there."""
     from glusterio.cli.names import touch as set_times

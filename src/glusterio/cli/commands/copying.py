@@ -44,6 +44,10 @@ def cp(
     preserve: Annotated[
         bool, typer.Option("-p", "--preserve", help="Keep permission bits and times exactly.")
     ] = False,
+    archive: Annotated[
+        bool,
+        typer.Option("-a", "--archive", help="As -rp, and owners and extended attributes, too."),
+    ] = False,
     resume: Annotated[
         bool,
         typer.Option(
@@ -78,8 +82,8 @@ def cp(
     from glusterio.cli.copy import Options, copy
     from glusterio.cli.transfer import Manner
 
-    manner = Manner(preserve, resume, checksum, verify, update, dry_run, jobs)
-    run(copy(_placement(places, under_new_name), Options(recursive, verbose, manner)))
+    manner = Manner(preserve or archive, resume, checksum, verify, update, dry_run, archive, jobs)
+    run(copy(_placement(places, under_new_name), Options(recursive or archive, verbose, manner)))
 
 
 def _placement(places: list[str], under_new_name: bool) -> Placement:
@@ -90,7 +94,13 @@ def _placement(places: list[str], under_new_name: bool) -> Placement:
     return Placement(places[:-1], places[-1], under_new_name)
 
 
-@command(tells="renamed, copied, skipped; before, with -v, path, to and how of each")
+@command(
+    tells="renamed, copied, skipped; before, with -v, path, to and how of each",
+    examples=[
+        "glusterio mv gluster://server1/gv0/draft.txt gluster://server1/gv0/final.txt",
+        "glusterio mv results gluster://server1/gv0/archive/",
+    ],
+)
 def mv(
     places: SourcesAndTarget,
     no_clobber: Annotated[
@@ -105,8 +115,9 @@ def mv(
 ) -> None:
     """Move files and trees: to other names, to, from and between volumes.
 
-    If DST is a directory they go into it. Within a volume it is a rename. Else they are copied, read
-    back and compared, and what has been copied is removed; cut, it goes on when it is said again.
+    If DST is a directory they go into it. Within a volume it is a rename. Else they are copied with all
+    their attributes, read back and compared, and what has been copied is removed; cut, it goes on when
+    it is said again.
     """
     from glusterio.cli.move import Options, move
 

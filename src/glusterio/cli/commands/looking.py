@@ -14,7 +14,11 @@ from glusterio.cli.root import command
 T = TypeVar("T")
 
 
-@command(h_is_help=False, tells="path, name, the attributes, and the target of a symbolic link")
+@command(
+    h_is_help=False,
+    tells="path, name, the attributes, and the target of a symbolic link",
+    examples=["glusterio ls -lh gluster://server1/gv0/home"],
+)
 def ls(
     places: Places,
     long: Annotated[bool, typer.Option("-l", help="With the attributes.")] = False,
@@ -157,7 +161,10 @@ def _each(texts: Iterable[str] | None, make: Callable[[str], T]) -> list[T]:
         raise typer.BadParameter(str(error)) from None
 
 
-@command(tells="path, the attributes, and the target of a symbolic link")
+@command(
+    tells="path, the attributes, and the target of a symbolic link",
+    examples=["glusterio stat gluster://server1/gv0/notes.txt"],
+)
 def stat(
     places: Places,
     follow: Annotated[
@@ -170,7 +177,14 @@ def stat(
     run(stat_places(places, follow))
 
 
-@command(h_is_help=False, tells="path, size in bytes, files; and with -c the total")
+@command(
+    h_is_help=False,
+    tells="path, size in bytes, files; and with -c the total",
+    examples=[
+        "glusterio du -sh gluster://server1/gv0/home/anna gluster://server1/gv0/home/ben",
+        "glusterio du -h -d 1 gluster://server1/gv0",
+    ],
+)
 def du(
     places: Places,
     summarize: Annotated[
@@ -205,6 +219,7 @@ def du(
 @command(
     h_is_help=False,
     tells="path, volume, size, used and available in bytes, files, files_used, files_available",
+    examples=["glusterio df -h gluster://server1/gv0"],
 )
 def df(
     places: Places,

@@ -18,7 +18,7 @@ Bytes = Annotated[
 ]
 
 
-@command()
+@command(examples=["glusterio cat gluster://server1/gv0/notes.txt"])
 def cat(places: Places) -> None:
     """Write what is in files to the standard output.
 
@@ -29,7 +29,7 @@ def cat(places: Places) -> None:
     to_output(places)
 
 
-@command(tells="path and line")
+@command(tells="path and line", examples=["glusterio head -n 3 gluster://server1/gv0/table.csv"])
 def head(places: Places, lines: Lines = None, size: Bytes = None) -> None:
     """Write the beginning of files to the standard output."""
     from glusterio.cli.tail import head as beginning
@@ -72,7 +72,10 @@ def tail(
     run(end(places, parse_amount(lines, size, may_count_on=True), following))
 
 
-@command(tells="path, algorithm, digest, size")
+@command(
+    tells="path, algorithm, digest, size",
+    examples=["glusterio checksum -r gluster://server1/gv0/photos"],
+)
 def checksum(
     places: Places,
     algorithm: Annotated[

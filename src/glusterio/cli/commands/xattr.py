@@ -34,7 +34,13 @@ def _checked(encoding: str | None) -> str | None:
     return encoding
 
 
-@command("list", within=xattr, h_is_help=False, tells="path, name, and with -l value and encoding")
+@command(
+    "list",
+    within=xattr,
+    h_is_help=False,
+    tells="path, name, and with -l value and encoding",
+    examples=["glusterio xattr list -l gluster://server1/gv0/photo.jpg"],
+)
 def list_(
     places: Places,
     values: Annotated[bool, typer.Option("-l", "--values", help="With their values.")] = False,
@@ -96,7 +102,13 @@ def set_(
     run(put(places, name, data, flags, not no_dereference))
 
 
-@command("rm", within=xattr, h_is_help=False, tells="removed")
+@command(
+    "rm",
+    within=xattr,
+    h_is_help=False,
+    tells="removed",
+    examples=["glusterio xattr rm user.origin gluster://server1/gv0/photo.jpg"],
+)
 def rm(name: Name, places: Places, no_dereference: NotFollowed = False) -> None:
     """Remove an attribute."""
     from glusterio.cli.xattrs import remove
