@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +14,9 @@ import pytest
 
 from glusterio.graph.fd import Fd
 from glusterio.types import NULL_GFID, ROOT_GFID
-from glusterio.wire.fops import names
+from glusterio.wire.fops import attributes, files, names, xattrs
+from glusterio.wire.iatt import Iatt
+from glusterio.xlators.posix.virtual import REAL_FILENAME
 from tests.xlators.posix_bed import NOBODY_IN_PARTICULAR as FRAME
 from tests.xlators.posix_bed import PosixBed, new_gfid, posix_bed
 
@@ -200,6 +205,143 @@ def test_anonymous_fd_of_nothing(bed: PosixBed) -> None:
     for gfid in (NULL_GFID, b"\xff" * 16):
         with pytest.raises(OSError, match="Stale"):
             bed.read(Fd(gfid, anonymous=True))
+
+
+def handle_path(bed: PosixBed, gfid: bytes) -> Path:
+    text = handle_text(gfid)
+    path = bed.directory / ".glusterfs" / text[:2] / text[2:4]
+    path.mkdir(parents=True, exist_ok=True)
+    return path / text
+
+
+def attempts(bed: PosixBed, gfid: bytes) -> dict[str, Callable[[], object]]:
+    """All that a client can do with a gfid."""
+    anonymous = Fd(gfid, anonymous=True)
+    user = {"user.a": b"1"}
+    return {
+        "lookup": lambda: bed.lookup("secret", gfid),
+        "lookup by gfid": lambda: bed.run(bed.posix.lookup(FRAME, names.LookupRequest(gfid))),
+        "stat": lambda: bed.stat(gfid),
+        "open": lambda: bed.release(bed.open(gfid)),
+        "read": lambda: bed.read(anonymous),
+        "write": lambda: bed.write(anonymous, b"overwritten"),
+        "truncate": lambda: bed.run(bed.posix.truncate(FRAME, files.TruncateRequest(gfid, 0))),
+        "opendir": lambda: bed.entries(gfid),
+        "create": lambda: bed.make("new", parent=gfid),
+        "mkdir": lambda: bed.mkdir("new", gfid),
+        "unlink": lambda: bed.unlink("secret", gfid),
+        "rename out": lambda: bed.rename("f", "new", new_parent=gfid),
+        "rename in": lambda: bed.rename("secret", "new", old_parent=gfid),
+        "link": lambda: bed.link(gfid, "linked"),
+        "setxattr": lambda: bed.run(
+            bed.posix.setxattr(FRAME, xattrs.SetxattrRequest(gfid, 0, user))
+        ),
+        "paths": lambda: bed.run(
+            bed.posix.getxattr(FRAME, xattrs.GetxattrRequest(gfid, 1, "glusterfs.gfidtopath"))
+        ),
+        "names": lambda: bed.run(
+            bed.posix.getxattr(FRAME, xattrs.GetxattrRequest(gfid, 1, f"{REAL_FILENAME}SECRET"))
+        ),
+        "setattr": lambda: bed.run(
+            bed.posix.setattr(FRAME, attributes.SetattrRequest(gfid, Iatt(mode=0), 1))
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "target", ["{outside}", "{outside}/secret", "../../../../outside", "../../../../outside/secret"]
+)
+def test_handle_that_is_a_link_out(bed: PosixBed, target: str) -> None:
+    """At most the link itself is seen and changed, as any symbolic link of the volume is."""
+    gfid = uuid.uuid4().bytes
+    out = bed.directory.parent / "outside"
+    before = os.stat(out / "secret")
+    handle_path(bed, gfid).symlink_to(target.format(outside=out))
+    for what, attempt in attempts(bed, gfid).items():
+        with contextlib.suppress(OSError):
+            found = attempt()
+            assert what in ("lookup by gfid", "stat", "link", "setattr", "paths"), what
+            if what == "stat":
+                assert found.mode & 0o170000 == 0o120000  # type: ignore[attr-defined]
+    assert outside(bed) == ["secret"]
+    after = os.stat(out / "secret")
+    assert (after.st_mode, after.st_nlink, after.st_mtime) == (
+        before.st_mode,
+        before.st_nlink,
+        before.st_mtime,
+    )
+    assert "user.a" not in os.listxattr(out / "secret")
+    assert sorted(os.listdir(bed.directory.parent)) == ["outside", "served"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../outside", "d/../../outside", "", "a/b"])
+def test_handle_whose_name_leads_out(bed: PosixBed, name: str) -> None:
+    gfid = uuid.uuid4().bytes
+    root = "../../00/00/00000000-0000-0000-0000-000000000001"
+    handle_path(bed, gfid).symlink_to(f"{root}/{name}")
+    for what, attempt in attempts(bed, gfid).items():
+        with contextlib.suppress(OSError):
+            attempt()
+            assert what in ("lookup by gfid", "stat", "link", "setattr", "paths"), what
+    assert outside(bed) == ["secret"]
+    assert sorted(os.listdir(bed.directory.parent)) == ["outside", "served"]
+
+
+def test_handle_of_a_directory_outside_by_its_gfid(bed: PosixBed) -> None:
+    """Not even where the directory outside bears the gfid."""
+    gfid = uuid.uuid4().bytes
+    out = bed.directory.parent / "outside"
+    for key in ("trusted.gfid", "user.glusterio.gfid"):
+        with contextlib.suppress(OSError):
+            os.setxattr(out, key, gfid)
+    (bed.directory / "way").symlink_to(out)
+    root = "../../00/00/00000000-0000-0000-0000-000000000001"
+    handle_path(bed, gfid).symlink_to(f"{root}/way")
+    for what in ("lookup", "create", "mkdir", "opendir", "unlink", "rename out", "names"):
+        with pytest.raises(OSError):  # noqa: PT011 - ENOTDIR or ESTALE, as it happens
+            attempts(bed, gfid)[what]()
+    assert outside(bed) == ["secret"]
+
+
+def test_directory_that_changes_places_with_a_link_out(bed: PosixBed) -> None:
+    """Somebody else in the directory plays tricks, as fast as he can, while the brick works there."""
+    out = bed.directory.parent / "outside"
+    (bed.directory / "evil").symlink_to(out)
+    gfid = bed.gfid("d")
+    ending = threading.Event()
+
+    def play() -> None:
+        here = os.open(bed.directory, os.O_RDONLY)
+        try:
+            while not ending.is_set():
+                for old, new in (("d", "aside"), ("evil", "d"), ("d", "evil"), ("aside", "d")):
+                    os.rename(old, new, src_dir_fd=here, dst_dir_fd=here)
+        finally:
+            os.close(here)
+
+    player = threading.Thread(target=play)
+    player.start()
+    done = 0
+    try:
+        for number in range(1000):
+            with posix_bed(bed.directory) as fresh:  # which has not got the directory open
+                for attempt in (
+                    lambda number=number, fresh=fresh: fresh.make(f"n{number}", parent=gfid),
+                    lambda number=number, fresh=fresh: fresh.mkdir(f"d{number}", gfid),
+                    lambda fresh=fresh: fresh.entries(gfid),
+                    lambda fresh=fresh: fresh.entries(fresh.gfid("d")),
+                    lambda fresh=fresh: fresh.lookup("secret", gfid),
+                ):
+                    with contextlib.suppress(OSError):
+                        found = attempt()
+                        assert not isinstance(found, names.LookupReply)
+                        assert not isinstance(found, list) or "secret" not in found
+                        done += 1
+    finally:
+        ending.set()
+        player.join()
+    assert outside(bed) == ["secret"]
+    assert done
 
 
 def handle_text(gfid: bytes) -> str:
