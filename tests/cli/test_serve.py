@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +15,17 @@ from tests.cli.conftest import COMMAND, PATIENCE, Run
 
 
 @contextmanager
-def serving(*words: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def serving(
+    *words: str | Path, before: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with subprocess.Popen(
-        [*COMMAND, "serve", *map(str, words), *(() if "--port" in words else ("--port", "0"))],
+        [
+            *before,
+            *COMMAND,
+            "serve",
+            *map(str, words),
+            *(() if "--port" in words else ("--port", "0")),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -137,6 +146,26 @@ def test_statedump_on_a_signal(tmp_path: Path) -> None:
         process.send_signal(signal.SIGUSR1)  # and it goes on
         assert "no statedump: No such file" in process.stderr.readline().decode()
         library.connect(url).close()
+
+
+def open_all(volume: library.Volume, opened: list[library.File]) -> None:
+    for number in range(64):
+        opened.append(volume.open_handle(f"f{number}", os.O_CREAT | os.O_RDWR))
+
+
+def test_no_client_can_have_all_descriptors(tmp_path: Path) -> None:
+    """Else nobody could even connect any more."""
+    opened: list[library.File] = []
+    few = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]
+    with serving(tmp_path, before=few) as (_, url), library.connect(url) as greedy:
+        with pytest.raises(OSError, match="Too many open files"):
+            open_all(greedy, opened)
+        with library.connect(url) as modest, modest.open("mine", "w") as file:
+            file.write("there is room")
+        for each in opened:
+            each.close()
+    assert len(opened) >= 32
+    assert (tmp_path / "mine").read_text() == "there is room"
 
 
 HANGING = """

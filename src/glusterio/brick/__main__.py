@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
 import os
-import resource
 import signal
 import sys
 from collections.abc import Sequence
 
 from glusterio.brick.access import Access
+from glusterio.brick.descriptors import limits_within, raise_descriptor_limit
 from glusterio.brick.main import Brick
 from glusterio.brick.management import MANAGEMENT_PORT
 
@@ -61,18 +60,11 @@ async def serve(brick: Brick, ready_fd: int | None = None) -> None:
         await told.wait()
 
 
-def raise_descriptor_limit() -> None:
-    """Have as many descriptors as one may: clients open files."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve, as the command line says."""
     given = arguments().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    raise_descriptor_limit()
+    limits = limits_within(raise_descriptor_limit())
     try:
         brick = Brick(
             given.directory,
@@ -83,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             unix=given.unix,
             access=Access(allow=given.allow) if given.allow else None,
             ping_timeout=given.ping_timeout,
+            limits=limits,
         )
         asyncio.run(serve(brick, given.ready_fd))
     except (OSError, ValueError) as error:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from glusterio.brick.__main__ import raise_descriptor_limit
 from glusterio.brick.control_socket import make_runtime_directory
 from glusterio.brick.daemon import Daemon
+from glusterio.brick.descriptors import limits_within, raise_descriptor_limit
 from glusterio.brick.statedump import as_text
 from glusterio.brick.volume import Volume
 from glusterio.cli import output
@@ -53,13 +53,13 @@ def serve(directories: Sequence[str], names: Sequence[str], options: Options) ->
         options: how.
     """
     logging.basicConfig(level=logging.WARNING, format="glusterio: %(name)s: %(message)s")
-    raise_descriptor_limit()
+    limits = limits_within(raise_descriptor_limit())
     volumes = []
     for directory, name in itertools.zip_longest(directories, names):
         with trying_to("serve", directory):
             if not os.path.isdir(directory):
                 os.listdir(directory)  # says why
-            volumes.append(Volume(directory, name, host=options.host))
+            volumes.append(Volume(directory, name, host=options.host, limits=limits))
     only = directories[0] if len(directories) == 1 else None
     with trying_to("serve", only):
         asyncio.run(_Serving(volumes, options).run())
