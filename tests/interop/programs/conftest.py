@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.embedded import start_brick
-from tests.interop.conftest import _unavailable
+from tests.interop import real_gluster
+from tests.interop.conftest import _unavailable, start_or_skip
 from tests.interop.programs import building
 from tests.interop.programs.sides import Side, directory_on
 from tests.interop.real_gluster import GlusterVolume
@@ -96,12 +98,50 @@ def their_side(gluster_volume: GlusterVolume, tmp_path_factory: pytest.TempPathF
     )
 
 
+@pytest.fixture(scope="module")
+def their_own_brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+    """A brick of GlusterFS's for calls that leak there, and so cannot be made on a shared one.
+
+    GlusterFS 10 keeps a directory that OPEN opened, and the target of COPY_FILE_RANGE, open for good.
+    There is no management daemon to it.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="glusterio-"))
+    try:
+        brick = start_or_skip(real_gluster.start_hand_brick, directory)
+        yield Side(
+            name="GlusterFS",
+            host="127.0.0.1",
+            port=0,
+            volume="hand",
+            brick_port=brick.brick_port,
+            brick="/hand",
+            data=Path(brick.data_dir),
+            work=tmp_path_factory.mktemp("work"),
+        )
+    finally:
+        real_gluster.stop(directory)
+
+
 @pytest.fixture
 def sides(our_side: Side, their_side: Side, request: pytest.FixtureRequest) -> Iterator[list[Side]]:
     """Both, each with a directory for this test alone: GlusterFS's first."""
-    name = f"programs-{os.getpid()}-{abs(hash(request.node.nodeid)) % 10**6}"
+    with _directories([their_side, our_side], request.node.nodeid) as sides:
+        yield sides
+
+
+@pytest.fixture
+def brick_sides(
+    our_side: Side, their_own_brick: Side, request: pytest.FixtureRequest
+) -> Iterator[list[Side]]:
+    """The same, GlusterFS's with a brick of its own; for clients that need no management daemon."""
+    with _directories([their_own_brick, our_side], request.node.nodeid) as sides:
+        yield sides
+
+
+@contextmanager
+def _directories(sides: list[Side], test: str) -> Iterator[list[Side]]:
+    name = f"programs-{os.getpid()}-{abs(hash(test)) % 10**6}"
     with ExitStack() as stack:
         yield [
-            replace(side, directory=stack.enter_context(directory_on(side, name)))
-            for side in (their_side, our_side)
+            replace(side, directory=stack.enter_context(directory_on(side, name))) for side in sides
         ]

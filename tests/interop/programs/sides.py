@@ -51,7 +51,7 @@ class Side:
     Attributes:
         name: ``"glusterio"`` or ``"GlusterFS"``, for messages.
         host: where its management daemon is.
-        port: at this port.
+        port: at this port; 0 when there is none.
         volume: the volume.
         brick_port: where its brick is.
         brick: what the brick calls itself.
@@ -79,6 +79,8 @@ class Side:
     @property
     def volume_url(self) -> str:
         """The volume's URL, for glusterio."""
+        if not self.port:
+            return f"volfile://{self.plain_volfile}"
         return f"gluster://{self.host}:{self.port}/{self.volume}"
 
     @property
