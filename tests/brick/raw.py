@@ -58,6 +58,7 @@ class RawClient:
             self.sock = socket.create_connection(("127.0.0.1", server), timeout=20)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._xids = itertools.count(1)
+        self.unasked: list[tuple[records.CallHeader, bytes]] = []
 
     @classmethod
     def of(cls, server: int | str, subvolume: str) -> RawClient:
@@ -101,15 +102,17 @@ class RawClient:
         return self._exactly(records.record_length(mark))
 
     def receive(self) -> tuple[records.ReplyHeader, bytes]:
-        record = self.record()
-        header = records.parse_message(record)
-        assert isinstance(header, records.ReplyHeader)
-        return header, record
+        """Receive a reply. What the server says unasked before it is kept in ``unasked``."""
+        while True:
+            record = self.record()
+            header = records.parse_message(record)
+            if isinstance(header, records.ReplyHeader):
+                return header, record
+            self.unasked.append((header, record))
 
     def receive_call(self) -> records.CallHeader:
         """Receive what the server says unasked."""
-        (mark,) = struct.unpack(">I", self._exactly(4))
-        header = records.parse_message(self._exactly(records.record_length(mark)))
+        header = records.parse_message(self.record())
         assert isinstance(header, records.CallHeader)
         return header
 

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import re
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import glusterio
 from glusterio.traps import Event
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops.files import OpenRequest
@@ -251,3 +253,99 @@ def test_who_waits_is_served_in_the_same_order(
             assert sorted(queue.watcher.active()) == sorted(
                 (lock.type, lock.range.first, 10, ONE.lk_owner, ONE.pid) for lock in expected.held
             )
+
+
+# -- our client's locks -------------------------------------------------------------------------------
+
+CREATING = os.O_RDWR | os.O_CREAT
+
+
+class Watched:
+    """A file on the real brick, and how many locks are on it."""
+
+    def __init__(self, brick: HandBrick, side: Side, stack: contextlib.ExitStack) -> None:
+        self.url = brick.url
+        self.name = f"locks-{uuid.uuid4()}"
+        self.client = stack.enter_context(side.client())
+        with glusterio.connect(self.url) as vol, vol.open_handle(self.name, CREATING):
+            pass
+
+    def open(self, stack: contextlib.ExitStack) -> tuple[glusterio.Volume, glusterio.File]:
+        vol = stack.enter_context(glusterio.connect(self.url))
+        return vol, stack.enter_context(vol.open_handle(self.name, CREATING))
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many locks are held or waited for."""
+        locker = Locker(self.client, self.client.lookup(self.name).stat.gfid, -1)
+        locker.wait_for_count(self.name, count)
+
+
+@pytest.fixture
+def watched(
+    hand_brick: HandBrick, sides: list[Side]
+) -> Iterator[tuple[Watched, contextlib.ExitStack]]:
+    with contextlib.ExitStack() as stack:
+        file = Watched(hand_brick, sides[0], stack)
+        yield file, stack
+        stack.close()
+
+
+def test_locks_keep_sessions_apart(watched: tuple[Watched, contextlib.ExitStack]) -> None:
+    brick, stack = watched
+    _, one = brick.open(stack)
+    _, two = brick.open(stack)
+    with one.lock(10):
+        with pytest.raises(BlockingIOError):
+            two.lockf(os.F_TLOCK, 5, 5)
+        found = two.lock_holder()
+        assert found is not None
+        assert (found.shared, found.start, found.length, found.pid) == (False, 0, 10, os.getpid())
+        brick.wait_for(1)
+    two.lockf(os.F_TLOCK, 5, 5)
+    two.close()
+    brick.wait_for(0)
+
+
+def test_a_lock_that_was_given_up_is_taken_back(
+    watched: tuple[Watched, contextlib.ExitStack],
+) -> None:
+    brick, stack = watched
+    _, one = brick.open(stack)
+    _, two = brick.open(stack)
+    one.lockf(os.F_LOCK)
+    with pytest.raises(TimeoutError):
+        two.lock(timeout=0.05).acquire()
+    brick.wait_for(1)
+    one.lockf(os.F_ULOCK)
+    brick.wait_for(0)
+    with two.lock(timeout=10):
+        brick.wait_for(1)
+
+
+@pytest.mark.parametrize("grace", [0.0, 0.2])
+def test_a_session_that_ends_while_it_waits_leaves_nothing(
+    watched: tuple[Watched, contextlib.ExitStack], grace: float
+) -> None:
+    brick, stack = watched
+    _, one = brick.open(stack)
+    vol, two = brick.open(stack)
+    one.lockf(os.F_LOCK, 10)
+    outcome: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            two.lockf(os.F_LOCK)
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    brick.wait_for(2)
+    report = vol.close(timeout=10.0, grace=grace)
+    thread.join()
+    assert isinstance(outcome[0], glusterio.SessionClosedError)
+    assert not report.errors
+    assert not report.defects
+    brick.wait_for(1)
+    one.close()
+    brick.wait_for(0)

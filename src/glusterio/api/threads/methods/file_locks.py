@@ -119,11 +119,13 @@ class FileLocks(FileBase):
         section = Section(length, offset, whence)
         return FileLock(self._session, self._handle, section, shared, timeout)
 
-    def lockf(self, cmd: int, length: int = 0, offset: int = 0, whence: int = os.SEEK_SET) -> None:
+    def lockf(
+        self, command: int, length: int = 0, offset: int = 0, whence: int = os.SEEK_SET
+    ) -> None:
         """Take, drop or test an exclusive lock, as ``os.lockf`` does.
 
         Args:
-            cmd: ``os.F_LOCK`` to wait for it, ``os.F_TLOCK`` not to wait, ``os.F_ULOCK`` to drop,
+            command: ``os.F_LOCK`` to wait for it, ``os.F_TLOCK`` not to wait, ``os.F_ULOCK`` to drop,
                 ``os.F_TEST``.
             length: as for :meth:`lock`.
             offset: where it begins; ``os.lockf`` begins at the file's position, which there is none of
@@ -136,13 +138,13 @@ class FileLocks(FileBase):
             OSError: EBADF: the file is not open for writing; EINVAL: no such command.
         """
         section = Section(length, offset, whence)
-        if cmd == os.F_ULOCK:
+        if command == os.F_ULOCK:
             self._session.call(locks.unlock, self._handle, section)
-        elif cmd == os.F_TEST:
+        elif command == os.F_TEST:
             if self.lock_holder(length, offset, whence) is not None:
                 raise fs_error(errno.EACCES)
-        elif cmd in (os.F_LOCK, os.F_TLOCK):
-            seconds = None if cmd == os.F_LOCK else 0.0
+        elif command in (os.F_LOCK, os.F_TLOCK):
+            seconds = None if command == os.F_LOCK else 0.0
             self._session.take(locks.lock, self._handle, locks.give_back, section, False, seconds)
         else:
             raise fs_error(errno.EINVAL)
