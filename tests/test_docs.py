@@ -39,6 +39,16 @@ def test_the_table_of_options_is_that_of_the_code() -> None:
     assert text == module.page(text), "run tools/option_page.py"
 
 
+def test_the_page_about_the_brick_is_that_of_the_tables() -> None:
+    path = ROOT / "tools" / "brick_page.py"
+    spec = importlib.util.spec_from_file_location("brick_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run tools/brick_page.py"
+
+
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 

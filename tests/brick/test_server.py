@@ -16,7 +16,7 @@ import pytest
 
 from glusterio.wire import credentials
 from glusterio.wire.fops import FOPS as SPECS
-from glusterio.wire.fops import attributes, directories, files, names
+from glusterio.wire.fops import attributes, directories, files, locks, names
 from glusterio.wire.fops.data import ReadReply, ReadRequest, WriteRequest
 from glusterio.wire.messages import encode
 from glusterio.wire.programs import (
@@ -74,6 +74,33 @@ def test_names_and_directories(client: RawClient) -> None:
     client.do(Fop.UNLINK, names.UnlinkRequest(ROOT_GFID, "g"))
     client.do(Fop.RMDIR, names.RmdirRequest(ROOT_GFID, 0, "d"))
     assert client.entries() == [".", ".."]
+
+
+def test_directories_are_brought_to_the_disk(client: RawClient) -> None:
+    fd = client.do(Fop.OPENDIR, directories.OpendirRequest(ROOT_GFID)).fd
+    client.do(Fop.FSYNCDIR, directories.FsyncdirRequest(ROOT_GFID, fd, 0))
+    client.do(Fop.RELEASEDIR, directories.ReleasedirRequest(ROOT_GFID, fd))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        client.do(Fop.FSYNCDIR, directories.FsyncdirRequest(ROOT_GFID, fd, 0))
+
+
+def test_lock_on_a_name_by_a_descriptor(brick: BrickProcess, client: RawClient) -> None:
+    with accepted(brick) as other:
+        requests = []
+        for each in (client, other):
+            fd = each.do(Fop.OPENDIR, directories.OpendirRequest(ROOT_GFID)).fd
+            requests.append(locks.FentrylkRequest(ROOT_GFID, fd, 2, 1, 1, "name", "domain"))
+        client.do(Fop.FENTRYLK, requests[0])
+        with pytest.raises(BlockingIOError):
+            other.do(Fop.FENTRYLK, requests[1])
+        client.close()  # and with it goes the lock
+        brick.wait_for(locks=0)
+        other.do(Fop.FENTRYLK, requests[1])
+
+
+def test_nothing_is_to_be_said_to_the_translators(client: RawClient) -> None:
+    reply, _ = client.fop(Fop.IPC, files.IpcRequest(1))
+    assert (reply.op_ret, reply.op_errno) == (-1, errno.EOPNOTSUPP)
 
 
 def test_failure_is_a_reply(client: RawClient) -> None:
@@ -224,7 +251,10 @@ def test_operation_before_the_handshake(brick: BrickProcess) -> None:
         client.do(Fop.STAT, attributes.StatRequest(ROOT_GFID))
 
 
-@pytest.mark.parametrize("procedure", [49, 53, 54, 55, 57, 1000, 0xFFFFFFFF])
+@pytest.mark.parametrize(
+    "procedure",
+    [Fop.COMPOUND, Fop.ICREATE, Fop.NAMELINK, Fop.PUT, 57, 1000, 0xFFFFFFFF],
+)
 def test_procedures_that_are_not_offered(shared_brick: BrickProcess, procedure: int) -> None:
     with accepted(shared_brick) as client:
         client.send(*FOPS, procedure, bytes(100))

@@ -75,6 +75,11 @@ class SimpleProgram:
         self.program = program
         self._answers = answers
 
+    @property
+    def procedures(self) -> frozenset[int]:
+        """The procedures that are answered."""
+        return frozenset(self._answers)
+
     def find(self, procedure: int) -> Procedure | None:
         """Return what answers a procedure, ``None`` when nothing does."""
         answer = self._answers.get(procedure)
@@ -116,6 +121,9 @@ class Programs:
             for each in self._programs.values()
         ]
         return DumpReply(request.id, 0, 0, tuple(details))
+
+    def __iter__(self) -> Iterator[ServedProgram]:
+        return iter(self._programs.values())
 
     def get(self, number: int) -> ServedProgram | None:
         """Return a program."""
