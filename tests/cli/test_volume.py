@@ -75,17 +75,26 @@ def asked(
 def test_the_commands(daemon: tuple[str, str], glusterio: Run) -> None:
     port, control = daemon
     option = "performance.read-ahead-page-count"
-    for chosen in ((), ("--port", port), ("--control", control)):
-        assert glusterio("volume", "list", *chosen).check().text.split() == ["a", "b"]
+    assert glusterio("volume", "list", "--port", port).check().text.split() == ["a", "b"]
     assert glusterio("volume", "set", "a", option, "8").check().text.split() == [option, "8"]
-    told = json.loads(glusterio("volume", "info", "a", "--json").check().text)
-    assert told["options"] == {option: "8"}
-    assert glusterio("volume", "get", "a", option).check().text.split() == [option, "8"]
+    told = glusterio("volume", "get", "a", option, "--control", control, "--json").check()
+    assert json.loads(told.text)["value"] == "8"
     assert glusterio("volume", "reset", "a").check().text.split() == [option, "4", "(default)"]
     assert "volume=b\n" in glusterio("statedump", "b").check().text
-    assert option in glusterio("volume", "options").check().text
     (line,) = glusterio("volume", "set", "a", "performance.read-ahea", "on").failed()
     assert line.startswith("there is no option 'performance.read-ahea'; did you mean performance.")
+
+
+def test_list_of_the_options(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume.list_options()
+    text = capsys.readouterr().out
+    assert all(option.what in text for option in OPTIONS.values())
+    monkeypatch.setattr(output, "as_json", True)
+    volume.list_options()
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["name"] for each in told] == list(OPTIONS)
 
 
 def test_what_is_served(daemon: tuple[str, str], asked: Asked) -> None:
