@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ from glusterio.cli.sides import LocalFile, LocalSide
 from glusterio.cli.transfer import Manner, Transfer, VerificationError, part_of
 from glusterio.cli.trees import Item
 from tests.cli.conftest import COMMAND, PATIENCE, Run, described
-from tests.embedded import BrickProcess
+from tests.embedded import BrickProcess, start_brick
 
 MIB = 1024 * 1024
 
@@ -102,6 +103,28 @@ def test_killed_and_gone_on_with(
     assert not part.exists()
     (again,) = gl("cp", "-rpT", "--resume", "--json", *words).check().records
     assert (again["files"], again["skipped"], again["bytes"]) == (0, 64, 0)
+
+
+def test_the_brick_is_killed_and_comes_back(gl: Run, source: Path, tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    part = served / ".copy.glusterio-part"
+    words = ["cp", "-rp", "--resume", "--json", str(source)]
+    with (
+        start_brick(served) as brick,
+        subprocess.Popen(
+            [*COMMAND, *words, f"{brick.url}/copy"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        while written(part) < 8 * MIB and process.poll() is None:
+            pass
+        brick.kill()
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert json.loads(err.splitlines()[-1])["code"] == "ENOTCONN"
+    with start_brick(served) as brick:
+        gl(*words, f"{brick.url}/copy").check()
+    assert described(served / "copy") == described(source)
 
 
 def test_a_part_is_gone_on_with_at_its_end(gl: Run, place: str, root: Path, tmp_path: Path) -> None:

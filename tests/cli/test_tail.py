@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, PATIENCE, Run
-from tests.embedded import BrickProcess
+from tests.embedded import BrickProcess, start_brick
 
 CONTENTS = {
     "empty": b"",
@@ -166,6 +166,17 @@ def test_it_follows_several_in_json(place: str, root: Path) -> None:
             line = {"path": f"{place}/{name}", "line": f"{begun[name]}to {name}"}
             begun[name] = "unfinished "
             tail.reads(json.dumps(line).encode() + b"\n")
+
+
+def test_the_brick_has_gone(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"1\n")
+    with start_brick(tmp_path) as brick, following(f"{brick.url}/log") as tail:
+        tail.reads(b"1\n")
+        brick.kill()
+        assert tail.process.wait(PATIENCE) == 1
+        lines = os.read(tail.err, 65536).decode().splitlines()
+    assert all(line.startswith("glusterio: ") for line in lines)
+    assert "127.0.0.1" in lines[0]
 
 
 def test_its_reader_has_gone(place: str, root: Path, brick: BrickProcess) -> None:

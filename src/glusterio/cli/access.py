@@ -36,7 +36,9 @@ async def change_modes(targets: list[str], change: Change, recursive: bool, verb
             new = change(old, is_directory=item.is_directory, umask=umask)
             seen += 1
             if new != old:
-                await side.chmod(below(place.path, item.path), new)
+                path = below(place.path, item.path) or "/"
+                # What has become a link since it was listed is not followed.
+                await side.volume.chmod(path, new, follow_symlinks=not item.depth)
                 changed += 1
                 if verbose:
                     text = place.join(item.path).text

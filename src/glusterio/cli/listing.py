@@ -17,9 +17,10 @@ from glusterio.cli.attributes import group, user
 from glusterio.cli.locations import Location, on_volume
 from glusterio.cli.output import coloured, shown, tell
 from glusterio.cli.sides import Listed, VolumeSide
-from glusterio.cli.trees import Item, below, is_fatal
+from glusterio.cli.trees import DIRECTORIES_AT_ONCE, Item, below, is_fatal
 from glusterio.cli.units import short_size
 from glusterio.cli.volumes import Complaints, Volumes
+from glusterio.cli.walking import Listings
 
 #: A time further back than this is shown with its year, as ls does; in seconds.
 HALF_A_YEAR = 31556952 / 2
@@ -48,9 +49,10 @@ async def list_places(targets: list[str], options: Options) -> None:
     async with Volumes() as volumes:
         for place in places:
             side = await volumes.volume(place)
-            listing = _Listing(side, place, options, complaints)
+            with_head = len(places) > 1 or options.recursive
             try:
-                await listing.run(with_head=len(places) > 1 or options.recursive)
+                async with Listings(side, place.path) as listings:
+                    await _Listing(side, place, options, complaints, listings).run(with_head)
             except OSError as error:
                 if is_fatal(error) or isinstance(error, BrokenPipeError):
                     raise
@@ -62,8 +64,14 @@ class _Listing:
     """One place."""
 
     def __init__(
-        self, side: VolumeSide, place: Location, options: Options, complaints: Complaints
+        self,
+        side: VolumeSide,
+        place: Location,
+        options: Options,
+        complaints: Complaints,
+        listings: Listings,
     ) -> None:
+        self._listings = listings
         self._side = side
         self._place = place
         self._options = options
@@ -83,6 +91,7 @@ class _Listing:
             return
         todo = [""]
         while todo:
+            self._listings.ahead(reversed(todo[-DIRECTORIES_AT_ONCE:]))
             directory = todo.pop()
             entries = await self._entries(directory)
             if output.as_json:
@@ -98,7 +107,7 @@ class _Listing:
 
     async def _entries(self, directory: str) -> list[Listed]:
         try:
-            entries = await self._side.list(below(self._place.path, directory))
+            entries = await self._listings.of(directory)
         except OSError as error:
             if not directory or is_fatal(error):
                 raise

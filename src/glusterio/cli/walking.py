@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing
 from itertools import islice
 from typing import NamedTuple
@@ -14,6 +14,46 @@ from glusterio.cli.trees import DIRECTORIES_AT_ONCE, Complaint, Item, below, is_
 
 #: How far ahead of the walk directories to list are looked for, in names.
 _AHEAD = 256
+
+
+class Listings:
+    """The listings of a tree's directories, some of them asked for ahead of their turn.
+
+    An asynchronous context manager: at its end nothing is asked any more.
+
+    Args:
+        side: where the tree is.
+        root: its root; paths are relative to it.
+    """
+
+    def __init__(self, side: Side, root: str) -> None:
+        self._side = side
+        self._root = root
+        self._asked: dict[str, asyncio.Task[list[Listed]]] = {}
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """Ask for some directories, the first ones first, as many as are asked at the same time."""
+        for path in paths:
+            if len(self._asked) >= DIRECTORIES_AT_ONCE:
+                break
+            if path not in self._asked:
+                self._asked[path] = asyncio.create_task(self._list(path))
+
+    async def of(self, path: str) -> list[Listed]:
+        """Return a directory's listing; it is forgotten then."""
+        asked = self._asked.pop(path, None)
+        return await (self._list(path) if asked is None else asked)
+
+    async def _list(self, path: str) -> list[Listed]:
+        return await self._side.list(below(self._root, path))
+
+    async def __aenter__(self) -> Listings:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._asked.values():
+            task.cancel()
+        await asyncio.gather(*self._asked.values(), return_exceptions=True)
 
 
 class Visit(NamedTuple):
@@ -66,25 +106,16 @@ async def _walk(
     max_depth: int | None,
     wanted: Callable[[Item], bool],
 ) -> AsyncGenerator[Visit, None]:
-    listings: dict[str, asyncio.Task[list[Listed]]] = {}
-
     def is_listed(visit: Visit) -> bool:
         item = visit.item
         deep = max_depth is not None and item.depth >= max_depth
         return item.is_directory and not visit.leaving and not deep
 
-    def list_ahead() -> None:
-        for visit in islice(reversed(todo), _AHEAD):
-            if len(listings) >= DIRECTORIES_AT_ONCE:
-                break
-            path = visit.item.path
-            if is_listed(visit) and path not in listings:
-                listings[path] = asyncio.create_task(side.list(below(root, path)))
-
     todo = [Visit(Item("", await side.stat(root, follow)), False, True)]
-    try:
+    async with Listings(side, root) as listings:
         while todo:
-            list_ahead()
+            next_ones = islice(reversed(todo), _AHEAD)
+            listings.ahead(visit.item.path for visit in next_ones if is_listed(visit))
             visit = todo.pop()
             yield visit
             item = visit.item
@@ -93,11 +124,8 @@ async def _walk(
             todo.append(Visit(item, True, visit.last))
             if not is_listed(visit):
                 continue
-            listing = listings.pop(item.path, None) or asyncio.create_task(
-                side.list(below(root, item.path))
-            )
             try:
-                names = await listing
+                names = await listings.of(item.path)
             except Exception as error:
                 if is_fatal(error):
                     raise
@@ -107,7 +135,3 @@ async def _walk(
             found = [Item(os.path.join(item.path, name), stat) for name, stat in names]
             found = [item for item in found if wanted(item)]
             todo += [Visit(item, False, at == 0) for at, item in enumerate(found)]
-    finally:
-        for task in listings.values():
-            task.cancel()
-        await asyncio.gather(*listings.values(), return_exceptions=True)
