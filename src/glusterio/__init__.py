@@ -16,8 +16,11 @@ r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 from glusterio.api.locks import LockHolder
 from glusterio.api.threads.file import File
 from glusterio.api.threads.methods.file_locks import FileLock
+from glusterio.api.threads.methods.paths import VolumePath
 from glusterio.api.threads.methods.scandir import DirEntry, ScandirIterator
 from glusterio.api.threads.volume import Volume, connect
+from glusterio.api.tree_copy import Progress as CopyProgress
+from glusterio.api.usage import Usage
 from glusterio.errors import (
     AuthRejectedError,
     CloseFromCallbackError,
@@ -49,6 +52,7 @@ __all__ = [
     "AuthRejectedError",
     "CloseFromCallbackError",
     "ConnectionLostError",
+    "CopyProgress",
     "DirEntry",
     "DrainedHandle",
     "File",
@@ -71,10 +75,12 @@ __all__ = [
     "StepTime",
     "TeardownReport",
     "UnsupportedGraphError",
+    "Usage",
     "VersionMismatchError",
     "VolfileError",
     "Volume",
     "VolumeNotFoundError",
+    "VolumePath",
     "XdrError",
     "__version__",
     "connect",

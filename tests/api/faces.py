@@ -18,7 +18,7 @@ from glusterio.api.aio.opening import Opening
 #: The faces, by the driver that runs them.
 FACES = ("threads", "asyncio")
 
-_FACADES = (aio.Volume, aio.File, aio.Stream, aio.DirEntry)
+_FACADES = (aio.Volume, aio.File, aio.Stream, aio.DirEntry, aio.VolumePath)
 
 
 class Awaited:
@@ -49,9 +49,7 @@ class Awaited:
         return self._seen(self._runner.get_loop().run_until_complete(run()))
 
     def _seen(self, value: Any) -> Any:
-        if isinstance(value, aio.Volume | aio.File | aio.Stream | aio.DirEntry) or hasattr(
-            value, "__anext__"
-        ):
+        if isinstance(value, _FACADES) or hasattr(value, "__anext__"):
             return Awaited(self._runner, value)
         return value
 
@@ -74,9 +72,21 @@ class Awaited:
         path: str = self._it.__fspath__()
         return path
 
+    def __str__(self) -> str:
+        return str(self._it)
+
+    def __truediv__(self, key: Any) -> Any:
+        return self._seen(self._it / _own(key))
+
+    def __volume_path__(self) -> str:
+        path: str = self._it.__volume_path__()
+        return path
+
 
 def _own(value: Any) -> Any:
     """What the face itself knows: an open file given as an argument."""
+    if isinstance(value, list):
+        return [_own(one) for one in value]
     return value._it if isinstance(value, Awaited) else value
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.api.parity import Case, Runner
-from tests.api.tree_parity import GROUPS as _  # noqa: F401  # its steps are known then
+from tests.api.path_parity import GROUPS as _  # noqa: F401  # its steps are known then
 
 _CLONE_NEWUSER = 0x10000000
 
@@ -149,6 +149,7 @@ class LocalVolume:
     rmtree = staticmethod(shutil.rmtree)
     glob = staticmethod(glob_module.glob)
     iglob = staticmethod(glob_module.iglob)
+    path = Path
     copyfile = staticmethod(shutil.copyfile)
     copy = staticmethod(shutil.copy)
     copy2 = staticmethod(shutil.copy2)

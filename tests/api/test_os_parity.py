@@ -27,7 +27,7 @@ from tests.api import local_os
 from tests.api.faces import FACES, connect_face
 from tests.api.parity import Case, Runner, normal, uproot
 from tests.api.parity_more_cases import MORE_GROUPS
-from tests.api.tree_parity import GROUPS
+from tests.api.path_parity import GROUPS
 from tests.embedded import BrickProcess
 
 FULLY = "FUZZ_EXAMPLES" in os.environ

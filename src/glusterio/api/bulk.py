@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.in_flight import in_order
-from glusterio.api.resolve import text_of, walk, walk_the_way
+from glusterio.api.resolve import own_text, walk, walk_the_way
 from glusterio.api.whole_file import read_file
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame
@@ -86,7 +86,7 @@ async def _each(
                 raise
             return error.with_traceback(None)
 
-    texts = [text_of(path) for path in paths]
+    texts = [own_text(core, path) for path in paths]
     await _walk_the_ways(core, frame, texts)
     return await in_order(core, frame, one, texts)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from glusterio.api.handles import close_handle, open_file, open_found, pread, pwrite
 from glusterio.api.in_flight import in_order
 from glusterio.api.names import readlink, symlink
-from glusterio.api.resolve import named, text_of, walk
+from glusterio.api.resolve import named, own_text, walk
 from glusterio.api.xattrs import NOT_COPIED, shown
 from glusterio.errors import GlusterError, VersionMismatchError, fs_error
 from glusterio.graph.frame import Frame
@@ -90,7 +90,7 @@ async def copy(
     Raises:
         shutil.SameFileError, shutil.SpecialFileError, OSError: as ``shutil`` does.
     """
-    source, target = text_of(src), text_of(dst)
+    source, target = own_text(core, src), own_text(core, dst)
     if besides is not Besides.NOTHING and await _is_directory(core, frame, target):
         target = os.path.join(target, os.path.basename(source))
     await _copy_file(core, frame, source, target, follow, umask, opened_at)

@@ -7,7 +7,7 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING
 
-from glusterio.api.resolve import named, text_of, walk, walk_to_place
+from glusterio.api.resolve import named, own_text, text_of, walk, walk_to_place
 from glusterio.api.standpoint import At, Standpoint, of_handle
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
@@ -34,7 +34,7 @@ async def chdir(core: Core, frame: Frame, path: StrPath | At) -> None:
         NotADirectoryError: it is none.
         PermissionError: it may not be entered.
     """
-    text = text_of(path)
+    text = own_text(core, path)
     place = await walk_to_place(core, frame, path, follow=True)
     if not place.is_directory:
         raise fs_error(errno.ENOTDIR, text)
@@ -92,7 +92,7 @@ async def _told(core: Core, frame: Frame, gfid: Gfid) -> str | None:
 
 async def abspath(core: Core, frame: Frame, path: StrPath) -> str:
     """Return a path from the root, without dots, as ``os.path.abspath``; links are not looked at."""
-    text = text_of(path)
+    text = own_text(core, path)
     if not text.startswith("/"):
         text = os.path.join(await getcwd(core, frame), text)
     return str(os.path.normpath(text))
@@ -119,7 +119,7 @@ async def realpath(core: Core, frame: Frame, path: StrPath, strict: bool) -> str
     Raises:
         OSError: with ``strict``: ENOENT, ELOOP, ENOTDIR ..., with the path that it concerns.
     """
-    text = text_of(path)
+    text = own_text(core, path)
     done = "/" if text.startswith("/") else await getcwd(core, frame)
     rest = [name for name in reversed(text.split("/")) if name and name != "."]
     # Where each link leads: None while it is being followed. Its path is put into `rest` behind what

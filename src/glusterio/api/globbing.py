@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.in_flight import in_order
 from glusterio.api.listing import Found, list_path
-from glusterio.api.resolve import spelled, walk
+from glusterio.api.resolve import own_text, spelled, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame
@@ -62,6 +62,8 @@ async def glob(
     """
     text = spelled(pattern)
     root_text = "" if root is None else spelled(root)
+    if hasattr(root, "is_on"):
+        own_text(core, root or "")
     search = _Search(core, frame, root_text, directory, recursive, include_hidden, opened_at)
     found = await search.find(text, False)
     if found and not found[0] and (not text or (recursive and text.startswith(_RECURSIVE))):
@@ -103,7 +105,7 @@ async def glob_below(
     parts = PurePosixPath(text).parts
     if text.startswith("/"):
         raise NotImplementedError("Non-relative patterns are unsupported")
-    if not parts:
+    if not parts and not anywhere:
         raise ValueError(f"Unacceptable pattern: {text!r}")
     search = _Search(core, frame, "", None, True, True, opened_at, recurse_symlinks)
     return await search.below(

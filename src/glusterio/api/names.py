@@ -13,6 +13,7 @@ from glusterio.api.resolve import (
     PATH_MAX,
     Place,
     named,
+    own_text,
     text_of,
     too_long,
     walk,
@@ -54,7 +55,7 @@ async def makedirs(
     core: Core, frame: Frame, path: StrPath, mode: int, exist_ok: bool, umask: int
 ) -> None:
     """Make a directory, and those on the way that are missing, which get the default mode."""
-    text = text_of(path)
+    text = own_text(core, path)
     head, tail = os.path.split(text)
     if not tail:
         head, tail = os.path.split(head)
@@ -187,7 +188,7 @@ async def rmdir(core: Core, frame: Frame, path: StrPath | At) -> None:
 
 async def removedirs(core: Core, frame: Frame, path: StrPath) -> None:
     """Remove an empty directory, and then those above it as long as they are empty."""
-    text = text_of(path)
+    text = own_text(core, path)
     await rmdir(core, frame, text)
     head, tail = os.path.split(text)
     if not tail:
@@ -204,7 +205,7 @@ async def removedirs(core: Core, frame: Frame, path: StrPath) -> None:
 
 async def renames(core: Core, frame: Frame, old: StrPath, new: StrPath, umask: int) -> None:
     """Rename, with directories made before and those that became empty removed afterwards."""
-    source, target = text_of(old), text_of(new)
+    source, target = own_text(core, old), own_text(core, new)
     head, tail = os.path.split(target)
     if head and tail and not await exists(core, frame, head, True):
         await makedirs(core, frame, head, 0o777, False, umask)

@@ -100,6 +100,19 @@ def text_of(path: StrPath | At) -> str:
     return text
 
 
+def own_text(core: Core, path: StrPath | At) -> str:
+    """Return a path as text that is used on this session's volume.
+
+    Raises:
+        TypeError: not a path.
+        ValueError: it is on another volume; or it holds a null character.
+    """
+    is_on = getattr(path, "is_on", None)
+    if is_on is not None and not is_on(core):
+        raise ValueError(f"{path!r} is on another volume")
+    return text_of(path)
+
+
 def spelled(path: StrPath | At) -> str:
     """Return a path as text, as it was given, whatever that is.
 
@@ -352,10 +365,7 @@ class _Walk:
 
     async def to_parent(self, path: StrPath | At) -> Place:
         """To the directory of the last name, which is not looked up yet."""
-        text = text_of(path)
-        is_on = getattr(path, "is_on", None)
-        if is_on is not None and not is_on(self._core):
-            raise ValueError(f"{path!r} is on another volume")
+        text = own_text(self._core, path)
         if not text:
             raise fs_error(errno.ENOENT)
         if too_long(text, PATH_MAX - 1):

@@ -29,7 +29,7 @@ from glusterio.api.handles import close_handle, create_in, gfid_request, open_fi
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import Found, list_by_gfid
 from glusterio.api.names import makedirs
-from glusterio.api.resolve import PATH_MAX, named, text_of, walk
+from glusterio.api.resolve import PATH_MAX, named, own_text, text_of, walk
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle
@@ -132,6 +132,7 @@ class TreeCopy:
         umask: int,
         opened_at: str,
     ) -> None:
+        self.given = (src, dst)
         self.src = text_of(src)
         self.dst = text_of(dst)
         self.symlinks = symlinks
@@ -230,6 +231,8 @@ class _Round:
     async def begin(self) -> None:
         """Look at the root."""
         work = self._work
+        for path in work.given:
+            own_text(self._core, path)
         found = await walk(self._core, own_frame(self._frame), work.src, follow=True)
         await self._list(Branch(None, work.src, work.dst, found))
 

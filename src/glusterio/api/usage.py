@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import list_by_gfid
-from glusterio.api.resolve import text_of, walk
+from glusterio.api.resolve import own_text, walk
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame
 from glusterio.types import Gfid, StrPath
@@ -54,7 +54,7 @@ async def du(
         OSError: the root cannot be looked at.
     """
     counting = _Counting(core, frame, keep_errors, opened_at)
-    text = text_of(path)
+    text = own_text(core, path)
     found = await walk(core, own_frame(frame), text, follow=False)
     counting.count(found, text)
     await counting.jobs.run()

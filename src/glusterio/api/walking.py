@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from glusterio.api.in_flight import in_order
 from glusterio.api.listing import list_by_gfid
-from glusterio.api.resolve import walk
+from glusterio.api.resolve import own_text, walk
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
+from glusterio.types import StrPath
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
 
 
 async def scan(
-    core: Core, frame: Frame, path: str, follow: bool, opened_at: str
+    core: Core, frame: Frame, path: StrPath, follow: bool, opened_at: str
 ) -> tuple[list[str], list[str], set[str]] | None:
     """List a directory as ``os.walk`` does.
 
@@ -36,14 +37,15 @@ async def scan(
     Raises:
         OSError: what ``os.scandir`` would raise, with the path.
     """
-    found = await walk(core, frame, path, follow=follow)
+    text = own_text(core, path)
+    found = await walk(core, frame, text, follow=follow)
     if stat_module.S_ISLNK(found.mode):
         return None
     if not stat_module.S_ISDIR(found.mode):
-        raise fs_error(errno.ENOTDIR, path)
-    listed = await list_by_gfid(core, frame, path, found.gfid, opened_at)
+        raise fs_error(errno.ENOTDIR, text)
+    listed = await list_by_gfid(core, frame, text, found.gfid, opened_at)
     links = [one.name for one in listed if one.is_link]
-    leads = await leads_to_directory(core, frame, [os.path.join(path, name) for name in links])
+    leads = await leads_to_directory(core, frame, [os.path.join(text, name) for name in links])
     to_directories = {name for name, leads_there in zip(links, leads, strict=True) if leads_there}
     directories: list[str] = []
     others: list[str] = []

@@ -21,7 +21,7 @@ import stat as stat_module
 from typing import TYPE_CHECKING, Final
 
 from glusterio.api.handles import bytes_of, close_handle, open_file, open_found, pread, pwrite
-from glusterio.api.resolve import text_of, walk_asking
+from glusterio.api.resolve import own_text, walk_asking
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
 from glusterio.types import Buffer, StrPath
@@ -51,7 +51,7 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
     Raises:
         OSError: what opening it for reading would raise, with the path.
     """
-    text = text_of(path)
+    text = own_text(core, path)
     found, answer = await walk_asking(core, frame, text, _ASKED)
     if stat_module.S_ISDIR(found.mode):
         raise fs_error(errno.EISDIR, text)

@@ -14,6 +14,7 @@ from glusterio.api import globbing, walking
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.aio.path_open import AsyncPathOpen
 from glusterio.api.call_site import call_site
+from glusterio.errors import GlusterError
 from glusterio.types import Buffer, StrPath
 
 #: What says that nothing is there, to the methods that ask whether something is (``pathlib``).
@@ -93,7 +94,7 @@ class AsyncVolumePath(AsyncPathOpen):
 
     async def samefile(self, other_path: StrPath) -> bool:
         """Tell whether another path leads to the same file."""
-        return await self._volume.samefile(self, other_path)
+        return await self._volume.samefile(self, self.with_segments(other_path))
 
     async def owner(self) -> str:
         """Return the name that the file's owner has on this machine.
@@ -268,8 +269,9 @@ class AsyncVolumePath(AsyncPathOpen):
         if exist_ok:
             try:
                 await self._volume.utime(self)
-            except FileNotFoundError:
-                pass
+            except OSError as error:
+                if isinstance(error, GlusterError):
+                    raise
             else:
                 return
         flags = os.O_CREAT | os.O_WRONLY | (0 if exist_ok else os.O_EXCL)

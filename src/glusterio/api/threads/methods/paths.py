@@ -17,6 +17,7 @@ from glusterio.api import globbing, walking
 from glusterio.api.call_site import call_site
 from glusterio.api.threads.base import VolumeBase
 from glusterio.api.threads.path_open import PathOpen
+from glusterio.errors import GlusterError
 from glusterio.types import Buffer, StrPath
 
 #: What says that nothing is there, to the methods that ask whether something is (``pathlib``).
@@ -96,7 +97,7 @@ class VolumePath(PathOpen):
 
     def samefile(self, other_path: StrPath) -> bool:
         """Tell whether another path leads to the same file."""
-        return self._volume.samefile(self, other_path)
+        return self._volume.samefile(self, self.with_segments(other_path))
 
     def owner(self) -> str:
         """Return the name that the file's owner has on this machine.
@@ -271,8 +272,9 @@ class VolumePath(PathOpen):
         if exist_ok:
             try:
                 self._volume.utime(self)
-            except FileNotFoundError:
-                pass
+            except OSError as error:
+                if isinstance(error, GlusterError):
+                    raise
             else:
                 return
         flags = os.O_CREAT | os.O_WRONLY | (0 if exist_ok else os.O_EXCL)
