@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from glusterio import aio
 from glusterio.cli import output
-from glusterio.cli.errors import CommandError, PartlyFailedError
+from glusterio.cli.errors import CommandError, PartlyFailedError, trying_to
 from glusterio.cli.locations import Location, on_volume
 from glusterio.cli.output import shown, tell, tell_error
 from glusterio.cli.sides import BLOCK, SMALL, VolumeSide
@@ -172,7 +172,8 @@ async def tail(targets: list[str], amount: Amount, following: Following | None) 
 async def _follow(followed: list[_Followed], following: Following) -> None:
     while True:
         for file in followed:
-            await file.look(following.retry)
+            with trying_to("read", file.place.text):
+                await file.look(following.retry)
         if not any(file.is_followed for file in followed):
             tell_error("no files remaining")
             raise PartlyFailedError
@@ -183,6 +184,7 @@ class _Followed:
     """One file.
 
     Attributes:
+        place: where it is.
         is_followed: whether there is, or may be, more to come.
     """
 
@@ -196,7 +198,7 @@ class _Followed:
     ) -> None:
         self.is_followed = True
         self._side = side
-        self._place = place
+        self.place = place
         self._amount = amount
         self._complaints = complaints
         self._printer = printer
@@ -211,13 +213,13 @@ class _Followed:
             await self._open()
             assert self._file is not None
             size = (await self._file.fstat()).st_size
-            self._printer.head(self._place)
+            self._printer.head(self.place)
             self._position = await _start(self._file, size, self._amount)
             await self._read()
         except OSError as error:
             if is_fatal(error) or isinstance(error, BrokenPipeError):
                 raise
-            self._complaints("read", self._place.text, error)
+            self._complaints("read", self.place.text, error)
             await self.close()
             self.is_followed = retry
             self._is_missed = True
@@ -227,7 +229,7 @@ class _Followed:
         if not self.is_followed:
             return
         try:
-            inode = (await self._side.stat(self._place.path, follow=True)).st_ino
+            inode = (await self._side.stat(self.place.path, follow=True)).st_ino
         except (FileNotFoundError, NotADirectoryError):
             inode = 0
         try:
@@ -255,7 +257,7 @@ class _Followed:
         await self._read()
 
     async def _open(self) -> None:
-        file = await self._side.volume.open_handle(self._place.path or "/", os.O_RDONLY)
+        file = await self._side.volume.open_handle(self.place.path or "/", os.O_RDONLY)
         self._file = file
         self._inode = (await file.fstat()).st_ino
 
@@ -264,10 +266,10 @@ class _Followed:
         async with contextlib.aclosing(_from(self._file, self._position)) as blocks:
             async for data in blocks:
                 self._position += len(data)
-                await self._printer.write(self._place, data)
+                await self._printer.write(self.place, data)
 
     def _say(self, what: str) -> None:
-        tell_error(f"{self._place.text!r} {what}", self._place.text)
+        tell_error(f"{self.place.text!r} {what}", self.place.text)
 
     async def close(self) -> None:
         """Close the file."""
