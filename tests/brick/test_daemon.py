@@ -22,13 +22,23 @@ from glusterio.brick.control_socket import make_runtime_directory, runtime_direc
 from glusterio.brick.daemon import Daemon
 from glusterio.brick.main import Brick
 from glusterio.brick.options import OptionError
-from glusterio.brick.stored_options import OPTIONS_FILE
+from glusterio.brick.stored_options import OPTIONS_FILE, store_options
 from glusterio.brick.volume import Volume
 from glusterio.graph.volfile import parse
 from glusterio.wire.control import ControlReply, ControlRequest
+from glusterio.wire.fops.locks import Flock, LkRequest
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import CALLBACK, CONTROL, AcceptStat, CallbackProc, ControlProc
-from tests.brick.raw import RawClient, to_the_brick
+from glusterio.wire.programs import (
+    CALLBACK,
+    CONTROL,
+    AcceptStat,
+    CallbackProc,
+    ControlProc,
+    Fop,
+    LockCommand,
+    LockType,
+)
+from tests.brick.raw import ROOT, RawClient, to_the_brick
 from tests.brick.test_brick import descriptors
 from tests.embedded import start_brick
 
@@ -328,6 +338,37 @@ def test_limits_count_from_now_on(directories: list[Path]) -> None:
             assert (await in_thread(other.setvolume, path)).op_ret == 0
 
     serving([Volume(directories[0])], check)
+
+
+def test_the_limit_of_locks(directories: list[Path]) -> None:
+    def lock(client: RawClient, made: Any, start: int) -> int:
+        flock = Flock(LockType.WRITE, 0, start, 1, 1, ROOT.lk_owner)
+        request = LkRequest(made.stat.gfid, made.fd, LockCommand.SETLK, LockType.WRITE, flock)
+        reply, _ = client.fop(Fop.LK, request)
+        return reply.op_errno if reply.op_ret < 0 else 0
+
+    async def check(daemon: Daemon) -> None:
+        with RawClient(daemon.volumes["one"].port) as client:
+            await in_thread(client.setvolume, str(directories[0]))
+            made = await in_thread(client.create, "file")
+            daemon.change_options("one", {"limits.locks": "2"})
+            results = [await in_thread(lock, client, made, 2 * number) for number in range(3)]
+            assert results == [0, 0, errno.ENOLCK]
+            daemon.change_options("one", {"limits.locks": None})
+            assert await in_thread(lock, client, made, 100) == 0
+
+    serving([Volume(directories[0])], check)
+
+
+def test_stored_options_that_are_not_known(directories: list[Path]) -> None:
+    """As a later version may leave them. The message says where they are."""
+    store_options(str(directories[0]), {"performance.of-tomorrow": "on"})
+
+    async def main() -> None:
+        with pytest.raises(OptionError, match=r"no option 'performance\.of-tomorrow'.*\.json"):
+            await Daemon([Volume(directories[0])], port=0).start()
+
+    asyncio.run(main())
 
 
 def test_a_client_that_does_not_listen_is_let_go(

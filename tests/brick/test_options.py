@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,7 +156,7 @@ def test_damaged_options_are_not_taken_for_none(tmp_path: Path, content: str) ->
     path = tmp_path / OPTIONS_FILE
     path.parent.mkdir(parents=True)
     path.write_text(content)
-    with pytest.raises(OptionError, match=r"options\.json is damaged"):
+    with pytest.raises(OptionError, match="options are damaged"):
         load_options(str(tmp_path))
     assert path.read_text() == content
 
@@ -173,3 +175,26 @@ def test_a_full_disk_leaves_the_options_as_they_were(
     assert load_options(str(tmp_path)) == {"auth.allow": "10.*"}
     assert os.listdir(tmp_path / ".glusterfs/glusterio") == ["options.json"]
     assert json.loads((tmp_path / OPTIONS_FILE).read_text())["format"] == 1
+
+
+STORING = """
+import itertools, sys
+from glusterio.brick.stored_options import store_options
+for number in itertools.count():
+    store_options(sys.argv[1], {"auth.allow": f"10.0.0.{number}"})
+    if number == 0:
+        print(flush=True)
+"""
+
+
+def test_a_crash_leaves_whole_options(tmp_path: Path) -> None:
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", STORING, str(tmp_path)], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.kill()
+        assert list(load_options(str(tmp_path))) == ["auth.allow"]
+    store_options(str(tmp_path), {})
+    assert os.listdir(tmp_path / ".glusterfs/glusterio") == ["options.json"]

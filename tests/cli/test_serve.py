@@ -114,7 +114,8 @@ def test_several_directories_that_cannot_be(glusterio: Run, tmp_path: Path) -> N
     (tmp_path / "two/.glusterfs/glusterio").mkdir(parents=True)
     (tmp_path / "two/.glusterfs/glusterio/options.json").write_text("{")
     (line,) = glusterio("serve", "--port", "0", "one", "two").failed()
-    assert "options.json is damaged" in line
+    assert "options are damaged" in line
+    assert str(tmp_path / "two/.glusterfs/glusterio/options.json") in line
     assert "volume two" in line
     assert glusterio("serve", "one", "--volume", "a", "--volume", "b").code == 2
 

@@ -34,14 +34,14 @@ def load_options(directory: str) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise OptionError(f"{path} is damaged: {error}") from None
+        raise OptionError(f"the options are damaged: {error}") from None
     options = found.get("options") if isinstance(found, dict) else None
     if (
         not isinstance(options, dict)
         or found.get("format") != _FORMAT
         or not all(isinstance(value, str) for value in options.values())
     ):
-        raise OptionError(f"{path} is damaged: it does not hold options")
+        raise OptionError("the options are damaged: these are none")
     return options
 
 

@@ -16,9 +16,9 @@ from glusterio.brick.access import Access
 from glusterio.brick.connection import Connection, Programs
 from glusterio.brick.handshake import Handshake, Offer
 from glusterio.brick.limits import Limits
-from glusterio.brick.options import VolumeOptions
+from glusterio.brick.options import OptionError, VolumeOptions
 from glusterio.brick.server import FopProgram
-from glusterio.brick.stored_options import load_options, store_options
+from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_options
 from glusterio.brick.volfiles import brick_volfile, client_volfile
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.volfile import parse
@@ -138,11 +138,17 @@ class Volume:
         """
         try:
             self._claim = _claim(self.path)
-            self._take_options(VolumeOptions(load_options(self.path), self._defaults))
+            self._take_options(self._stored_options())
             await self._start_brick()
         except BaseException:
             await self.stop()
             raise
+
+    def _stored_options(self) -> VolumeOptions:
+        try:
+            return VolumeOptions(load_options(self.path), self._defaults)
+        except OptionError as error:
+            raise OptionError(f"{error} ({os.path.join(self.path, OPTIONS_FILE)})") from None
 
     async def _start_brick(self) -> None:
         text = brick_volfile(self.name, self.path, self._wanted_id, self.options)
