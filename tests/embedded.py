@@ -102,14 +102,18 @@ class BrickProcess:
                 raise TimeoutError(f"{counts} never came; in the end it was {found}")
 
     def open_files(self) -> int:
-        """Count the regular files that the process has open below its directory, by the kernel."""
+        """Count the regular files that the process has open below its directory, by the kernel.
+
+        Not counted is what it keeps open for itself.
+        """
         root = os.path.realpath(self.directory)
         count = 0
         for name in os.listdir(f"/proc/{self.pid}/fd"):
             path = f"/proc/{self.pid}/fd/{name}"
             try:
                 target = os.readlink(path)
-                count += target.startswith(root + "/") and os.path.isfile(path)
+                own = target.startswith(f"{root}/.glusterfs/glusterio-")
+                count += target.startswith(root + "/") and not own and os.path.isfile(path)
             except FileNotFoundError:
                 continue
         return count
