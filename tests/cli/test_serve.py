@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -94,8 +95,12 @@ def test_several_directories(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         (tmp_path / name).mkdir()
     directories = [tmp_path / name for name in ("one", "two", "three")]
-    with serving(*directories, "--volume", "first", "--volume", "second") as (process, url):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # a port that is free
+        port = str(server.getsockname()[1])
+    words = ("--volume", "first", "--volume", "second", "--brick-port", port)
+    with serving(*directories, *words) as (process, url):
         assert process.stdout is not None
+        socket.create_connection(("127.0.0.1", int(port))).close()
         urls = [url, *(process.stdout.readline().decode().split()[1] for _ in range(2))]
         assert [each.rpartition("/")[2] for each in urls] == ["first", "second", "three"]
         assert len({each.rpartition("/")[0] for each in urls}) == 1

@@ -30,6 +30,7 @@ class Options:
     Attributes:
         host: the address to listen on.
         port: the management port; 0 for any.
+        brick_ports: the bricks' ports, of the first directories; any for the others.
         control: where to take orders; ``None`` for where ``glusterio volume`` looks.
         statedump_dir: where statedumps go; ``None`` for the run-time directory.
         with_standard_input: whether to end when the standard input does.
@@ -37,6 +38,7 @@ class Options:
 
     host: str
     port: int
+    brick_ports: Sequence[int] = ()
     control: str | None = None
     statedump_dir: str | None = None
     with_standard_input: bool = False
@@ -55,11 +57,13 @@ def serve(directories: Sequence[str], names: Sequence[str], options: Options) ->
     logging.basicConfig(level=logging.WARNING, format="glusterio: %(name)s: %(message)s")
     limits = limits_within(raise_descriptor_limit())
     volumes = []
-    for directory, name in itertools.zip_longest(directories, names):
+    for directory, name, port in itertools.zip_longest(directories, names, options.brick_ports):
         with trying_to("serve", directory):
             if not os.path.isdir(directory):
                 os.listdir(directory)  # says why
-            volumes.append(Volume(directory, name, host=options.host, limits=limits))
+            volumes.append(
+                Volume(directory, name, host=options.host, port=port or 0, limits=limits)
+            )
     only = directories[0] if len(directories) == 1 else None
     with trying_to("serve", only):
         asyncio.run(_Serving(volumes, options).run())

@@ -32,6 +32,16 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The management port; 0 takes any.")
     ] = MANAGEMENT_PORT,
+    brick_port: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="A brick's port; repeated, those of the directories in order.",
+            show_default="any",
+        ),
+    ] = None,
     control: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +71,9 @@ def serve(
     names = volume or []
     if len(names) > len(directories):
         raise typer.BadParameter("more names than directories: --volume")
-    options = Options(host, port, control, statedump_dir, with_stdin)
+    if len(brick_port or []) > len(directories):
+        raise typer.BadParameter("more ports than directories: --brick-port")
+    options = Options(host, port, tuple(brick_port or ()), control, statedump_dir, with_stdin)
     serve_directories(directories, names, options)
 
 
