@@ -8,11 +8,22 @@ import time
 import uuid
 from typing import Any, NamedTuple
 
+from glusterio.wire.callbacks import CALLBACKS
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import locks as messages
 from glusterio.wire.fops.files import FlushRequest
 from glusterio.wire.fops.xattrs import FgetxattrRequest
-from glusterio.wire.programs import EntrylkCommand, EntrylkType, Fop, LockCommand, LockType
+from glusterio.wire.messages import decode
+from glusterio.wire.programs import (
+    CALLBACK,
+    CallbackProc,
+    EntrylkCommand,
+    EntrylkType,
+    Fop,
+    LockCommand,
+    LockType,
+)
+from glusterio.wire.records import CallHeader, parse_message
 from tests.brick.raw import RawClient
 
 GETLK, SETLK, SETLKW = LockCommand
@@ -146,6 +157,16 @@ class Locker(NamedTuple):
         deadline = time.monotonic() + PATIENCE
         while (found := self.count(name)) != count:
             assert time.monotonic() < deadline, f"{found} locks, never {count}"
+
+    def told(self) -> tuple[Any, ...]:
+        """What the brick says unasked: that another wants a lock, without the file's gfid."""
+        record = self.client.record()
+        header = parse_message(record)
+        assert isinstance(header, CallHeader)
+        assert (header.program, header.version) == CALLBACK
+        message = decode(CALLBACKS[CallbackProc(header.procedure)], record, header.body)
+        assert message.gfid == self.gfid
+        return type(message), *message[1:]
 
     def is_answered(self, seconds: float = 0.0) -> bool:
         """Tell whether something has come that was not taken yet."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from glusterio.wire.callbacks import EntrylkContention, InodelkContention
 from glusterio.wire.fops import files, locks, xattrs
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import OpendirRequest, ReaddirpRequest
@@ -301,6 +303,59 @@ def test_what_is_no_translators_lock(one: Locker) -> None:
     nowhere = one._replace(gfid=bytes(15) + b"\x77")
     assert nowhere.inodelk() in (errno.ESTALE, errno.ENOENT)
     assert nowhere.entrylk() in (errno.ESTALE, errno.ENOENT)
+
+
+def test_a_holder_hears_that_others_want_it(one: Locker, two: Locker, connect: Connect) -> None:
+    one.inodelk(start=5, length=10)
+    assert two.inodelk(start=8) == errno.EAGAIN
+    flock = locks.Flock(WRITE, 0, 5, 10, ONE.pid, ONE.lk_owner)
+    assert one.told() == (InodelkContention, flock, ONE.pid, "domain", {})
+    assert two.inodelk(start=8) == errno.EAGAIN
+    assert one.inodelk(kind=UNLOCK, start=5, length=10) == 0, "and is not told again at once"
+    assert one.client.unasked == []
+    one.entrylk(name="x")
+    assert two.entrylk() == errno.EAGAIN
+    assert one.told() == (EntrylkContention, 1, ONE.pid, "x", "domain", {})
+    assert two.entrylk(name="y") == 0
+    assert one.entrylk() == errno.EAGAIN
+    assert two.told() == (EntrylkContention, 1, ONE.pid, "y", "domain", {})
+
+
+@pytest.mark.parametrize("leaving", [False, True])
+def test_the_next_holder_hears_of_those_who_still_wait(
+    brick: BrickProcess, one: Locker, two: Locker, connect: Connect, leaving: bool
+) -> None:
+    three = connect()
+    one.inodelk()
+    request = locks.InodelkRequest(one.gfid, SETLKW, WRITE, locks.Flock(WRITE), "domain")
+    for count, each in enumerate((two, three), 1):
+        each.client.post(Fop.INODELK, request)
+        brick.wait_for(blocked_locks=count)
+    if leaving:
+        one.client.close()
+    else:
+        assert one.inodelk(kind=UNLOCK) == 0
+        assert len(one.client.unasked) == 1
+    assert two.client.take(Fop.INODELK)[0].op_ret == 0
+    assert two.told()[0] is InodelkContention
+    two.client.close()
+    assert three.client.take(Fop.INODELK)[0].op_ret == 0
+
+
+def test_the_dump_lists_every_lock(brick: BrickProcess, one: Locker, two: Locker) -> None:
+    one.lk(start=5, length=10)
+    two.post_lk(SETLKW, start=7)
+    two.entrylk(name="x")
+    brick.wait_for(blocked_locks=1)
+    table = {(each["kind"], each["state"]): each for each in brick.dump()["lock_table"]}
+    assert sorted(table) == [("entry", "granted"), ("posix", "blocked"), ("posix", "granted")]
+    granted = table["posix", "granted"]
+    assert granted["gfid"] == str(uuid.UUID(bytes=one.gfid))
+    assert (granted["start"], granted["length"], granted["type"]) == (5, 10, "write")
+    assert granted["owner"] == ONE.lk_owner.hex()
+    assert table["entry", "granted"]["name"] == "x"
+    per_client = [(each["locks"], each["blocked_locks"]) for each in brick.dump()["clients"]]
+    assert sorted(per_client) == [(1, 0), (1, 1)]
 
 
 # -- asking -------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -253,6 +254,26 @@ def test_who_waits_is_served_in_the_same_order(
             assert sorted(queue.watcher.active()) == sorted(
                 (lock.type, lock.range.first, 10, ONE.lk_owner, ONE.pid) for lock in expected.held
             )
+
+
+# -- what a brick says unasked ------------------------------------------------------------------------
+
+
+def test_holders_hear_the_same(sides: list[Side]) -> None:
+    """Of ranges only: GlusterFS 10 means to tell of names, too, but an uninitialized list keeps it from
+    that (entrylk.c, ``new_entrylk_lock``).
+    """
+    heard = []
+    for side in sides:
+        with side.client() as first, side.client() as second:
+            name = side.make()
+            one, two = side.open(first, name), side.open(second, name)
+            one.inodelk(start=5, length=10)
+            assert two.inodelk(start=8) == errno.EAGAIN
+            kind, flock, *rest, _ = one.told()
+            # The owner that a GlusterFS brick names is the one of the request's body.
+            heard.append((kind, flock._replace(lk_owner=b""), *rest))
+    assert heard[0] == heard[1]
 
 
 # -- our client's locks -------------------------------------------------------------------------------

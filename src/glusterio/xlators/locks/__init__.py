@@ -8,13 +8,15 @@ Above storage/posix in a brick's graph. Three kinds of lock, which do not know o
 
 A lock belongs to a client and, within it, to the lock owner of the call's credential. A POSIX lock goes
 when the descriptor is released that it was taken through, or with a FLUSH of its owner; and everything
-goes with the client, as soon as nothing of its is running any more. Whoever waits for a lock waits no
-longer than his client is there.
+goes with the client, when its connection has ended. Whoever waits for a lock waits no longer than his
+client is there.
 
 All locks are advisory: they keep nobody from reading or writing. GlusterFS's default is the same.
 
 Options: ``max-locks-per-client``, the locks and waiting requests that a client may have (4096): more
-are refused with ENOLCK. ``mandatory-locking`` can only be ``off``.
+are refused with ENOLCK. ``notify-contention`` (on) tells the holder of a translator's lock that others
+want it, at most every ``notify-contention-delay`` (5) seconds. ``mandatory-locking`` can only be
+``off``.
 
 Source: GlusterFS xlators/features/locks/src.
 """
@@ -23,7 +25,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from glusterio.graph.frame import Frame
 from glusterio.xlators.locks.asking_fops import AskingOperations
 from glusterio.xlators.locks.description import LockDescription, describe
 from glusterio.xlators.locks.domain_fops import DomainLockOperations
@@ -37,11 +38,6 @@ class Locks(PosixLockOperations, DomainLockOperations, XattrOperations, AskingOp
     """The locks of a brick's clients."""
 
     xlator_type: ClassVar[str] = "features/locks"
-
-    async def client_gone(self, frame: Frame) -> None:
-        if frame.client is not None:
-            self.table.forget_client(frame.client)
-        await self.child.client_gone(frame)
 
     def counts(self) -> dict[str, int]:
         """Tell how many locks there are: ``locks`` granted, of all kinds, and ``blocked_locks``."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from glusterio.errors import VolfileError, fs_error
 from glusterio.graph.frame import Frame
-from glusterio.graph.options import integer, option
+from glusterio.graph.options import boolean, integer, option, seconds
 from glusterio.types import Gfid
 from glusterio.wire.fops.attributes import StatRequest
 from glusterio.xlators.base import Services, Xlator
@@ -18,6 +18,10 @@ from glusterio.xlators.locks.waiting import Waiting
 
 #: How many locks and waiting requests a client may have, unless ``max-locks-per-client`` says so.
 MAX_LOCKS: Final = 4096
+
+#: Seconds until a lock's holder is told again that others want it, unless ``notify-contention-delay``
+#: says so.
+NOTIFY_DELAY: Final = 5
 
 
 class LocksBase(Xlator):
@@ -42,6 +46,8 @@ class LocksBase(Xlator):
     def reconfigure(self, options: Mapping[str, str]) -> None:
         super().reconfigure(options)
         self._limit = option(options, "max-locks-per-client", integer, MAX_LOCKS)
+        self._notifies = option(options, "notify-contention", boolean, True)
+        self._notify_delay = option(options, "notify-contention-delay", seconds, NOTIFY_DELAY)
 
     def _check_room(self, frame: Frame, *, unlocking: bool = False) -> None:
         """Let a client take no more than is good for the others, and nothing when it has gone.

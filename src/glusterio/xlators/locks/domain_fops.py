@@ -12,7 +12,7 @@ from typing import Any, Final
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Coro
+from glusterio.traps import Coro, Now, Spawn, Wait
 from glusterio.types import Gfid
 from glusterio.wire.fops.files import CommonReply
 from glusterio.wire.fops.locks import (
@@ -22,6 +22,7 @@ from glusterio.wire.fops.locks import (
     InodelkRequest,
 )
 from glusterio.wire.programs import EntrylkCommand, EntrylkType, LockCommand, LockType
+from glusterio.xlators.locks.contention import tell_holder
 from glusterio.xlators.locks.core import LocksBase
 from glusterio.xlators.locks.domains import DomainLocks, EntryLock, InodeLock
 from glusterio.xlators.locks.owners import owner_of, pid_of
@@ -32,6 +33,9 @@ from glusterio.xlators.locks.waiting import Waiting
 #: A lock from here on stands for a file's attributes, and is in a domain of its own.
 _METADATA_FROM: Final = LAST - 1
 _METADATA: Final = ":metadata"
+
+#: Seconds until those who were granted something have been answered.
+_SOON: Final = 1e-6
 
 _LOCK_TYPES: Final = frozenset(LockType)
 _ENTRYLK_COMMANDS: Final = frozenset(EntrylkCommand)
@@ -69,8 +73,9 @@ class DomainLockOperations(LocksBase):
             domain += _METADATA
         queue = self.table.at(gfid).inodelk(domain)
         if request.type == LockType.UNLOCK:
-            return self._release(gfid, queue, lock)
-        return await self._take(frame, gfid, queue, lock, request.cmd == LockCommand.SETLKW)
+            return await self._release(gfid, domain, queue, lock)
+        may_wait = request.cmd == LockCommand.SETLKW
+        return await self._take(frame, gfid, domain, queue, lock, may_wait)
 
     # -- names ------------------------------------------------------------------------------------
 
@@ -90,20 +95,31 @@ class DomainLockOperations(LocksBase):
         lock = EntryLock(name, request.type, owner_of(frame), pid_of(frame))
         queue = self.table.at(gfid).entrylk(request.domain)
         if request.cmd == EntrylkCommand.UNLOCK:
-            return self._release(gfid, queue, lock)
-        return await self._take(frame, gfid, queue, lock, request.cmd == EntrylkCommand.LOCK)
+            return await self._release(gfid, request.domain, queue, lock)
+        may_wait = request.cmd == EntrylkCommand.LOCK
+        return await self._take(frame, gfid, request.domain, queue, lock, may_wait)
 
     # -- either -----------------------------------------------------------------------------------
 
-    def _release(self, gfid: Gfid, queue: DomainLocks[Any], unlock: Any) -> CommonReply:
+    async def _release(
+        self, gfid: Gfid, domain: str, queue: DomainLocks[Any], unlock: Any
+    ) -> CommonReply:
         found = queue.release(unlock)
         self.table.settle(gfid, queue)
+        if queue.waiting:
+            await Spawn(self._tell_next_holders(gfid, domain, queue))
         if not found:
             raise fs_error(errno.EINVAL)
         return CommonReply()
 
     async def _take(
-        self, frame: Frame, gfid: Gfid, queue: DomainLocks[Any], lock: Any, may_wait: bool
+        self,
+        frame: Frame,
+        gfid: Gfid,
+        domain: str,
+        queue: DomainLocks[Any],
+        lock: Any,
+        may_wait: bool,
     ) -> CommonReply:
         waiting = None
         answer = Answer.REFUSED
@@ -115,8 +131,37 @@ class DomainLockOperations(LocksBase):
         finally:
             self.table.tidy(gfid)
         if answer is Answer.REFUSED:
+            await self._tell_holders(gfid, domain, queue, lock)
             raise fs_error(errno.EAGAIN)
         if answer is Answer.WAITS:
             assert waiting is not None
+            await self._tell_holders(gfid, domain, queue)
             await self._wait(frame, gfid, queue, waiting)
         return CommonReply()
+
+    # -- contention -------------------------------------------------------------------------------
+
+    async def _tell_holders(
+        self, gfid: Gfid, domain: str, queue: DomainLocks[Any], refused: Any = None
+    ) -> None:
+        """Tell the holders of locks that others want, those who wait and one who was refused."""
+        if self._notifies and (queue.waiting or refused is not None):
+            for lock in queue.to_be_told(await Now(), self._notify_delay, refused):
+                tell_holder(gfid, domain, lock)
+
+    async def _tell_next_holders(self, gfid: Gfid, domain: str, queue: DomainLocks[Any]) -> None:
+        """Tell those who have just got a lock that others still wait; but not before they know it."""
+        await Wait(self.services.new_event(), _SOON)
+        await self._tell_holders(gfid, domain, queue)
+
+    async def client_gone(self, frame: Frame) -> None:
+        if frame.client is not None and self.table.forget_client(frame.client):
+            for gfid, locks in list(self.table.inodes.items()):
+                queues: list[tuple[str, DomainLocks[Any]]] = [
+                    *locks.inodelks.items(),
+                    *locks.entrylks.items(),
+                ]
+                for domain, queue in queues:
+                    if queue.waiting:
+                        await Spawn(self._tell_next_holders(gfid, domain, queue))
+        await self.child.client_gone(frame)

@@ -89,6 +89,7 @@ class DomainLocks(Generic[L]):
         self.held: list[L] = []  # the newest first
         self.waiting: list[Waiting[L]] = []
         self._tally = tally
+        self._told: dict[L, float] = {}
 
     def __len__(self) -> int:
         return len(self.held) + len(self.waiting)
@@ -119,6 +120,7 @@ class DomainLocks(Generic[L]):
         for index, lock in enumerate(self.held):
             if lock.is_dropped_by(unlock):
                 del self.held[index]
+                self._told.pop(lock, None)
                 self._tally[lock.owner.client] -= 1
                 return True
         return False
@@ -144,6 +146,7 @@ class DomainLocks(Generic[L]):
         left = []
         for lock in self.held:
             if gone(lock):
+                self._told.pop(lock, None)
                 self._tally[lock.owner.client] -= 1
             else:
                 left.append(lock)
@@ -165,6 +168,25 @@ class DomainLocks(Generic[L]):
     def conflicts(self, wanted: L) -> list[L]:
         """Return the locks of others that are in the way."""
         return [lock for lock in self.held if lock.collides(wanted) and lock.owner != wanted.owner]
+
+    def to_be_told(self, now: float, delay: float, wanted: L | None = None) -> list[L]:
+        """Return the locks whose holders are to be told that others want them, and take note of it.
+
+        Args:
+            now: the time, in seconds.
+            delay: after how many seconds a holder is told again.
+            wanted: a request that was refused, beside those that wait.
+        """
+        requests = [waiting.lock for waiting in self.waiting]
+        if wanted is not None:
+            requests.append(wanted)
+        due = []
+        for request in requests:
+            for lock in self.conflicts(request):
+                if lock not in self._told or now - self._told[lock] >= delay:
+                    self._told[lock] = now
+                    due.append(lock)
+        return due
 
     def _may_have(self, wanted: L) -> bool:
         if self.conflicts(wanted):

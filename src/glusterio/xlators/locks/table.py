@@ -86,10 +86,14 @@ class LockTable:
             waiting.settle()
         self.tidy(gfid)
 
-    def forget_client(self, client: object) -> None:
-        """Drop all that a client holds, and take its requests out of the queues."""
+    def forget_client(self, client: object) -> bool:
+        """Drop all that a client holds, and take its requests out of the queues.
+
+        Returns:
+            Whether there was anything.
+        """
         if client not in self.tally:
-            return
+            return False
         for gfid, locks in list(self.inodes.items()):
             for queue in list(locks.queues()):
                 queue.drop(lambda lock: lock.owner.client is client)
@@ -97,3 +101,4 @@ class LockTable:
                     waiting.settle(fs_error(errno.ENOTCONN))
                 self.settle(gfid, queue)
         del self.tally[client]
+        return True
