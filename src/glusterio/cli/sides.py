@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from glusterio import aio
 from glusterio.cli.tasks import in_thread, together
-from glusterio.errors import GlusterError, VersionMismatchError
+from glusterio.errors import GlusterError, HandleStaleError, VersionMismatchError
 
 #: What one READ or WRITE carries, and how many of them a file has in flight.
 BLOCK = 1024 * 1024
@@ -163,8 +163,12 @@ class VolumeFile:
         self.file = await self._opening
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.file.close()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            await self.file.close()
+        except HandleStaleError:
+            if kind is None:
+                raise  # else why it is so is the better error
 
 
 async def copy_on_brick(reader: OpenFile, writer: OpenFile, size: int, offset: int) -> int | None:

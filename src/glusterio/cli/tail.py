@@ -24,6 +24,7 @@ from glusterio.cli.sides import BLOCK, SMALL, VolumeSide
 from glusterio.cli.tasks import in_thread
 from glusterio.cli.trees import is_fatal
 from glusterio.cli.volumes import Complaints, Volumes, at_each
+from glusterio.errors import HandleStaleError
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ async def tail(targets: list[str], amount: Amount, following: Following | None) 
         ]
         try:
             for file in followed:
-                await file.begin(retry=following is not None and following.retry)
+                with trying_to("read", file.place.text):
+                    await file.begin(retry=following is not None and following.retry)
             if following is not None:
                 await _follow(followed, following)
             printer.end()
@@ -275,7 +277,8 @@ class _Followed:
         """Close the file."""
         self._inode = 0
         if self._file is not None:
-            await self._file.close()
+            with contextlib.suppress(HandleStaleError):  # why it is so has been said
+                await self._file.close()
             self._file = None
 
 
