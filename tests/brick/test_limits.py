@@ -244,6 +244,28 @@ def test_others_are_served(brick: BrickProcess, hostile: Callable[[RawClient], N
     assert pinger.slowest < 1.0  # some 20 ms on a machine that has nothing else to do
 
 
+def test_removal_of_a_large_tree(brick: BrickProcess) -> None:
+    count = 6_000
+    with accepted(brick) as client, accepted(brick) as other:
+        top = client.mkdir("tree")
+        inner = client.mkdir("inner", top)
+        for parent in (brick.directory / "tree", brick.directory / "tree" / "inner"):
+            for number in range(count // 2):
+                (parent / f"file{number}").touch()
+        gone = client.lookup("file7", inner).stat.gfid
+        with Pinger(brick) as pinger:
+            client.post(Fop.RMDIR, names.RmdirRequest(ROOT_GFID, 1, "tree"))
+            # others meanwhile take from it what they like
+            with contextlib.suppress(FileNotFoundError):
+                other.do(Fop.UNLINK, names.UnlinkRequest(inner, "file2900"))
+            assert client.take(Fop.RMDIR)[0].op_ret == 0
+        with pytest.raises(OSError, match=r"Stale|No such"):
+            client.do(Fop.STAT, attributes.StatRequest(gone))
+        assert client.entries() == [".", ".."]
+    print(f"{count} files removed: {pinger.count} pings, the slowest took {pinger.slowest:.3f} s")
+    assert pinger.slowest < 1.0
+
+
 def test_connections_by_the_hundred(brick: BrickProcess) -> None:
     with Pinger(brick) as pinger, contextlib.ExitStack() as stack:
         for _ in range(400):

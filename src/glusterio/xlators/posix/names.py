@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
+from typing import Final
 
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
+from glusterio.traps import Wait
 from glusterio.types import NULL_GFID, ROOT_GFID, Gfid
 from glusterio.wire.dictionary import UInt
 from glusterio.wire.fops.names import (
@@ -23,6 +26,10 @@ from glusterio.xlators.posix import permissions
 from glusterio.xlators.posix.core import iatt_of, operation
 from glusterio.xlators.posix.extras import GET_LINK_COUNT, ExtraAnswers
 from glusterio.xlators.posix.making import gfid_of_request
+
+#: How much of a tree is removed before others have their turn, and the seconds until that.
+_REMOVED_AT_ONCE: Final = 32
+_SOON: Final = 1e-6
 
 
 class NameOperations(ExtraAnswers):
@@ -113,7 +120,7 @@ class NameOperations(ExtraAnswers):
         if not stat.S_ISDIR(status.st_mode):
             raise fs_error(errno.ENOTDIR)
         if request.xflags:
-            self._empty(frame, gfid)
+            await self._empty(frame, gfid)
             directory = self.handles.directory(parent)
         os.rmdir(name, dir_fd=directory)
         self.handles.removed(gfid, status, parent, name)
@@ -130,28 +137,51 @@ class NameOperations(ExtraAnswers):
         permissions.require_removal(frame, before, status)
         return directory, before, status, self.handles.identify(parent, directory, name, status)
 
-    def _empty(self, frame: Frame, top: Gfid) -> None:
-        """Remove all that a directory holds, whatever its depth."""
+    async def _empty(self, frame: Frame, top: Gfid) -> None:
+        """Remove all that a directory holds, whatever its depth.
+
+        Others have their turn now and then, and may take something away meanwhile.
+        """
         ways: list[Gfid] = [top]
+        looked_at = 0
         while ways:
-            parent = ways[-1]
-            for name in os.listdir(f"/proc/self/fd/{self.handles.directory(parent)}"):
-                directory, _, status, gfid = self._about_to_remove(frame, parent, name)
-                if stat.S_ISDIR(status.st_mode):
-                    try:
-                        os.rmdir(name, dir_fd=directory)
-                    except OSError as error:
-                        if error.errno != errno.ENOTEMPTY:
-                            raise
-                        ways.append(gfid)
-                        break
-                else:
-                    os.unlink(name, dir_fd=directory)
-                self.handles.removed(gfid, status, parent, name)
-            else:
+            names = self._some_names(ways[-1])
+            if not names:
                 ways.pop()
-                if ways:
-                    above, name = self.handles.parent_of(parent)
-                    status = self.handles.stat(parent)
-                    os.rmdir(name, dir_fd=self.handles.directory(above))
-                    self.handles.removed(parent, status, above, name)
+            for name in names:
+                looked_at += 1
+                try:
+                    inner = self._remove_below(frame, ways[-1], name)
+                except FileNotFoundError:
+                    continue
+                if inner is not None:
+                    ways.append(inner)
+                    break
+            if looked_at >= _REMOVED_AT_ONCE:
+                looked_at = 0
+                await Wait(self.services.new_event(), _SOON)
+
+    def _some_names(self, gfid: Gfid) -> list[str]:
+        """Return some of the names in a directory; none when it is empty, or has gone."""
+        try:
+            with os.scandir(f"/proc/self/fd/{self.handles.directory(gfid)}") as entries:
+                return [entry.name for entry in itertools.islice(entries, _REMOVED_AT_ONCE)]
+        except OSError as error:
+            if error.errno not in (errno.ESTALE, errno.ENOENT):
+                raise
+            return []
+
+    def _remove_below(self, frame: Frame, parent: Gfid, name: str) -> Gfid | None:
+        """Remove a name; of a directory that is not empty return the gfid instead."""
+        directory, _, status, gfid = self._about_to_remove(frame, parent, name)
+        if stat.S_ISDIR(status.st_mode):
+            try:
+                os.rmdir(name, dir_fd=directory)
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
+                return gfid
+        else:
+            os.unlink(name, dir_fd=directory)
+        self.handles.removed(gfid, status, parent, name)
+        return None
