@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 import glusterio
-from tests.api import local_os
+from tests.api import as_user, local_os
 from tests.api.faces import FACES, connect_face
 from tests.api.parity import Case, Runner, normal, uproot
 from tests.api.parity_more_cases import MORE_GROUPS
@@ -122,6 +122,18 @@ def test_on_a_brick(
             cases = cases[::2]
     assert list(differing(brick_volume, cases, expected)) == []
     brick.wait_for(fds=0, pending=0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can plant what is another's")
+@pytest.mark.parametrize("face", FACES)
+def test_as_a_user_without_rights(face: str, own_brick: BrickProcess, tmp_path: Path) -> None:
+    """Who may do what: some belongs to the user, some to others, by mode bits, groups, sticky bits."""
+    (tmp_path / "root").mkdir()
+    expected = as_user.outcomes("os", tmp_path / "root")
+    found = as_user.outcomes(face, own_brick.url)
+    assert len(found) > 800
+    assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
+    own_brick.wait_for(fds=0, pending=0)
 
 
 # -- the differences --------------------------------------------------------------------------------

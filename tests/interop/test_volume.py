@@ -16,7 +16,7 @@ import pytest
 
 import glusterio
 from glusterio import aio
-from tests.api import local_os
+from tests.api import as_user, local_os
 from tests.api.faces import FACES, connect_face
 from tests.api.parity import Case, Runner, uproot
 from tests.api.parity_more_cases import GROUPS
@@ -75,6 +75,17 @@ def test_as_with_os(
     assert report.graceful
     assert report.handles == []
     assert empty_brick.no_files_open()
+
+
+def test_as_a_user_without_rights(own_hand_brick: HandBrick, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    for place in Path(own_hand_brick.client_vol).parents:  # the user has to come to the volfile
+        if place.is_relative_to(tempfile.gettempdir()) and place != Path(tempfile.gettempdir()):
+            place.chmod(place.stat().st_mode | 0o011)
+    expected = as_user.outcomes("os", tmp_path / "root")
+    found = as_user.outcomes("threads", own_hand_brick.url)
+    assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
+    assert own_hand_brick.no_files_open()
 
 
 @pytest.mark.parametrize("case", DIFFERENT, ids=str)

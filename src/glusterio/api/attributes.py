@@ -19,6 +19,7 @@ from glusterio.types import ROOT_GFID, StrPath
 from glusterio.wire.fops.attributes import (
     AccessRequest,
     FsetattrRequest,
+    FstatRequest,
     SetattrRequest,
     StatfsReply,
     StatfsRequest,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 _SECOND = 10**9
 
-_NOW = SetattrValid.ATIME | SetattrValid.MTIME | SetattrValid.ATIME_NOW | SetattrValid.MTIME_NOW
+_GIVEN = SetattrValid.ATIME | SetattrValid.MTIME
+_NOW = _GIVEN | SetattrValid.ATIME_NOW | SetattrValid.MTIME_NOW
 
 
 # -- asking -----------------------------------------------------------------------------------------
@@ -121,12 +123,32 @@ async def setattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, wh
     found = await walk(core, frame, path, follow=follow)
     if what.valid & SetattrValid.MODE and stat_module.S_ISLNK(found.mode):
         raise NotImplementedError("chmod: follow_symlinks unavailable on this platform")
+    if not _may_change(core, found, what):
+        raise fs_error(errno.EPERM, text)
     await named(core.top.setattr(frame, SetattrRequest(found.gfid, *what)), text)
 
 
 async def fsetattr(core: Core, frame: Frame, handle: Handle, what: Change) -> None:
     """Set attributes of an open file."""
+    if core.identity.uid:
+        request = FstatRequest(handle.fd.gfid, 0)
+        if not _may_change(core, (await core.top.fstat(frame, handle.fd, request)).stat, what):
+            raise fs_error(errno.EPERM)
     await core.top.fsetattr(frame, handle.fd, FsetattrRequest(handle.fd.gfid, 0, *what))
+
+
+def _may_change(core: Core, found: Iatt, what: Change) -> bool:
+    """Whether the session's user may set an owner, or times to others than now.
+
+    A kernel sees to that before it asks a file system (fs/attr.c, ``setattr_prepare``), so GlusterFS's
+    bricks need not.
+    """
+    uid, valid = core.identity.uid, what.valid
+    if not uid:
+        return True
+    if valid & SetattrValid.UID and not uid == found.uid == what.wanted.uid:
+        return False
+    return valid & _NOW != _GIVEN or uid == found.uid
 
 
 def new_mode(mode: int) -> Change:

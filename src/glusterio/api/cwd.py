@@ -7,7 +7,7 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING
 
-from glusterio.api.resolve import named, own_text, text_of, walk, walk_to_place
+from glusterio.api.resolve import check_own, named, own_text, spelled, walk, walk_to_place
 from glusterio.api.standpoint import At, Standpoint, of_handle
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
@@ -92,7 +92,8 @@ async def _told(core: Core, frame: Frame, gfid: Gfid) -> str | None:
 
 async def abspath(core: Core, frame: Frame, path: StrPath) -> str:
     """Return a path from the root, without dots, as ``os.path.abspath``; links are not looked at."""
-    text = own_text(core, path)
+    check_own(core, path)
+    text = spelled(path)  # nobody is asked, so it may be a path that can be none
     if not text.startswith("/"):
         text = os.path.join(await getcwd(core, frame), text)
     return str(os.path.normpath(text))
@@ -100,7 +101,7 @@ async def abspath(core: Core, frame: Frame, path: StrPath) -> str:
 
 async def relpath(core: Core, frame: Frame, path: StrPath, start: StrPath | None) -> str:
     """Return the way to a path from ``start``, by default from the working directory."""
-    if not text_of(path):
+    if not spelled(path):
         raise ValueError("no path specified")
     beginning = await abspath(core, frame, "." if start is None else start)
     return os.path.relpath(await abspath(core, frame, path), beginning)

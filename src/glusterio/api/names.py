@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.attributes import exists, probe
 from glusterio.api.handles import gfid_request
@@ -14,6 +14,7 @@ from glusterio.api.resolve import (
     Place,
     named,
     own_text,
+    stat_of,
     text_of,
     too_long,
     walk,
@@ -23,7 +24,9 @@ from glusterio.api.resolve import (
 from glusterio.api.standpoint import At, Step, directory_moved
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
+from glusterio.traps import Coro
 from glusterio.types import StrPath
+from glusterio.wire.fops.attributes import AccessRequest
 from glusterio.wire.fops.names import (
     LinkRequest,
     MkdirRequest,
@@ -38,6 +41,8 @@ from glusterio.wire.iatt import Iatt
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
+
+T = TypeVar("T")
 
 
 async def mkdir(core: Core, frame: Frame, path: StrPath | At, mode: int, umask: int) -> None:
@@ -82,6 +87,9 @@ _MADE_BY_MKNOD = frozenset(
 )  # fmt: skip
 
 
+_DEVICES = (stat_module.S_IFCHR, stat_module.S_IFBLK)
+
+
 async def mknod(
     core: Core, frame: Frame, path: StrPath | At, mode: int, device: int, umask: int
 ) -> None:
@@ -104,6 +112,10 @@ async def mknod(
         raise fs_error(errno.EEXIST, text)
     if place.slash:
         raise fs_error(errno.ENOENT, text)
+    if kind in _DEVICES and core.identity.uid and not (kind == stat_module.S_IFCHR and not device):
+        # A kernel sees to that before it asks a file system; device 0 is what overlays use.
+        await named(core.top.access(frame, AccessRequest(place.parent, os.W_OK | os.X_OK)), text)
+        raise fs_error(errno.EPERM, text)
     mode = (kind or stat_module.S_IFREG) | mode & 0o7777
     request = MknodRequest(place.parent, device, mode, umask, place.name, gfid_request())
     await named(core.top.mknod(frame, request), text)
@@ -163,8 +175,26 @@ async def unlink(core: Core, frame: Frame, path: StrPath | At) -> None:
         raise fs_error(errno.ENOENT, text)
     if place.slash:
         raise fs_error(errno.ENOTDIR, text)
-    await named(core.top.unlink(frame, UnlinkRequest(place.parent, place.name)), text)
+    request = UnlinkRequest(place.parent, place.name)
+    await named(_removing(core, frame, core.top.unlink(frame, request), place), text)
     core.inodes.unlink(place.parent, place.name)
+
+
+async def _removing(core: Core, frame: Frame, fop: Coro[T], place: Place) -> T:
+    """Await a fop that takes a name out of a directory.
+
+    Where the directory's sticky bit speaks against it, a brick says EACCES (posix-acl.c,
+    ``sticky_permits``), and a kernel EPERM.
+    """
+    try:
+        return await fop
+    except PermissionError as error:
+        if error.errno == errno.EACCES and place.stat is not None:
+            parent = await stat_of(core, frame, place.parent)
+            owners = (parent.uid, place.stat.uid)
+            if parent.mode & stat_module.S_ISVTX and core.identity.uid not in owners:
+                raise fs_error(errno.EPERM) from None
+        raise
 
 
 #: What Linux says to removing a path that ends so.
@@ -181,7 +211,8 @@ async def rmdir(core: Core, frame: Frame, path: StrPath | At) -> None:
         raise fs_error(errno.ENOENT, text)
     if not place.is_directory:
         raise fs_error(errno.ENOTDIR, text)
-    await named(core.top.rmdir(frame, RmdirRequest(place.parent, 0, place.name)), text)
+    request = RmdirRequest(place.parent, 0, place.name)
+    await named(_removing(core, frame, core.top.rmdir(frame, request), place), text)
     core.inodes.unlink(place.parent, place.name)
     core.inodes.forget(place.stat.gfid)
 
@@ -232,7 +263,8 @@ async def _rename(core: Core, frame: Frame, old: StrPath | At, new: StrPath | At
     _check_rename(src, src.stat, dst)
     if dst.stat is not None and src.stat.gfid == dst.stat.gfid:
         return  # two names of one file, or one and the same: POSIX says that nothing happens
-    await core.top.rename(frame, RenameRequest(src.parent, dst.parent, src.name, dst.name))
+    request = RenameRequest(src.parent, dst.parent, src.name, dst.name)
+    await _removing(core, frame, core.top.rename(frame, request), src)
     core.inodes.rename(src.parent, src.name, dst.parent, dst.name, core.now())
     if src.is_directory:
         gfid = src.stat.gfid

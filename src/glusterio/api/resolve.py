@@ -107,10 +107,19 @@ def own_text(core: Core, path: StrPath | At) -> str:
         TypeError: not a path.
         ValueError: it is on another volume; or it holds a null character.
     """
+    check_own(core, path)
+    return text_of(path)
+
+
+def check_own(core: Core, path: StrPath | At) -> None:
+    """Make sure that a path that knows its volume is on this session's.
+
+    Raises:
+        ValueError: it is on another.
+    """
     is_on = getattr(path, "is_on", None)
     if is_on is not None and not is_on(core):
         raise ValueError(f"{path!r} is on another volume")
-    return text_of(path)
 
 
 def spelled(path: StrPath | At) -> str:

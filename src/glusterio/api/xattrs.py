@@ -12,9 +12,10 @@ from __future__ import annotations
 import errno
 import operator
 import os
+import stat as stat_module
 from typing import TYPE_CHECKING, Any
 
-from glusterio.api.handles import bytes_of
+from glusterio.api.handles import bytes_of, fstat
 from glusterio.api.resolve import named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
@@ -31,6 +32,7 @@ from glusterio.wire.fops.xattrs import (
     SetxattrRequest,
     XattrsReply,
 )
+from glusterio.wire.iatt import Iatt
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -96,7 +98,21 @@ def _check_namespace(name: str) -> None:
         raise fs_error(errno.EINVAL)
 
 
-def _is_shown(name: str) -> bool:
+def _check_rights(core: Core, found: Iatt, name: str) -> None:
+    """Refuse what a kernel refuses to all but the superuser and owners (``xattr_permission``)."""
+    user = name.startswith("user.")
+    if user and stat_module.S_IFMT(found.mode) not in (stat_module.S_IFREG, stat_module.S_IFDIR):
+        raise fs_error(errno.EPERM)
+    if not core.identity.uid:
+        return
+    sticky = stat_module.S_ISDIR(found.mode) and found.mode & stat_module.S_ISVTX
+    if name.startswith("trusted.") or (user and sticky and core.identity.uid != found.uid):
+        raise fs_error(errno.EPERM)
+
+
+def _is_shown(core: Core, name: str) -> bool:
+    if core.identity.uid and name.startswith("trusted."):
+        return False
     return name.startswith(_NAMESPACES) and not name.startswith(INTERNAL)
 
 
@@ -111,14 +127,15 @@ async def getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, n
 
 async def _getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str) -> bytes:
     found = await walk(core, frame, path, follow=follow)
-    request = _asked(GetxattrRequest(found.gfid), name)
+    request = _asked(core, GetxattrRequest(found.gfid), name)
     return _value(await core.top.getxattr(frame, request), name)
 
 
 async def listxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool) -> list[str]:
     """Return the names of a file's attributes."""
     found = await walk(core, frame, path, follow=follow)
-    return _names(await named(core.top.getxattr(frame, GetxattrRequest(found.gfid)), text_of(path)))
+    fop = core.top.getxattr(frame, GetxattrRequest(found.gfid))
+    return _names(core, await named(fop, text_of(path)))
 
 
 async def setxattr(
@@ -146,6 +163,7 @@ async def _setxattr(
 ) -> None:
     found = await walk(core, frame, path, follow=follow)
     _check_new(name, value, flags)
+    _check_rights(core, found, name)
     await core.top.setxattr(frame, SetxattrRequest(found.gfid, flags, {name: value}))
 
 
@@ -163,6 +181,7 @@ async def _removexattr(
     found = await walk(core, frame, path, follow=follow)
     _check_name(name)
     _check_namespace(name)
+    _check_rights(core, found, name)
     await core.top.removexattr(frame, RemovexattrRequest(found.gfid, name))
 
 
@@ -171,13 +190,15 @@ async def _removexattr(
 
 async def fgetxattr(core: Core, frame: Frame, handle: Handle, name: str) -> bytes:
     """Return an attribute's value."""
-    request = _asked(FgetxattrRequest(handle.fd.gfid, 0), name)
+    request = _asked(core, FgetxattrRequest(handle.fd.gfid, 0), name)
     return _value(await core.top.fgetxattr(frame, handle.fd, request), name)
 
 
 async def flistxattr(core: Core, frame: Frame, handle: Handle) -> list[str]:
     """Return the names of an open file's attributes."""
-    return _names(await core.top.fgetxattr(frame, handle.fd, FgetxattrRequest(handle.fd.gfid, 0)))
+    return _names(
+        core, await core.top.fgetxattr(frame, handle.fd, FgetxattrRequest(handle.fd.gfid, 0))
+    )
 
 
 async def fsetxattr(
@@ -185,6 +206,8 @@ async def fsetxattr(
 ) -> None:
     """Set an attribute."""
     _check_new(name, value, flags)
+    if core.identity.uid:
+        _check_rights(core, await fstat(core, frame, handle), name)
     request = FsetxattrRequest(handle.fd.gfid, 0, flags, {name: value})
     await core.top.fsetxattr(frame, handle.fd, request)
 
@@ -193,18 +216,20 @@ async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> N
     """Remove an attribute."""
     _check_name(name)
     _check_namespace(name)
+    if core.identity.uid:
+        _check_rights(core, await fstat(core, frame, handle), name)
     await core.top.fremovexattr(frame, handle.fd, FremovexattrRequest(handle.fd.gfid, 0, name))
 
 
 # -- either way -------------------------------------------------------------------------------------
 
 
-def _asked(request: Any, name: str) -> Any:
+def _asked(core: Core, request: Any, name: str) -> Any:
     """Complete the question for one attribute; one that clients have no business with is not put."""
     _check_name(name)
     if not name.startswith(_NAMESPACES):
         raise fs_error(errno.EOPNOTSUPP)
-    if name.startswith(INTERNAL):
+    if name.startswith(INTERNAL) or (core.identity.uid and name.startswith("trusted.")):
         raise fs_error(errno.ENODATA)
     if name in _NAMESPACES:
         raise fs_error(errno.EINVAL)
@@ -220,10 +245,10 @@ def _value(reply: XattrsReply, name: str) -> bytes:
     return value
 
 
-def shown(reply: XattrsReply) -> dict[str, bytes]:
+def shown(core: Core, reply: XattrsReply) -> dict[str, bytes]:
     """Return the attributes with their values that GETXATTR has brought, but for a brick's own."""
-    return {name: _value(reply, name) for name in _names(reply)}
+    return {name: _value(reply, name) for name in _names(core, reply)}
 
 
-def _names(reply: XattrsReply) -> list[str]:
-    return [name for name in reply.xattrs or () if _is_shown(name)]
+def _names(core: Core, reply: XattrsReply) -> list[str]:
+    return [name for name in reply.xattrs or () if _is_shown(core, name)]

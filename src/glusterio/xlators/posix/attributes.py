@@ -37,6 +37,18 @@ _TIMES = _EXPLICIT_TIMES | _NOW
 _SECOND = 1_000_000_000
 
 
+#: What only the owner may set.
+_OWNERS = SetattrValid.MODE | SetattrValid.UID | SetattrValid.GID
+
+
+def _sets_given_times(valid: int) -> bool:
+    """Whether a time is to be set to another than now: a time beside its "now" means nothing."""
+    return bool(
+        (valid & SetattrValid.ATIME and not valid & SetattrValid.ATIME_NOW)
+        or (valid & SetattrValid.MTIME and not valid & SetattrValid.MTIME_NOW)
+    )
+
+
 class AttributeOperations(ExtraAnswers):
     """Operations on what a file is, not on what it holds."""
 
@@ -116,7 +128,7 @@ class AttributeOperations(ExtraAnswers):
             permissions.require(frame, status, permissions.WRITE)
         if valid & _TIMES and caller.uid != status.st_uid:
             permissions.require(frame, status, permissions.WRITE)
-        if valid & (SetattrValid.MODE | SetattrValid.UID | SetattrValid.GID | _EXPLICIT_TIMES):
+        if valid & _OWNERS or _sets_given_times(valid):
             permissions.require_owner(frame, status)
         if valid & SetattrValid.UID and wanted.uid != status.st_uid:
             raise fs_error(errno.EPERM)
