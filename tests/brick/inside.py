@@ -79,6 +79,12 @@ class InsideBrick:
 
         return asyncio.run_coroutine_threadsafe(asking(), self.loop).result(PATIENCE)
 
+    def set_options(self, changes: dict[str, str | None]) -> None:
+        """Change the volume's options, as ``glusterio volume set`` does."""
+        daemon, name = self.brick.daemon, self.brick.volume
+        changing = daemon.change_options(name, changes)
+        asyncio.run_coroutine_threadsafe(changing, self.loop).result(PATIENCE)
+
     def dump(self) -> dict[str, Any]:
         return self.ask(lambda: self.brick.dump())
 

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -18,11 +19,12 @@ import pytest
 
 import glusterio
 from glusterio.brick import daemon as daemon_module
+from glusterio.brick import volume as volume_module
 from glusterio.brick.control_socket import make_runtime_directory, runtime_directory
 from glusterio.brick.daemon import Daemon
 from glusterio.brick.main import Brick
 from glusterio.brick.options import OptionError
-from glusterio.brick.stored_options import OPTIONS_FILE, store_options
+from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_options
 from glusterio.brick.volume import Volume
 from glusterio.graph.volfile import parse
 from glusterio.wire.control import ControlReply, ControlRequest
@@ -203,17 +205,17 @@ def test_who_has_the_volfile_is_told_when_it_changes(directories: list[Path]) ->
             before = (await in_thread(one.getspec, "one")).spec
             other = (await in_thread(two.getspec, "/two")).spec
             assert daemon.dump("one")["told_of_changes"] == [name_of(one)]
-            daemon.change_options("one", {"performance.read-ahead": "on"})
+            await daemon.change_options("one", {"performance.read-ahead": "on"})
             await in_thread(told, one)
             after = (await in_thread(one.getspec, "one")).spec
             assert "performance/read-ahead" in after
             # the other volume's client has heard nothing: the next thing it gets is an answer
             assert (await in_thread(two.getspec, "two")).spec == other
-            daemon.change_options("one", {"performance.read-ahead": "on"})  # nothing new
-            daemon.change_options("one", {"performance.read-ahead-page-count": "8"})
+            await daemon.change_options("one", {"performance.read-ahead": "on"})  # nothing new
+            await daemon.change_options("one", {"performance.read-ahead-page-count": "8"})
             await in_thread(told, one)
-            daemon.change_options("one", {"auth.allow": "127.*"})  # no concern of clients
-            daemon.change_options("one", dict.fromkeys(daemon.volumes["one"].options.given))
+            await daemon.change_options("one", {"auth.allow": "127.*"})  # no concern of clients
+            await daemon.change_options("one", dict.fromkeys(daemon.volumes["one"].options.given))
             await in_thread(told, one)
             assert (await in_thread(one.getspec, "one")).spec == before
 
@@ -222,7 +224,9 @@ def test_who_has_the_volfile_is_told_when_it_changes(directories: list[Path]) ->
 
 def test_options_outlive_a_restart(directories: list[Path]) -> None:
     async def change(daemon: Daemon) -> None:
-        daemon.change_options("one", {"performance.io-cache": "on", "network.ping-timeout": "9"})
+        await daemon.change_options(
+            "one", {"performance.io-cache": "on", "network.ping-timeout": "9"}
+        )
 
     async def look(daemon: Daemon) -> None:
         with RawClient(daemon.port) as client:
@@ -239,18 +243,53 @@ def test_a_change_that_cannot_be_kept_is_not_made(
 ) -> None:
     async def check(daemon: Daemon) -> None:
         with pytest.raises(OptionError, match="no option"):
-            daemon.change_options("one", {"performance.nonsense": "on"})
+            await daemon.change_options("one", {"performance.nonsense": "on"})
         with pytest.raises(KeyError):
-            daemon.change_options("other", {})
+            await daemon.change_options("other", {})
         with monkeypatch.context() as patched:
             patched.setattr(os, "replace", lambda *_: os.stat("/no/such/file"))
             with pytest.raises(FileNotFoundError):
-                daemon.change_options("one", {"performance.io-cache": "on"})
+                await daemon.change_options("one", {"performance.io-cache": "on"})
         assert daemon.volumes["one"].options.given == {}
         with RawClient(daemon.port) as client:
             assert "io-cache" not in (await in_thread(client.getspec, "one")).spec
 
     serving([Volume(directories[0])], check)
+
+
+def test_a_disk_that_hangs_keeps_nobody_else(
+    directories: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options are written down aside; changes of one volume wait for each other, in order."""
+    one, two, _ = directories
+    hanging, goes_on = threading.Event(), threading.Event()
+
+    def store(directory: str, options: dict[str, str]) -> None:
+        hanging.set()
+        assert goes_on.wait(20)
+        store_options(directory, options)
+
+    async def check(daemon: Daemon) -> None:
+        monkeypatch.setattr(volume_module, "store_options", store)
+        changes: list[dict[str, str | None]] = [
+            {"limits.fds": "7", "limits.locks": "8"},
+            {"limits.fds": "9"},
+            {"limits.locks": None},
+        ]
+        tasks = [asyncio.ensure_future(daemon.change_options("one", each)) for each in changes]
+        await in_thread(hanging.wait, 20)
+        with RawClient(daemon.volumes["two"].port) as client:
+            await in_thread(client.setvolume, str(two))
+            await in_thread(client.create, "served")
+        wrong = asyncio.ensure_future(daemon.change_options("one", {"x": "y"}))
+        goes_on.set()
+        with pytest.raises(OptionError):  # in its turn
+            await wrong
+        await asyncio.gather(*tasks)
+        assert daemon.volumes["one"].options.given == {"limits.fds": "9"}
+
+    serving([Volume(one), Volume(two)], check)
+    assert load_options(str(one)) == {"limits.fds": "9"}
 
 
 def test_access_counts_for_clients_that_are_connected(directories: list[Path]) -> None:
@@ -260,13 +299,13 @@ def test_access_counts_for_clients_that_are_connected(directories: list[Path]) -
         port = daemon.volumes["one"].port
         with RawClient(port) as client, RawClient(port) as stranger:
             assert (await in_thread(client.setvolume, path)).op_ret == 0
-            daemon.change_options("one", {"auth.allow": "127.*,10.*"})
+            await daemon.change_options("one", {"auth.allow": "127.*,10.*"})
             await in_thread(client.create, "still there")
-            daemon.change_options("one", {"auth.reject": "127.0.0.1"})
+            await daemon.change_options("one", {"auth.reject": "127.0.0.1"})
             assert await in_thread(client.is_closed)
             refused = await in_thread(stranger.setvolume, path)  # it may hear why
             assert (refused.op_ret, refused.op_errno) == (-1, 13)
-            daemon.change_options("one", {"auth.reject": None})
+            await daemon.change_options("one", {"auth.reject": None})
             assert (await in_thread(stranger.setvolume, path)).op_ret == 0
 
     serving([Volume(directories[0])], check)
@@ -280,9 +319,9 @@ def test_access_by_the_name_of_a_host(directories: list[Path]) -> None:
         port = daemon.volumes["one"].port
         with RawClient(port) as client:
             assert (await in_thread(client.setvolume, path)).op_ret == 0
-            daemon.change_options("one", {"auth.allow": "localhost"})
+            await daemon.change_options("one", {"auth.allow": "localhost"})
             await in_thread(client.create, "still there")
-            daemon.change_options("one", {"auth.reject": "localhost"})
+            await daemon.change_options("one", {"auth.reject": "localhost"})
             assert await in_thread(client.is_closed)
 
     serving([Volume(directories[0])], check)
@@ -302,14 +341,14 @@ def test_a_volume_becomes_read_only_and_back(directories: list[Path]) -> None:
             made = await in_thread(client.create, "file")
             where = (made.stat.gfid, made.fd)
             await in_thread(client.write, *where, b"before")
-            daemon.change_options("one", {"features.read-only": "on"})
+            await daemon.change_options("one", {"features.read-only": "on"})
             await in_thread(refused, client.write, *where, b"within")
             await in_thread(refused, client.create, "other")
             await in_thread(refused, client.mkdir, "other")
             assert await in_thread(client.read, *where) == b"before"
-            daemon.change_options("one", {"features.read-only": "off"})
+            await daemon.change_options("one", {"features.read-only": "off"})
             await in_thread(client.write, *where, b"behind")
-            daemon.change_options("one", {"features.read-only": "on"})
+            await daemon.change_options("one", {"features.read-only": "on"})
 
     async def again(daemon: Daemon) -> None:
         with RawClient(daemon.volumes["one"].port) as client:
@@ -326,7 +365,7 @@ def test_limits_count_from_now_on(directories: list[Path]) -> None:
 
     async def check(daemon: Daemon) -> None:
         port = daemon.volumes["one"].port
-        daemon.change_options("one", {"limits.fds": "2", "limits.connections": "1"})
+        await daemon.change_options("one", {"limits.fds": "2", "limits.connections": "1"})
         with RawClient(port) as client, RawClient(port) as other:
             assert (await in_thread(client.setvolume, path)).op_ret == 0
             for name in ("a", "b"):
@@ -334,7 +373,7 @@ def test_limits_count_from_now_on(directories: list[Path]) -> None:
             with pytest.raises(OSError, match="Too many open files"):
                 await in_thread(client.create, "c")
             assert (await in_thread(other.setvolume, path)).op_ret == -1
-            daemon.change_options("one", {"limits.connections": None})
+            await daemon.change_options("one", {"limits.connections": None})
             assert (await in_thread(other.setvolume, path)).op_ret == 0
 
     serving([Volume(directories[0])], check)
@@ -351,10 +390,10 @@ def test_the_limit_of_locks(directories: list[Path]) -> None:
         with RawClient(daemon.volumes["one"].port) as client:
             await in_thread(client.setvolume, str(directories[0]))
             made = await in_thread(client.create, "file")
-            daemon.change_options("one", {"limits.locks": "2"})
+            await daemon.change_options("one", {"limits.locks": "2"})
             results = [await in_thread(lock, client, made, 2 * number) for number in range(3)]
             assert results == [0, 0, errno.ENOLCK]
-            daemon.change_options("one", {"limits.locks": None})
+            await daemon.change_options("one", {"limits.locks": None})
             assert await in_thread(lock, client, made, 100) == 0
 
     serving([Volume(directories[0])], check)
@@ -382,7 +421,7 @@ def test_a_client_that_does_not_listen_is_let_go(
             await in_thread(client.getspec, "one")
             (served,) = daemon.server.clients
             served.connection.queued_bytes += 1  # as if something could not be sent
-            daemon.change_options("one", {"performance.io-cache": "on"})
+            await daemon.change_options("one", {"performance.io-cache": "on"})
             assert await in_thread(client.is_closed)
 
     serving([Volume(directories[0])], check)

@@ -122,7 +122,7 @@ def test_allowed_by_the_name_of_a_host(tmp_path: Path) -> None:
 
 def test_port_that_anybody_can_have(tmp_path: Path) -> None:
     with InsideBrick(tmp_path) as brick:
-        brick.ask(lambda: brick.brick._volume.change_options({"server.allow-insecure": "off"}))
+        brick.set_options({"server.allow-insecure": "off"})
         with RawClient(brick.brick.brick_port) as client:
             body = encode(SetvolumeRequest({"remote-subvolume": str(tmp_path)}))
             client.send(*HANDSHAKE, HandshakeProc.SETVOLUME, body)

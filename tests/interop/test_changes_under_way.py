@@ -95,10 +95,10 @@ def test_options_change_under_an_open_session(served: Path, tmp_path: Path) -> N
             with Writer(daemon.port, tmp_path / "log") as writer:
                 assert await writer.line() == "ready"
                 for number, (option, value) in enumerate(CHANGES, 1):
-                    daemon.change_options("vol", {option: value})
+                    await daemon.change_options("vol", {option: value})
                     await writer.logged("switched to graph", number + 1)
-                daemon.change_options("vol", {"performance.md-cache-timeout": "5"})
-                daemon.change_options("vol", {"performance.quick-read": "off"})
+                await daemon.change_options("vol", {"performance.md-cache-timeout": "5"})
+                await daemon.change_options("vol", {"performance.quick-read": "off"})
                 await writer.logged("switched to graph", len(CHANGES) + 2)
                 return await writer.rounds()
 

@@ -7,6 +7,7 @@ who they are (``SO_PEERCRED``).
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from glusterio.brick.connection import Answer, Connection, Programs, SimpleProgram
 from glusterio.brick.option_table import OPTIONS
 from glusterio.brick.options import OptionError, VolumeOptions, find_option
+from glusterio.traps import Coro
 from glusterio.wire.control import CONTROL_CALLS, ControlReply, ControlRequest
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.programs import CONTROL, ControlProc
@@ -88,21 +90,23 @@ class Control:
         wanted = [find_option(each).name for each in request.options] or list(OPTIONS)
         return {"volume": name, "options": [_described(options, each) for each in wanted]}
 
-    def _set(self, request: ControlRequest) -> dict[str, Any]:
+    async def _set(self, request: ControlRequest) -> dict[str, Any]:
         changes: dict[str, str | None] = {
             name: old_text(value) if isinstance(value, bytes) else str(value)
             for name, value in request.options.items()
         }
-        return self._change(request, changes)
+        return await self._change(request, changes)
 
-    def _reset(self, request: ControlRequest) -> dict[str, Any]:
+    async def _reset(self, request: ControlRequest) -> dict[str, Any]:
         name = self._name(request)
         wanted = list(request.options) or list(self._daemon.volumes[name].options.given)
-        return self._change(request, dict.fromkeys(wanted))
+        return await self._change(request, dict.fromkeys(wanted))
 
-    def _change(self, request: ControlRequest, changes: dict[str, str | None]) -> dict[str, Any]:
+    async def _change(
+        self, request: ControlRequest, changes: dict[str, str | None]
+    ) -> dict[str, Any]:
         name = self._name(request)
-        self._daemon.change_options(name, changes)
+        await self._daemon.changing_options(name, changes)
         options = self._daemon.volumes[name].options
         return {"volume": name, "options": [_described(options, each) for each in changes]}
 
@@ -121,17 +125,22 @@ def _described(options: VolumeOptions, name: str) -> dict[str, Any]:
     }
 
 
-def _answering(call: Callable[[ControlRequest], Any]) -> Callable[[Connection, Any], ControlReply]:
+def _answering(
+    call: Callable[[ControlRequest], Any],
+) -> Callable[[Connection, Any], Coro[ControlReply]]:
     """Make of a function's result, or of its error, a reply; for those who may ask."""
 
-    def answer(connection: Connection, request: ControlRequest) -> ControlReply:
+    async def answer(connection: Connection, request: ControlRequest) -> ControlReply:
         if connection.endpoint.uid not in (0, os.geteuid()):
             log.warning("%s: user %d may not", connection.name, connection.endpoint.uid)
             return ControlReply(
                 -1, errno.EACCES, "the daemon takes orders from its own user and from root only"
             )
         try:
-            return ControlReply(0, 0, "", json.dumps(call(request)))
+            found = call(request)
+            if inspect.isawaitable(found):
+                found = await found
+            return ControlReply(0, 0, "", json.dumps(found))
         except _Refusal as refusal:
             return ControlReply(-1, *refusal.args)
         except OptionError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from glusterio.brick.connection import Connection
@@ -195,15 +195,23 @@ class Daemon:
 
     # -- changes ----------------------------------------------------------------------------------
 
-    def change_options(self, name: str, changes: dict[str, str | None]) -> None:
+    async def change_options(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Change a volume's options, and have its clients fetch their volfile if it has changed.
+
+        Args:
+            name: the volume.
+            changes: values by option; ``None`` for the default.
 
         Raises:
             KeyError: there is no such volume.
             OptionError: an option is no good; none has changed.
             OSError: they could not be written down; none has changed.
         """
-        if self.volumes[name].change_options(changes):
+        await self.server.run(self.changing_options(name, changes))
+
+    async def changing_options(self, name: str, changes: Mapping[str, str | None]) -> None:
+        """Do the same as a coroutine of the core."""
+        if await self.volumes[name].change_options(changes):
             self._announce(name)
 
     def _announce(self, name: str) -> None:

@@ -23,7 +23,7 @@ from glusterio.brick.volfiles import brick_volfile, client_volfile
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.volfile import parse
 from glusterio.runtime.serve import Served, Server
-from glusterio.traps import Event
+from glusterio.traps import Event, Offload, Wait
 from glusterio.wire.xdr import raw
 from glusterio.xlators.base import Services, Xlator
 from glusterio.xlators.locks import Locks
@@ -106,6 +106,8 @@ class Volume:
         )
         self._wanted_id = volume_id
         self._claim: int | None = None
+        #: set when the change of options that is under way has ended
+        self._changing: Event | None = None
         self._server: Server | None = None
         self._graph: Graph[Xlator] | None = None
         self._fops: FopProgram | None = None
@@ -186,12 +188,12 @@ class Volume:
 
     # -- options ----------------------------------------------------------------------------------
 
-    def change_options(self, changes: Mapping[str, str | None]) -> bool:
-        """Set options, and put others (``None``) back to their default.
+    async def change_options(self, changes: Mapping[str, str | None]) -> bool:
+        """Set options, and put others (``None``) back to their default. A coroutine of the core.
 
-        They are on the disk before they act. Who may use the volume counts for clients that are
-        connected, too: those that no longer may are disconnected, as a GlusterFS brick does it
-        (``server.dynamic-auth``).
+        They are on the disk before they act, and nobody waits for the disk but who changes options.
+        Who may use the volume counts for clients that are connected, too: those that no longer may
+        are disconnected, as a GlusterFS brick does it (``server.dynamic-auth``).
 
         Returns:
             Whether the volfile of its clients has changed.
@@ -200,12 +202,19 @@ class Volume:
             OptionError: one of them is no good; none has changed.
             OSError: they could not be written down; none has changed.
         """
-        options = self.options.with_changes(changes)
-        if options.given != self.options.given:
-            store_options(self.path, options.given)
-        before = self.volfile()
-        self._take_options(options)
-        return self.volfile() != before
+        while self._changing is not None:
+            await Wait(self._changing)
+        self._changing = changing = Event()
+        try:
+            options = self.options.with_changes(changes)
+            if options.given != self.options.given:
+                await Offload(store_options, self.path, options.given)
+            before = self.volfile()
+            self._take_options(options)
+            return self.volfile() != before
+        finally:
+            self._changing = None
+            changing.set()
 
     def _take_options(self, options: VolumeOptions) -> None:
         self.options = options
