@@ -38,6 +38,9 @@ ORIGINALS: dict[str, Any] = {
     "pathlib.Path": pathlib.Path,
 }
 
+#: Arguments of any number: of what name does not matter.
+_VARIABLE = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
 _STATES = {
     "pure": "use Python's own",
     "none": "not on a volume",
@@ -78,7 +81,7 @@ def entries(module: str) -> list[Entry]:
     """Read the lines for one of `ORIGINALS`."""
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))[module]
     less = table.get("less", {})
-    default = "Path" if module == "pathlib.Path" else "Volume"
+    default = "VolumePath" if module == "pathlib.Path" else "Volume"
     found = []
     for name, text in table["there"].items():
         target, _, remark = text.partition("|")
@@ -148,12 +151,18 @@ def _lacking(theirs: Any, ours: Any, is_of_file: bool) -> Iterator[str]:
     given = list(inspect.signature(ours).parameters.values())[1:]
     wanted = wanted[1:] if is_of_file or (wanted and wanted[0].name == "self") else wanted
     names = {parameter.name for parameter in given}
+    kinds = {parameter.kind for parameter in given}
     for at, parameter in enumerate(wanted):
+        if parameter.name.startswith("_") or parameter.kind in (
+            _VARIABLE & kinds or {parameter.VAR_KEYWORD}
+        ):
+            continue
         if parameter.kind is parameter.POSITIONAL_ONLY:
             if at >= len(given):
                 yield parameter.name
         elif parameter.name not in names:
-            yield parameter.name
+            if parameter.VAR_KEYWORD not in kinds:
+                yield parameter.name
         elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD and given[at].name != parameter.name:
             if module_merges(theirs):
                 continue

@@ -39,7 +39,7 @@ FEW = 30
 DIFFERENCES = {
     "bytes paths": "TypeError: names are text on the wire, and so the API is",
     "descriptors": "TypeError: there are none in this process; an open file is taken instead",
-    "link()": "follows a symbolic link by default, as documented; on Linux os does since Python 3.15",
+    "link()": "follows a link by default, as documented; on Linux os does not up to Python 3.13",
     "chmod(follow_symlinks=False)": "works on what is no symbolic link",
     "access()": "goes by the effective ids, which are a session's user",
     "pipes, sockets, devices": "ENXIO when opened: what they lead to is not on the volume",

@@ -51,7 +51,7 @@ class Names(VolumeBase):
         """Give the file ``src`` another name, ``dst``.
 
         A symbolic link ``src`` is followed unless ``follow_symlinks`` is false: as ``os.link`` is
-        documented, which on Linux does so only since Python 3.15.
+        documented, which on Linux does not do so up to Python 3.13.
         """
         self._session.call(
             names.link, None, at(src, src_dir_fd), at(dst, dst_dir_fd), follow_symlinks
