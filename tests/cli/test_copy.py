@@ -39,6 +39,31 @@ def test_within_a_volume(gl: Run, place: str, tree: Path, tmp_path: Path) -> Non
     assert described(tmp_path / "back") == described(tree)
 
 
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize("options", [[], ["--resume", "--verify"]], ids=["plain", "verify"])
+def test_holes_stay_holes(
+    gl: Run, place: str, root: Path, tmp_path: Path, options: list[str]
+) -> None:
+    names = {"inside": (0, 21), "at the beginning": (33,), "at the end": (0,), "all": ()}
+    for name, places in names.items():
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(40 * MIB + 5)
+            for at in places:
+                os.pwrite(file.fileno(), os.urandom(MIB + 3), at * MIB)
+    sources = list(names)
+    gl("cp", *options, *sources, place).check()
+    (tmp_path / "back").mkdir()
+    gl("cp", *options, *(f"{place}/{name}" for name in sources), "back").check()
+    for name, places in names.items():
+        original = tmp_path / name
+        for copy in (root / name, tmp_path / "back" / name):
+            assert copy.read_bytes() == original.read_bytes()
+            # a copy has what extended attributes take, and what is in a block with data
+            assert copy.stat().st_blocks * 512 <= len(places) * 2 * MIB + 16384
+
+
 def test_the_last_block_is_written_last(
     gl: Run, place: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,9 @@ def test_every_command(place: str, used: set[str], tmp_path: Path) -> None:
         return call_command(*words).check()
 
     tree = make_tree(tmp_path / "tree")
+    with open(tree / "sparse", "wb") as opened:
+        opened.truncate(20 * 1024 * 1024)
+        os.pwrite(opened.fileno(), b"data", 10 * 1024 * 1024)
 
     # cp there and back, cut in between as it were
     part = f"{place}/.tree.glusterio-part"
@@ -55,6 +58,8 @@ def test_every_command(place: str, used: set[str], tmp_path: Path) -> None:
     assert (done["resumed"], done["verified"]) == (1, done["files"])
     gl("cp", "-rp", f"{place}/tree", tmp_path / "back")
     assert described(tmp_path / "back") == described(tree)
+    (sparse,) = gl("stat", "--json", f"{place}/tree/sparse").records
+    assert max(sparse["allocated"], (tmp_path / "back" / "sparse").stat().st_blocks * 512) < 1 << 20
     gl("cp", "-rp", "--verify", f"{place}/tree/deep", f"{place}/deep")
 
     # looking

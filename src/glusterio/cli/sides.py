@@ -28,8 +28,8 @@ SMALL = 256 * 1024
 #: How much a brick is told to copy at once: so much that the calls cost nothing, and there is progress.
 PIECE_ON_BRICK = 32 * 1024 * 1024
 
-#: What says that a brick cannot copy by itself, or not between these.
-_CANNOT_COPY = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
+#: What says that a brick cannot copy by itself, or not between these, or knows of no holes.
+_CANNOT = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
 
 
 class Listed(NamedTuple):
@@ -50,6 +50,9 @@ class OpenFile(Protocol):
 
     async def truncate(self, length: int) -> None:
         """Set the file's length."""
+
+    async def data_from(self, offset: int) -> tuple[int, int] | None:
+        """Return where the next data begins and ends; nothing if there is a hole up to the end."""
 
     async def stat(self) -> os.stat_result:
         """Return the file's attributes."""
@@ -155,6 +158,14 @@ class VolumeFile:
         """Set the file's length."""
         await self.file.truncate(length)
 
+    async def data_from(self, offset: int) -> tuple[int, int] | None:
+        """Return where the next data begins and ends; nothing if there is a hole up to the end."""
+        try:
+            begin = await self.file.lseek(offset, os.SEEK_DATA)
+            return begin, await self.file.lseek(begin, os.SEEK_HOLE)
+        except OSError as error:
+            return _no_data(error, offset)
+
     async def stat(self) -> os.stat_result:
         """Return the file's attributes."""
         return await self.file.fstat()
@@ -169,6 +180,14 @@ class VolumeFile:
         except HandleStaleError:
             if kind is None:
                 raise  # else why it is so is the better error
+
+
+def _no_data(error: OSError, offset: int) -> tuple[int, int] | None:
+    if error.errno == errno.ENXIO:
+        return None
+    if isinstance(error, GlusterError) or error.errno not in _CANNOT:
+        raise error
+    return offset, 1 << 63  # nobody knows of holes there: it is data all over
 
 
 async def copy_on_brick(reader: OpenFile, writer: OpenFile, size: int, offset: int) -> int | None:
@@ -194,7 +213,7 @@ async def copy_on_brick(reader: OpenFile, writer: OpenFile, size: int, offset: i
     except VersionMismatchError:
         return None
     except OSError as error:
-        if isinstance(error, GlusterError) or error.errno not in _CANNOT_COPY:
+        if isinstance(error, GlusterError) or error.errno not in _CANNOT:
             raise
         return None
 
@@ -311,6 +330,14 @@ class LocalFile:
     async def truncate(self, length: int) -> None:
         """Set the file's length."""
         os.ftruncate(self._descriptor, length)
+
+    async def data_from(self, offset: int) -> tuple[int, int] | None:
+        """Return where the next data begins and ends; nothing if there is a hole up to the end."""
+        try:
+            begin = os.lseek(self._descriptor, offset, os.SEEK_DATA)
+            return begin, os.lseek(self._descriptor, begin, os.SEEK_HOLE)
+        except OSError as error:
+            return _no_data(error, offset)
 
     async def stat(self) -> os.stat_result:
         """Return the file's attributes."""

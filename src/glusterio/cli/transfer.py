@@ -35,7 +35,7 @@ from typing import Protocol
 
 from glusterio.api.umask import process_umask
 from glusterio.cli.digests import agreement, at_once, digest_of, update
-from glusterio.cli.sides import PIECE_ON_BRICK, OpenFile, Side, copy_on_brick
+from glusterio.cli.sides import BLOCK, CHUNK, PIECE_ON_BRICK, OpenFile, Side, copy_on_brick
 from glusterio.cli.tasks import each
 from glusterio.cli.trees import (
     DIRECTORIES_AT_ONCE,
@@ -445,16 +445,45 @@ class Transfer:
     async def _bytes(
         self, item: Item, reader: OpenFile, writer: OpenFile, offset: int, digest: hashlib._Hash
     ) -> int:
-        size = at_once(item.stat)
-        with_digest = self._with_digests or self._manner.verify
+        """Copy from ``offset`` on, holes as holes, and return how long the copy is."""
+        at_most = at_once(item.stat)
+        digest_or_not = digest if self._with_digests or self._manner.verify else None
+        data_ends = 0 if _has_holes(item.stat) else 1 << 63
         while True:
-            data = await reader.read(size, offset)
+            if offset >= data_ends:
+                hole_ends, data_ends = await self._next_data(reader, offset)
+                await self._hole(digest_or_not, hole_ends - offset)
+                offset = hole_ends
+            size = min(at_most, data_ends - offset)
+            data = await reader.read(size, offset) if size else b""
             if data:
                 await writer.write(data, offset)
-                if with_digest:
-                    await update(digest, data)
+                if digest_or_not is not None:
+                    await update(digest_or_not, data)
                 offset += len(data)
                 self._progress.advance(len(data))
-            if len(data) < size:
+            if not size or len(data) < size:
                 break
+        if _has_holes(item.stat) and (await writer.stat()).st_size < offset:
+            await writer.truncate(offset)
         return offset
+
+    async def _next_data(self, reader: OpenFile, offset: int) -> tuple[int, int]:
+        """Return where the next data begins and ends; both are the file's end if there is none."""
+        found = await reader.data_from(offset)
+        if found is None:
+            end = max(offset, (await reader.stat()).st_size)
+            return end, end
+        return found
+
+    async def _hole(self, digest: hashlib._Hash | None, size: int) -> None:
+        self._progress.advance(size)
+        if digest is not None:
+            zeros = bytes(CHUNK)
+            for at in range(0, size, CHUNK):
+                await update(digest, zeros[: size - at])
+
+
+def _has_holes(stat: os.stat_result) -> bool:
+    """Whether a file has holes that are worth the asking for them."""
+    return stat.st_size >= BLOCK and stat.st_blocks * 512 < stat.st_size

@@ -72,7 +72,7 @@ def cp(
 ) -> None:
     """Copy files and trees to, from and between volumes.
 
-    If DST is a directory they go into it. With -r symbolic links stay links.
+    If DST is a directory they go into it. With -r symbolic links stay links. Holes stay holes.
 
     With --resume a copy that was cut, by whatever, goes on where it was when the same is said again.
     A file, or a new directory, is .NAME.glusterio-part beside its place until it is complete, and has
