@@ -266,6 +266,20 @@ def test_removal_of_a_large_tree(brick: BrickProcess) -> None:
     assert pinger.slowest < 1.0
 
 
+def test_first_listing_of_a_directory_with_many_files(brick: BrickProcess) -> None:
+    """Files that the brick has not seen before: each gets its gfid and its handle."""
+    with accepted(brick) as client:
+        directory = client.mkdir("many")
+        for number in range(3000):
+            (brick.directory / "many" / f"file{number}").touch()
+        with Pinger(brick) as pinger:
+            begun = time.monotonic()
+            assert len(client.entries(directory)) == 3002
+            took = time.monotonic() - begun
+    print(f"listed in {took:.2f} s: {pinger.count} pings, the slowest took {pinger.slowest:.3f} s")
+    assert pinger.slowest < max(0.25, took / 10)  # a batch is a sixth of it
+
+
 def test_connections_by_the_hundred(brick: BrickProcess) -> None:
     with Pinger(brick) as pinger, contextlib.ExitStack() as stack:
         for _ in range(400):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Offload
+from glusterio.traps import Now, Offload, Wait
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.wire.fops.directories import (
     DirEntry,
@@ -38,6 +38,12 @@ from glusterio.xlators.posix.libc import Entry, read_entries
 #: own reckoning, roughly.
 ENTRY_COST = 216
 MAX_BUDGET = 128 * 1024
+
+#: How many entries are looked at before the clock is, the seconds after which others have their turn,
+#: and how soon it goes on then.
+_LOOKED_AT_ONCE = 32
+_LONG = 0.02
+_SOON = 1e-6
 
 
 class DirectoryOperations(ExtraAnswers):
@@ -73,8 +79,15 @@ class DirectoryOperations(ExtraAnswers):
     async def readdirp(self, frame: Frame, fd: Fd, request: ReaddirpRequest) -> ReaddirpReply:
         opened = self._directory_of(fd)
         entries, is_last = self._batch(opened, request.offset, request.size)
-        found = tuple(self._with_attributes(frame, opened, entry, request) for entry in entries)
-        return ReaddirpReply(len(found), errno.ENOENT if is_last else 0, None, found)
+        found = []
+        begun = await Now()
+        for entry in entries:
+            found.append(self._with_attributes(frame, opened, entry, request))
+            # Files that were never seen take long, each getting its handle: others shall have a turn.
+            if not len(found) % _LOOKED_AT_ONCE and await Now() - begun > _LONG:
+                await Wait(self.services.new_event(), _SOON)
+                begun = await Now()
+        return ReaddirpReply(len(found), errno.ENOENT if is_last else 0, None, tuple(found))
 
     def _directory_of(self, fd: Fd) -> OpenFile:
         opened = self._file_of(fd)
