@@ -5,9 +5,9 @@ what must differ: times, device and block numbers, the brick's directory and hos
 
 Where ours is meant to differ there is no request here: READ of no bytes (none, not EINVAL), a text that
 is no access control list (EINVAL, not EPERM), what would be asked of a symbolic link's target (never
-followed), a rename of a file onto another of its names (both stay noted). Nor is there what kills or
-blocks GlusterFS 10.3: FSETATTR on a descriptor that is not open, and a rename onto another name of the
-same file that asks for the link count.
+followed), the paths of a file of several names (ours notes them with ``gfid2path`` on only). Nor is
+there what kills or blocks GlusterFS 10.3: FSETATTR on a descriptor that is not open, and a rename onto
+another name of the same file that asks for the link count.
 """
 
 from __future__ import annotations
@@ -371,9 +371,7 @@ CASES: dict[str, Callable[[Tree], list[Step]]] = {
         Step(Fop.RENAME, names.RenameRequest(t.d, t.d, "File", "sub")),
         Step(Fop.RENAME, names.RenameRequest(t.d, t.d, "sub", "File")),
         Step(Fop.RENAME, names.RenameRequest(t.d, t.sub, "sub", "below")),
-        get(t.f, "glusterfs.gfidtopath"),
         Step(Fop.UNLINK, names.UnlinkRequest(t.d, "other", 0, {"get-link-count": 1})),
-        get(t.f, "glusterfs.gfidtopath"),
         Step(Fop.UNLINK, names.UnlinkRequest(t.d, "File", 0, {"get-link-count": 1})),
         Step(Fop.UNLINK, names.UnlinkRequest(t.d, "File", 0)),
         Step(Fop.UNLINK, names.UnlinkRequest(t.d, "sub", 0)),
@@ -475,7 +473,6 @@ CASES: dict[str, Callable[[Tree], list[Step]]] = {
     "virtual xattrs by fd": lambda t: [
         fget(t, name) for name in VIRTUAL if not name.endswith(("volume-id", "lockinfo"))
     ],
-    "paths of a file": lambda t: [get(t.f, "glusterfs.gfidtopath", "xattrs"), get(t.f, "user.x")],
     "setxattr": lambda t: [
         set_(t.f, "user.a", b"1"),
         set_(t.f, "user.a", b"2", 1),

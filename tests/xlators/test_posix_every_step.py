@@ -108,7 +108,7 @@ MAY_GO = {
 
 def build(directory: Path) -> dict[str, bytes]:
     """Make the files that the operations are about; return the gfid of each."""
-    with posix_bed(directory) as bed:
+    with posix_bed(directory, gfid2path="on") as bed:
         made = {"f": bed.make("f", b"data"), "other": bed.make("other", b"other")}
         made["d"] = bed.mkdir("d")
         made["d/in"] = bed.make("in", b"in", made["d"])
@@ -127,7 +127,7 @@ def die_before(directory: Path, operation: Callable[[PosixBed], Any], step: int)
     if not child:
         status = 1
         try:
-            with posix_bed(directory) as bed:
+            with posix_bed(directory, gfid2path="on") as bed:
                 left = step
 
                 def counted(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -37,7 +37,7 @@ class Left:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        with posix_bed(directory) as bed:
+        with posix_bed(directory, gfid2path="on") as bed:
             self.d = bed.mkdir("d")
             self.f = bed.make("f", b"acknowledged", self.d)
             self.sub = bed.mkdir("sub", self.d)

@@ -17,7 +17,7 @@ from glusterio.wire.programs import XattropFlag
 from glusterio.xlators.posix import acl
 from glusterio.xlators.posix.counters import apply
 from glusterio.xlators.posix.gfid2path import attribute, xxh64
-from glusterio.xlators.posix.identity import gfid_of
+from glusterio.xlators.posix.identity import gfid_of, text_of
 from tests.xlators.posix_bed import NOBODY_IN_PARTICULAR as FRAME
 from tests.xlators.posix_bed import PosixBed, posix_bed
 
@@ -185,10 +185,15 @@ def noted(bed: PosixBed, gfid: Gfid) -> list[bytes]:
     return found
 
 
-@needs_root
-def test_names_are_kept_true(bed: PosixBed) -> None:
+@pytest.fixture
+def noting(tmp_path: Path) -> Iterator[PosixBed]:
+    with posix_bed(tmp_path, gfid2path="on") as made:
+        yield made
+
+
+def follow_names(bed: PosixBed, gfid: Gfid) -> None:
+    """Link, move and remove the file ``f``; its notes have to be true all the time."""
     d = bed.mkdir("d")
-    gfid = bed.make("f")
     assert noted(bed, gfid) == [b"/f"]
     bed.link(gfid, "g", d)
     assert noted(bed, gfid) == [b"/d/g", b"/f"]
@@ -209,11 +214,55 @@ def test_names_are_kept_true(bed: PosixBed) -> None:
 
 
 @needs_root
-def test_names_of_what_lay_there(bed: PosixBed) -> None:
-    (bed.directory / "found").touch()
-    assert noted(bed, bed.gfid("found")) == [b"/found"]
-    nul = os.fsdecode(b"n\xff")
-    assert noted(bed, bed.make(nul)) == [b"/n\xff"]
+def test_names_are_noted(noting: PosixBed) -> None:
+    follow_names(noting, noting.make("f"))
+
+
+@needs_root
+def test_names_that_are_noted_are_kept_true(bed: PosixBed) -> None:
+    """Also by a brick whose new files do not note theirs."""
+    gfid = bed.make("f")
+    key, value = attribute(ROOT_GFID, "f")
+    os.setxattr(bed.directory / "f", key, value)
+    follow_names(bed, gfid)
+    other = bed.make("unnoted")
+    bed.link(other, "too")
+    bed.rename("too", "two")
+    bed.unlink("unnoted")
+    assert not any("gfid2path" in key for key in os.listxattr(bed.directory / "two"))
+
+
+@needs_root
+def test_names_of_what_lay_there(noting: PosixBed) -> None:
+    (noting.directory / "found").touch()
+    assert noted(noting, noting.gfid("found")) == [b"/found"]
+    strange = os.fsdecode(b"n\xff")
+    assert noted(noting, noting.make(strange)) == [b"/n\xff"]
+
+
+def test_the_only_name_is_known_without_notes(bed: PosixBed) -> None:
+    d = bed.mkdir("d")
+    gfid = bed.make("f", parent=d)
+
+    def ask(name: str) -> object:
+        request = xattrs.GetxattrRequest(gfid, 1, name)
+        return bed.run(bed.posix.getxattr(FRAME, request)).xattrs[name]
+
+    assert ask("glusterfs.gfidtopath") == b"/d/f"
+    assert ask("glusterfs.gfid2path") == "/d/f"
+    bed.rename("d", "e")
+    assert ask("glusterfs.gfidtopath") == b"/e/f"
+    bed.link(gfid, "g")
+    assert ask("glusterfs.gfid2path") == "/g"
+    with pytest.raises(OSError, match="No data"):
+        ask("glusterfs.gfidtopath")  # of two names only one is known
+    (bed.directory / "e" / "f").rename(bed.directory / "moved")
+    (bed.directory / "g").unlink()
+    with pytest.raises(OSError, match="No data"):
+        ask("glusterfs.gfid2path")  # it has been moved behind our back
+    assert str(ask("glusterfs.pathinfo")).endswith(f"{text_of(gfid)}>")
+    assert bed.gfid("moved") == gfid
+    assert ask("glusterfs.gfid2path") == "/moved"
 
 
 # -- the times that a GlusterFS brick keeps -----------------------------------------------------------

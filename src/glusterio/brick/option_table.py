@@ -33,9 +33,10 @@ _MDC: Final = "performance/md-cache"
 _IOT: Final = "performance/io-threads"
 _LOCKS: Final = "features/locks"
 _RO: Final = "features/read-only"
+_POSIX: Final = "storage/posix"
 
 #: Where options act on the brick alone.
-_BRICK_SIDE: Final = frozenset({SERVER, LIMITS, _LOCKS, _RO})
+_BRICK_SIDE: Final = frozenset({SERVER, LIMITS, _LOCKS, _RO, _POSIX})
 
 _MB: Final = 2**20
 
@@ -178,6 +179,14 @@ _ALL: Final = (
         _RO,
         "read-only",
         "refuse all changes, also of files that are open",
+    ),
+    _option(
+        "storage.gfid2path",
+        _ON_OFF,
+        "off",
+        _POSIX,
+        "gfid2path",
+        "new files note their names in extended attributes, from the brick's next start on",
     ),
     # -- how much a client may have
     _option("limits.connections", numbered(1), "4096", LIMITS, "connections", "clients at once"),

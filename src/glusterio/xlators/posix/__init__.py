@@ -7,8 +7,9 @@ attributes.
 Nothing leads out of the directory: a name is one component, found below a descriptor of its directory,
 and a symbolic link is data for the client, never followed here.
 
-Option ``directory``: what to serve. Option ``volume-id``: the volume's id, which must be the one that
-the directory is marked with, if it is.
+Options: ``directory``, what to serve; ``volume-id``, the volume's id, which must be the one that the
+directory is marked with, if it is; ``gfid2path``, whether every file notes its names
+(:mod:`~glusterio.xlators.posix.gfid2path`), ``off`` by default.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
+from glusterio.graph.options import boolean
 from glusterio.traps import Coro
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.wire.iatt import Iatt, IattValid
@@ -167,7 +168,8 @@ class PosixCore(Xlator):
     async def init(self) -> None:
         given = self.options.get("volume-id")
         wanted = uuid.UUID(given).bytes if given else uuid.uuid4().bytes
-        self.handles = Handles(self.directory, wanted)
+        note_names = boolean(self.options.get("gfid2path", "off"))
+        self.handles = Handles(self.directory, wanted, note_names)
         marked = self.handles.volume_id
         if given and marked != wanted:
             self.handles.close()

@@ -5,7 +5,11 @@ hash is XXH64 of that value, in hexadecimal. GlusterFS answers from them where a
 attribute ``glusterfs.gfidtopath``) and looks for them when it moves or removes a name; so a brick that
 moves names has to keep them true. A directory needs none: its handle says where it lies.
 
-Only a brick that may write ``trusted.`` attributes keeps them.
+A file that has noted its names goes on doing so here. One that has not, as every new file, does not
+begin to, unless the option ``gfid2path`` is on: on ext4 the attributes have no room in the inode, and a
+block for each file makes its removal wait for the disk. Of such a file the place where it was seen last
+is remembered, as GlusterFS's inode table does it. Only a brick that may write ``trusted.`` attributes
+keeps notes.
 
 Sources: GlusterFS xlators/storage/posix/src/posix-entry-ops.c (``posix_set_gfid2path_xattr``),
 posix-gfid-path.c; the xxHash specification (github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
@@ -32,6 +36,12 @@ _P5: Final = 0x27D4EB2F165667C5
 _STRIPE = struct.Struct("<4Q")
 
 _GFID_TEXT: Final = 36
+
+#: A name that was not noted, or a file that can note none.
+_NONE_THERE: Final = frozenset({errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM})
+
+#: Of how many files the place is remembered. Then all are forgotten.
+REMEMBERED: Final = 64 * 1024
 
 
 def _round(lane: int, word: int) -> int:
@@ -99,7 +109,7 @@ def set_name(file: str | int, parent: Gfid, name: str) -> None:
         name: the name there.
     """
     key, value = attribute(parent, name)
-    with _tolerated(errno.ENOSPC, errno.EDQUOT, errno.E2BIG):
+    with _tolerated(errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.EEXIST):
         if isinstance(file, int):
             os.setxattr(file, key, value)
         else:
@@ -109,8 +119,20 @@ def set_name(file: str | int, parent: Gfid, name: str) -> None:
 def remove_name(path: str, parent: Gfid, name: str) -> None:
     """Forget a file's name; one that was never noted is fine."""
     key, _ = attribute(parent, name)
-    with _tolerated(errno.ENODATA):
+    with _tolerated(*_NONE_THERE):
         os.removexattr(path, key, follow_symlinks=False)
+
+
+def has_noted(path: str, parent: Gfid, name: str) -> bool:
+    """Tell whether a file has noted a name."""
+    key, _ = attribute(parent, name)
+    try:
+        os.getxattr(path, key, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NONE_THERE:
+            raise
+        return False
+    return True
 
 
 def names_of(path: str) -> list[tuple[str, Gfid, str]]:
@@ -127,3 +149,59 @@ def names_of(path: str) -> list[tuple[str, Gfid, str]]:
                 if value[_GFID_TEXT : _GFID_TEXT + 1] == b"/" and name:
                     found.append((key, gfid_of(parent), name))
     return found
+
+
+class Names:
+    """The names that the files of a directory tree have noted, and the places where they were seen.
+
+    Args:
+        may_write: whether this brick may write the attributes.
+        for_all: whether every file notes its names, and not only those that do already.
+    """
+
+    def __init__(self, may_write: bool, for_all: bool) -> None:
+        self._may_write = may_write
+        self._for_all = may_write and for_all
+        self._places: dict[Gfid, tuple[Gfid, str]] = {}
+
+    def seen(self, gfid: Gfid, parent: Gfid, name: str) -> None:
+        """Remember where a file was seen."""
+        if len(self._places) >= REMEMBERED:
+            self._places.clear()
+        self._places[gfid] = (parent, name)
+
+    def place_of(self, gfid: Gfid) -> tuple[Gfid, str] | None:
+        """Return where a file was seen last: the directory's gfid and the name. It may have moved."""
+        return self._places.get(gfid)
+
+    def noted(self, path: str) -> list[tuple[str, Gfid, str]]:
+        """Return what a file has noted; see :func:`names_of`."""
+        return names_of(path) if self._may_write else []
+
+    def made(self, gfid: Gfid, file: str | int, parent: Gfid, name: str) -> None:
+        """A file was made, or found, that has not noted anything."""
+        self.seen(gfid, parent, name)
+        if self._for_all:
+            set_name(file, parent, name)
+
+    def linked(self, gfid: Gfid, path: str, parent: Gfid, name: str) -> None:
+        """A file got another name."""
+        self.seen(gfid, parent, name)
+        if self._for_all or self.noted(path):
+            set_name(path, parent, name)
+
+    def moved(self, gfid: Gfid, path: str, old: tuple[Gfid, str], new: tuple[Gfid, str]) -> None:
+        """A file's name was moved."""
+        self.seen(gfid, *new)
+        if self._may_write and (self._for_all or has_noted(path, *old)):
+            set_name(
+                path, *new
+            )  # first: one that is noted falsely is found, one that is not is lost
+            remove_name(path, *old)
+
+    def removed(self, gfid: Gfid, path: str | None, parent: Gfid, name: str) -> None:
+        """A name was removed; without a ``path`` it was the last one."""
+        if path is None or self._places.get(gfid) == (parent, name):
+            self._places.pop(gfid, None)
+        if path is not None and self._may_write:
+            remove_name(path, parent, name)

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 
 from glusterio.errors import fs_error
 from glusterio.types import ROOT_GFID, Gfid
-from glusterio.xlators.posix import gfid2path
+from glusterio.xlators.posix.gfid2path import Names, set_name
 from glusterio.xlators.posix.identity import HIDDEN, Identity, gfid_of, text_of
 from glusterio.xlators.posix.marker import Marker
 from glusterio.xlators.posix.mdata import MdataTimes, Times
@@ -55,6 +55,7 @@ class Handles:
     Args:
         directory: the directory that is served.
         volume_id: what to mark it with if it bears no mark yet.
+        note_names: whether every file notes its names (:mod:`~glusterio.xlators.posix.gfid2path`).
 
     Attributes:
         root: the directory's descriptor.
@@ -62,7 +63,7 @@ class Handles:
         marker: tells whether it was left as it should be.
     """
 
-    def __init__(self, directory: str, volume_id: bytes) -> None:
+    def __init__(self, directory: str, volume_id: bytes, note_names: bool = False) -> None:
         self.root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._kept: dict[Gfid, int] = {}
         self._identity = Identity(self.root)
@@ -72,7 +73,7 @@ class Handles:
             os.close(os.open(HIDDEN, _DIRECTORY, dir_fd=self.root))  # a real directory, no link
             self._identity.begin(ROOT_GFID)
             self.volume_id = self._identity.volume_id(volume_id)
-            self._keeps_names = self._identity.is_trusted
+            self._names = Names(self._identity.is_trusted, note_names)
             self._times = MdataTimes(self._identity.is_trusted)
             self.marker = Marker(self.root)
         except BaseException:
@@ -164,19 +165,33 @@ class Handles:
         return "/" + "/".join(reversed(names))
 
     def paths_of(self, gfid: Gfid) -> list[str]:
-        """Return a file's paths in the volume, as far as it has noted its names."""
+        """Return a file's paths in the volume: all of them, or none where they are not known."""
         try:
             return [self.path_of(gfid)]
         except NotADirectoryError:
             pass
-        if not self._keeps_names:
-            return []
-        noted = gfid2path.names_of(f"/proc/self/fd/{self.root}/{handle_of(gfid)}")
-        paths: list[str] = []
-        for _, parent, name in noted:
-            with contextlib.suppress(OSError):
-                paths.append(f"{self.path_of(parent).rstrip('/')}/{name}")
-        return paths
+        noted = self._names.noted(self._path_of_handle(gfid))
+        paths = [self._path_at(parent, name) for _, parent, name in noted]
+        if not paths and self.stat(gfid).st_nlink == 2:
+            paths.append(self.seen_path_of(gfid))
+        return [path for path in paths if path is not None]
+
+    def seen_path_of(self, gfid: Gfid) -> str | None:
+        """Return the path where a file was seen last, if it is still there."""
+        place = self._names.place_of(gfid)
+        if place is None or not self._is_at(self.stat(gfid), *place):
+            return None
+        return self._path_at(*place)
+
+    def _path_at(self, parent: Gfid, name: str) -> str | None:
+        try:
+            return f"{self.path_of(parent).rstrip('/')}/{name}"
+        except OSError:
+            return None
+
+    def _path_of_handle(self, gfid: Gfid) -> str:
+        """Return a path to a file that is no directory, not to be followed."""
+        return f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
 
     def _walk_to(self, gfid: Gfid) -> int:
         names: list[str] = []
@@ -281,8 +296,7 @@ class Handles:
         """Something is about to happen to a file that is no directory: from here on its inode's own
         times count.
         """
-        path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
-        self._times.settle(gfid, path, follow=False)
+        self._times.settle(gfid, self._path_of_handle(gfid), follow=False)
 
     def _settle_open(self, gfid: Gfid, descriptor: int) -> None:
         self._times.settle(gfid, f"/proc/self/fd/{descriptor}", follow=True)
@@ -308,6 +322,7 @@ class Handles:
         """
         gfid = self._identity.get(directory, name, status.st_ino)
         if gfid is not None and gfid != ROOT_GFID and self.is_handled(gfid, parent, name, status):
+            self._names.seen(gfid, parent, name)
             return gfid
         if gfid is None or gfid == ROOT_GFID or self.is_anothers(gfid, status):
             free = wanted is not None and not self.is_anothers(wanted, status)
@@ -316,7 +331,7 @@ class Handles:
         else:  # its handle is missing, or that of a directory that was moved behind our back
             self._remove_handle(gfid)
         self._make_handle(gfid, parent, directory, name, status)
-        self._note_name(parent, directory, name, status)
+        self._note_name(gfid, parent, directory, name, status)
         return gfid
 
     def is_handled(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
@@ -353,12 +368,10 @@ class Handles:
 
     def mend_noted(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
         """Make the names that a file has noted those that it has; tell whether one was wrong."""
-        if not self._keeps_names:
-            return False
-        path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
-        noted = gfid2path.names_of(path)
-        if (parent, name) not in [(where, called) for _, where, called in noted]:
-            gfid2path.set_name(path, parent, name)
+        path = self._path_of_handle(gfid)
+        noted = self._names.noted(path)
+        if noted and (parent, name) not in [(where, called) for _, where, called in noted]:
+            set_name(path, parent, name)
         stale = [key for key, where, called in noted if not self._is_at(status, where, called)]
         for key in stale:
             os.removexattr(path, key, follow_symlinks=False)
@@ -384,7 +397,7 @@ class Handles:
         self._remove_handle(gfid)
         self._identity.set(directory, name, status.st_ino, gfid)
         self._make_handle(gfid, parent, directory, name, status)
-        self._note_name(parent, directory, name, status)
+        self._note_name(gfid, parent, directory, name, status)
         self._times.none_for(gfid)
 
     def name_open(
@@ -398,8 +411,7 @@ class Handles:
         inode = os.fstat(descriptor).st_ino
         self._identity.set_open(descriptor, inode, gfid)
         try:
-            if self._keeps_names:
-                gfid2path.set_name(descriptor, parent, name)
+            self._names.made(gfid, descriptor, parent, name)
             self._link_handle(gfid, descriptor)
             try:
                 os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=directory)
@@ -431,9 +443,11 @@ class Handles:
             return False
         return True
 
-    def _note_name(self, parent: Gfid, directory: int, name: str, status: os.stat_result) -> None:
-        if self._keeps_names and not stat.S_ISDIR(status.st_mode):
-            gfid2path.set_name(f"/proc/self/fd/{directory}/{name}", parent, name)
+    def _note_name(
+        self, gfid: Gfid, parent: Gfid, directory: int, name: str, status: os.stat_result
+    ) -> None:
+        if not stat.S_ISDIR(status.st_mode):
+            self._names.made(gfid, f"/proc/self/fd/{directory}/{name}", parent, name)
 
     @staticmethod
     def _link_to(parent: Gfid, name: str) -> str:
@@ -469,10 +483,9 @@ class Handles:
 
     # -- following what happens to names ----------------------------------------------------------
 
-    def linked(self, gfid: Gfid, parent: Gfid, directory: int, name: str) -> None:
+    def linked(self, gfid: Gfid, parent: Gfid, name: str) -> None:
         """A file got another name."""
-        if self._keeps_names:
-            gfid2path.set_name(f"/proc/self/fd/{directory}/{name}", parent, name)
+        self._names.linked(gfid, self._path_of_handle(gfid), parent, name)
 
     @contextlib.contextmanager
     def moving(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> Iterator[None]:
@@ -513,10 +526,8 @@ class Handles:
         if stat.S_ISDIR(status.st_mode):
             handle = handle_of(gfid)
             os.rename(handle + NEW_HANDLE, handle, src_dir_fd=self.root, dst_dir_fd=self.root)
-        elif self._keeps_names:
-            path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
-            gfid2path.remove_name(path, *old)
-            gfid2path.set_name(path, *new)
+        else:
+            self._names.moved(gfid, self._path_of_handle(gfid), old, new)
 
     def removed(self, gfid: Gfid, status: os.stat_result, parent: Gfid, name: str) -> None:
         """A name was removed: with a file's last name its handle goes, too.
@@ -531,9 +542,9 @@ class Handles:
             self._identity.forget(status.st_ino)
             self._remove_handle(gfid)
             self._drop_kept(gfid)
-        elif self._keeps_names:
-            path = f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
-            gfid2path.remove_name(path, parent, name)
+            self._names.removed(gfid, None, parent, name)
+        else:
+            self._names.removed(gfid, self._path_of_handle(gfid), parent, name)
 
     def _remove_handle(self, gfid: Gfid) -> None:
         with contextlib.suppress(FileNotFoundError):

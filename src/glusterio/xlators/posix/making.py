@@ -315,7 +315,7 @@ class MakeOperations(Opening):
             dst_dir_fd=directory,
             follow_symlinks=False,
         )
-        self.handles.linked(gfid, parent, directory, name)
+        self.handles.linked(gfid, parent, name)
         return NewEntryReply(
             stat=iatt_of(os.stat(name, dir_fd=directory, follow_symlinks=False), gfid),
             preparent=iatt_of(before, parent),

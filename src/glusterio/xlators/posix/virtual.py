@@ -129,7 +129,7 @@ class VirtualXattrs(ExtraAnswers):
             else:
                 found = ":".join(self._paths(gfid)).encode(errors="surrogateescape")
         elif name == ONE_PATH:
-            found = self._paths(gfid)[0]
+            found = self._one_path(gfid)
             size = len(os.fsencode(found))
         else:
             return None
@@ -160,11 +160,16 @@ class VirtualXattrs(ExtraAnswers):
             raise fs_error(errno.ENODATA)
         return paths
 
+    def _one_path(self, gfid: Gfid) -> str:
+        return self.handles.seen_path_of(gfid) or self._paths(gfid)[0]
+
     def _real_path(self, gfid: Gfid, path: str) -> str:
         if stat.S_ISDIR(os.stat(path).st_mode):
             return f"{self.directory}{self.handles.path_of(gfid)}"
-        paths = self.handles.paths_of(gfid)
-        return f"{self.directory}{paths[-1] if paths else '/' + self.handles.handle_of(gfid)}"
+        try:
+            return f"{self.directory}{self._one_path(gfid)}"
+        except OSError:
+            return f"{self.directory}/{self.handles.handle_of(gfid)}"
 
     def _real_filename(self, gfid: Gfid, name: str) -> XattrsReply:
         """Find a name whatever its case, as Samba asks for it."""
