@@ -15,6 +15,9 @@ import glusterio
 from glusterio import aio
 from glusterio.api.aio.opening import Opening
 
+#: No call waits longer for the loop, in seconds.
+PATIENCE = 20.0
+
 #: The faces, by the driver that runs them.
 FACES = ("threads", "asyncio")
 
@@ -35,8 +38,11 @@ class Awaited:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             given = {name: _own(value) for name, value in kwargs.items()}
+            for name in given.keys() & _ASKED:
+                given[name] = _beside_the_loop(given[name])
             return self._result(found, tuple(map(_own, args)), given)
 
+        call.__wrapped__ = found  # type: ignore[attr-defined]
         return call
 
     def _result(self, function: Any, args: Any, kwargs: Any) -> Any:
@@ -46,7 +52,10 @@ class Awaited:
                 result = await result
             return result
 
-        return self._seen(self._runner.get_loop().run_until_complete(run()))
+        loop = self._runner.get_loop()
+        if loop.is_running():  # in a function that is called beside it
+            return self._seen(asyncio.run_coroutine_threadsafe(run(), loop).result(PATIENCE))
+        return self._seen(loop.run_until_complete(run()))
 
     def _seen(self, value: Any) -> Any:
         if isinstance(value, _FACADES) or hasattr(value, "__anext__"):
@@ -83,8 +92,25 @@ class Awaited:
         return path
 
 
+#: Arguments that are functions which may use the volume.
+_ASKED = frozenset({"copy_function", "ignore", "onerror", "onexc", "on_error"})
+
+
+def _beside_the_loop(function: Any) -> Any:
+    """Have a function that uses this face called in a thread, and awaited; the face's own stay."""
+    if not inspect.isfunction(function) or function.__module__ == "shutil":
+        return function
+
+    async def call(*args: Any) -> Any:
+        return await asyncio.to_thread(function, *args)
+
+    return call
+
+
 def _own(value: Any) -> Any:
     """What the face itself knows: an open file given as an argument."""
+    if inspect.ismethod(wrapped := getattr(value, "__wrapped__", None)):
+        return wrapped
     if isinstance(value, list):
         return [_own(one) for one in value]
     return value._it if isinstance(value, Awaited) else value

@@ -19,7 +19,7 @@ from glusterio import aio
 from tests.api import as_user, local_os
 from tests.api.faces import FACES, connect_face
 from tests.api.parity import Case, Runner, uproot
-from tests.api.parity_more_cases import GROUPS
+from tests.api.path_parity import GROUPS
 from tests.faulty import FaultyProxy
 from tests.interop import real_gluster
 from tests.interop.conftest import start_or_skip

@@ -1,7 +1,9 @@
 """Copies of single files within a volume: what ``shutil.copyfile``, ``copy`` and ``copy2`` do.
 
-The data does not cross the wire: COPY_FILE_RANGE has the brick copy it. Where a brick cannot (its file
-system will not, or it is older than GlusterFS 6), the data is read and written, several pieces at once.
+The data does not cross the wire where COPY_FILE_RANGE can have the brick copy it. Where it cannot, the
+data is read and written, several pieces at once: with GlusterFS's own bricks, which would never let go
+of the copy (:meth:`glusterio.xlators.client.client.Client.copy_file_range`), or where a brick's file
+system will not.
 """
 
 from __future__ import annotations

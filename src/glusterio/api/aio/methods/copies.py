@@ -21,7 +21,7 @@ from glusterio.types import StrPath
 
 
 class AsyncCopies(AsyncTests, AsyncXattrs, AsyncNames, AsyncTrees, AsyncWorkingDirectory):
-    """What ``shutil`` does with two paths. The brick copies the data: it does not cross the wire."""
+    """What ``shutil`` does with two paths. Our own bricks copy the data: it does not cross the wire."""
 
     async def copyfile(
         self, src: StrPath, dst: StrPath, *, follow_symlinks: bool = True

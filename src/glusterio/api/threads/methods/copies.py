@@ -24,7 +24,7 @@ from glusterio.types import StrPath
 
 
 class Copies(Tests, Xattrs, Names, Trees, WorkingDirectory):
-    """What ``shutil`` does with two paths. The brick copies the data: it does not cross the wire."""
+    """What ``shutil`` does with two paths. Our own bricks copy the data: it does not cross the wire."""
 
     def copyfile(self, src: StrPath, dst: StrPath, *, follow_symlinks: bool = True) -> StrPath:
         """Copy what is in a file, as ``shutil.copyfile``; return ``dst``.
