@@ -9,6 +9,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,17 +243,12 @@ def test_a_brick_that_is_another(face: str, hand_brick: HandBrick, tmp_path: Pat
         connect_face(face, f"volfile://{tmp_path}/v.vol")
 
 
-def test_a_brick_that_rejects_this_address(
-    face: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_brick: HandBrick
-) -> None:
-    rejecting = real_gluster.SERVER_VOL.replace(
-        "option auth.addr./hand.allow", "option auth.addr./hand.reject"
-    )
-    assert rejecting != real_gluster.SERVER_VOL
-    monkeypatch.setattr(real_gluster, "SERVER_VOL", rejecting)
+def test_a_brick_that_rejects_this_address(face: str, empty_brick: HandBrick) -> None:
+    rejecting = real_gluster.ACCESS.replace("auth.addr./hand.allow", "auth.addr./hand.reject")
+    assert rejecting != real_gluster.ACCESS
     directory = Path(tempfile.mkdtemp(prefix="glusterio-"))
     try:
-        brick = start_or_skip(real_gluster.start_hand_brick, directory)
+        brick = start_or_skip(partial(real_gluster.start_hand_brick, access=rejecting), directory)
         with pytest.raises(glusterio.AuthRejectedError) as caught:
             connect_face(face, brick.url)
         assert caught.value.errno == errno.EACCES
