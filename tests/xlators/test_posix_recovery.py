@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -320,3 +321,9 @@ def test_what_is_wrong_with_a_handle(
     facts: HandleFacts, judged: tuple[Defect, Remedy] | None
 ) -> None:
     assert judge_handle(facts) == judged
+
+
+def test_the_page_tells_what_can_be_found() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "on-disk.md"
+    rows = re.findall(r"^\| ([^|]*) \| [^|]* \| [^|]* \|$", page.read_text(), re.MULTILINE)
+    assert {defect.value for defect in Defect} <= set(rows)
