@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from glusterio import aio
 from glusterio.cli import output
-from glusterio.cli.errors import CommandError, PartlyFailedError, trying_to
+from glusterio.cli.errors import PartlyFailedError, trying_to
 from glusterio.cli.locations import Location, on_volume
 from glusterio.cli.output import shown, tell, tell_error
 from glusterio.cli.sides import BLOCK, SMALL, VolumeSide
@@ -334,11 +334,11 @@ def parse_amount(lines: str | None, size: str | None, *, may_count_on: bool) -> 
         may_count_on: whether ``+5`` is allowed.
 
     Raises:
-        CommandError: it is no number.
+        ValueError: it is no number.
     """
     text = size if size is not None else lines if lines is not None else "10"
     from_start = text.startswith("+") and may_count_on
     digits = text.removeprefix("+" if from_start else "-" if may_count_on else "")
     if not digits.isdecimal():
-        raise CommandError(f"{text!r} is no number of {'lines' if size is None else 'bytes'}")
+        raise ValueError(f"{text!r} is no number of {'lines' if size is None else 'bytes'}")
     return Amount(int(digits), size is not None, from_start)

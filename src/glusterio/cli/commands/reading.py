@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +10,24 @@ from glusterio.cli.commands.places import Places, Recursive
 from glusterio.cli.interrupts import run
 from glusterio.cli.root import command
 
+if TYPE_CHECKING:
+    from glusterio.cli.tail import Amount
+
 Lines = Annotated[
     str | None, typer.Option("-n", "--lines", metavar="N", help="So many lines; 10 unless said.")
 ]
 Bytes = Annotated[
     str | None, typer.Option("-c", "--bytes", metavar="N", help="So many bytes, instead.")
 ]
+
+
+def _amount(lines: str | None, size: str | None, *, may_count_on: bool) -> Amount:
+    from glusterio.cli.tail import parse_amount
+
+    try:
+        return parse_amount(lines, size, may_count_on=may_count_on)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @command(examples=["glusterio cat gluster://server1/gv0/notes.txt"])
@@ -33,9 +45,8 @@ def cat(places: Places) -> None:
 def head(places: Places, lines: Lines = None, size: Bytes = None) -> None:
     """Write the beginning of files to the standard output."""
     from glusterio.cli.tail import head as beginning
-    from glusterio.cli.tail import parse_amount
 
-    run(beginning(places, parse_amount(lines, size, may_count_on=False)))
+    run(beginning(places, _amount(lines, size, may_count_on=False)))
 
 
 @command(
@@ -65,11 +76,11 @@ def tail(
     With +N it is all from line, or byte, N on. With -f the name is followed: what becomes shorter is
     read from its beginning, and so is another file that has got the name.
     """
-    from glusterio.cli.tail import Following, parse_amount
+    from glusterio.cli.tail import Following
     from glusterio.cli.tail import tail as end
 
     following = Following(retry, interval) if follow else None
-    run(end(places, parse_amount(lines, size, may_count_on=True), following))
+    run(end(places, _amount(lines, size, may_count_on=True), following))
 
 
 @command(
