@@ -34,9 +34,10 @@ _IOT: Final = "performance/io-threads"
 _LOCKS: Final = "features/locks"
 _RO: Final = "features/read-only"
 _POSIX: Final = "storage/posix"
+_UPCALL: Final = "features/upcall"
 
 #: Where options act on the brick alone.
-_BRICK_SIDE: Final = frozenset({SERVER, LIMITS, _LOCKS, _RO, _POSIX})
+_BRICK_SIDE: Final = frozenset({SERVER, LIMITS, _LOCKS, _RO, _POSIX, _UPCALL})
 
 _MB: Final = 2**20
 
@@ -187,6 +188,23 @@ _ALL: Final = (
         _POSIX,
         "gfid2path",
         "new files note their names in extended attributes, from the brick's next start on",
+    ),
+    # -- what clients are told
+    _option(
+        "features.cache-invalidation",
+        _ON_OFF,
+        "off",
+        _UPCALL,
+        "cache-invalidation",
+        "tell clients what others change in files that they used",
+    ),
+    _option(
+        "features.cache-invalidation-timeout",
+        timed(0, 600),
+        "60",
+        _UPCALL,
+        "cache-invalidation-timeout",
+        "time after its last use of a file until which a client is told",
     ),
     # -- how much a client may have
     _option("limits.connections", numbered(1), "4096", LIMITS, "connections", "clients at once"),

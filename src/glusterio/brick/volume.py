@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -29,12 +30,13 @@ from glusterio.xlators.base import Services, Xlator
 from glusterio.xlators.locks import Locks
 from glusterio.xlators.posix import Posix
 from glusterio.xlators.read_only import ReadOnly
+from glusterio.xlators.upcall import Upcall
 
 log = logging.getLogger("glusterio.brick")
 
 #: The translators of bricks.
 XLATORS: Mapping[str, Callable[..., Xlator]] = {
-    xlator.xlator_type: xlator for xlator in (Posix, Locks, ReadOnly)
+    xlator.xlator_type: xlator for xlator in (Posix, Locks, Upcall, ReadOnly)
 }
 
 #: A volume's name is shorter, in bytes; clients cannot ask for a longer one.
@@ -154,7 +156,8 @@ class Volume:
 
     async def _start_brick(self) -> None:
         text = brick_volfile(self.name, self.path, self._wanted_id, self.options)
-        self._graph = build(parse(text), XLATORS, Services(new_event=Event, volume=self.name))
+        services = Services(new_event=Event, wall_clock=time.time_ns, volume=self.name)
+        self._graph = build(parse(text), XLATORS, services)
         self._fops = fops = FopProgram(self._graph.top)
         programs = Programs([fops, Handshake(self._offer, fops).program()])
         self._server = Server(

@@ -11,13 +11,26 @@ from __future__ import annotations
 import difflib
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.interop.programs.sides import Outcome, Side, on_both, unless_it_crashes
+from glusterio.brick.stored_options import store_options
+from tests.embedded import start_brick
+from tests.interop import real_gluster
+from tests.interop.conftest import start_or_skip
+from tests.interop.programs.sides import (
+    Outcome,
+    Side,
+    directory_on,
+    on_both,
+    unless_it_crashes,
+)
 
 #: Programs that get a volfile, and those that ask a management daemon for it.
 WITH_A_VOLFILE = [
@@ -25,6 +38,8 @@ WITH_A_VOLFILE = [
     *("upcalls", "older"),
 ]
 WITH_A_DAEMON = ["session", "async"]
+#: For volumes with ``features.cache-invalidation`` on.
+TOLD_OF_CHANGES = ["invalidations"]
 
 
 class Difference(NamedTuple):
@@ -68,9 +83,7 @@ UNUSED = {
     ),
     r"glfs_(new|free)_from_ctx@GFAPI_PRIVATE_.*": "GlusterFS's own: a session within a daemon of its",
     r"glfs_(process_upcall_event|iatt_from_statx)@GFAPI_PRIVATE_.*": "GlusterFS's own",
-    r"glfs_upcall_(get_event|get_fs|inode_get_\w+|lease_get_\w+)@.*": (
-        "they look into an event, which is told only with features.cache-invalidation or .leases on"
-    ),
+    r"glfs_upcall_lease_get_\w+@.*": "they look into the recall of a lease, and none is granted",
 }
 
 
@@ -116,6 +129,55 @@ def test_a_session_has_the_same_results(
     check(name, sides, program(name), shim, by_daemon=True)
 
 
+#: A brick's translator for that, put among those of a hand brick.
+UPCALL = """\
+volume hand-upcall
+  type features/upcall
+  option cache-invalidation on
+  subvolumes hand-locks
+end-volume
+
+volume hand-iot
+  type performance/io-threads
+  subvolumes hand-upcall
+"""
+
+
+@pytest.mark.parametrize("name", TOLD_OF_CHANGES)
+def test_what_clients_are_told_is_the_same(
+    name: str,
+    program: Callable[[str], Path],
+    shim: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, _, after = real_gluster.SERVER_VOL.partition("volume hand-iot\n")
+    _, plain, after = after.partition("  subvolumes hand-locks\n")
+    assert plain
+    monkeypatch.setattr(real_gluster, "SERVER_VOL", before + UPCALL + after)
+    ours_at = tmp_path / "served"
+    ours_at.mkdir(0o755)
+    store_options(str(ours_at), {"features.cache-invalidation": "on"})
+    theirs_at = Path(tempfile.mkdtemp(prefix="glusterio-"))
+    try:
+        theirs = start_or_skip(real_gluster.start_hand_brick, theirs_at)
+        with ExitStack() as stack:
+            ours = stack.enter_context(start_brick(ours_at))
+            sides = []
+            for side, port, brick, data in (
+                ("GlusterFS", theirs.brick_port, "/hand", Path(theirs.data_dir)),
+                ("glusterio", ours.brick_port, str(ours_at), ours_at),
+            ):
+                work = tmp_path / side
+                work.mkdir()
+                made = Side(side, "127.0.0.1", 0, "vol", port, brick, data, work)
+                directory = stack.enter_context(directory_on(made, "d"))
+                sides.append(replace(made, directory=directory))
+            check(name, sides, program(name), shim, by_daemon=False)
+    finally:
+        real_gluster.stop(theirs_at)
+
+
 def symbols(file: Path, which: str) -> set[str]:
     """The names of libgfapi's that a file defines or uses, each with its version."""
     listed = subprocess.run(["nm", "-D", which, str(file)], capture_output=True, text=True)
@@ -125,7 +187,7 @@ def symbols(file: Path, which: str) -> set[str]:
 
 def test_each_call_is_used(program: Callable[[str], Path]) -> None:
     used: set[str] = set()
-    for name in {*WITH_A_VOLFILE, *WITH_A_DAEMON}:
+    for name in {*WITH_A_VOLFILE, *WITH_A_DAEMON, *TOLD_OF_CHANGES}:
         used |= symbols(program(name), "--undefined-only")
     library = next(Path("/usr/lib").glob("*/libgfapi.so.0"))
     offered = symbols(library, "--defined-only")
