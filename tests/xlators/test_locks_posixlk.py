@@ -66,11 +66,15 @@ class Naive:
 
     def grant(self) -> list[PosixLock]:
         granted = []
-        for wanted in list(self.queue):
-            if not self.conflicts(wanted):
-                self.apply(wanted)
-                self.queue.remove(wanted)
-                granted.append(wanted)
+        found = True
+        while found:  # a grant may downgrade what its owner has, and let others in
+            found = False
+            for wanted in list(self.queue):
+                if not self.conflicts(wanted):
+                    self.apply(wanted)
+                    self.queue.remove(wanted)
+                    granted.append(wanted)
+                    found = True
         return granted
 
 

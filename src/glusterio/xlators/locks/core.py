@@ -81,6 +81,8 @@ class LocksBase(Xlator):
         """
 
         def withdraw() -> None:
+            if waiting.event.is_set:
+                return
             for each in queue.withdraw(lambda lock: lock is waiting.lock):
                 each.settle(fs_error(errno.ENOTCONN))
                 self.table.settle(gfid, queue)

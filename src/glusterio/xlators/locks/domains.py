@@ -24,7 +24,7 @@ from glusterio.wire.programs import LockType
 from glusterio.xlators.locks.owners import Owner
 from glusterio.xlators.locks.posixlk import Answer
 from glusterio.xlators.locks.ranges import Range
-from glusterio.xlators.locks.waiting import Waiting
+from glusterio.xlators.locks.waiting import Waiting, parted
 
 
 class InodeLock(NamedTuple):
@@ -157,12 +157,9 @@ class DomainLocks(Generic[L]):
 
         Others may have waited behind them only: :meth:`grant` must follow.
         """
-        out = [waiting for waiting in self.waiting if gone(waiting.lock)]
-        if out:
-            left = set(map(id, self.waiting)).difference(map(id, out))
-            self.waiting = [waiting for waiting in self.waiting if id(waiting) in left]
-            for waiting in out:
-                self._tally[waiting.lock.owner.client] -= 1
+        self.waiting, out = parted(self.waiting, gone)
+        for waiting in out:
+            self._tally[waiting.lock.owner.client] -= 1
         return out
 
     def conflicts(self, wanted: L) -> list[L]:

@@ -60,7 +60,7 @@ class PosixLockOperations(LocksBase):
             waiting = Waiting(wanted, self.services.new_event())
         queue = self.table.at(fd.gfid).posix
         answer = queue.set(wanted, waiting)
-        has_locks = queue.has_locks_of(fd)
+        has_locks = unlocking and queue.has_locks_of(fd)
         self.table.settle(fd.gfid, queue)
         if answer is Answer.REFUSED:
             raise fs_error(errno.EAGAIN)
@@ -68,7 +68,7 @@ class PosixLockOperations(LocksBase):
             assert waiting is not None
             await self._wait(frame, fd.gfid, queue, waiting)
             return LkReply(flock=_flock_of(wanted))
-        if unlocking and has_locks:  # which tells a lock manager that it was not the fd's last one
+        if has_locks:  # which tells a lock manager that it was not the fd's last one
             flock = flock._replace(type=LockType.READ)
         return LkReply(flock=flock)
 

@@ -29,7 +29,7 @@ from typing import NamedTuple
 from glusterio.wire.programs import LockType
 from glusterio.xlators.locks.owners import Owner
 from glusterio.xlators.locks.ranges import Range
-from glusterio.xlators.locks.waiting import Waiting
+from glusterio.xlators.locks.waiting import Waiting, parted
 
 
 class PosixLock(NamedTuple):
@@ -77,7 +77,8 @@ class PosixLocks:
         self.held: list[PosixLock] = []
         self.waiting: list[Waiting[PosixLock]] = []
         self._tally = tally
-        self._dropped = False  # something, since those who wait were last looked at
+        self._pieces: Counter[Owner] = Counter()  # how many of those held are whose
+        self._freed: list[Range] = []  # where less is locked than when grant() was last called
 
     def __len__(self) -> int:
         return len(self.held) + len(self.waiting)
@@ -85,6 +86,8 @@ class PosixLocks:
     def conflict(self, wanted: PosixLock) -> PosixLock | None:
         """Return the oldest lock that is in the way."""
         (first, last), owner = wanted.range, wanted.owner
+        if self._pieces[owner] == len(self.held):
+            return None
         for lock in self.held:
             begins, ends = lock.range
             if (
@@ -119,34 +122,39 @@ class PosixLocks:
         Returns:
             Those who have it.
         """
-        if not self._dropped:
-            return []
-        self._dropped = False
-        granted = []
-        left = []
-        for waiting in self.waiting:
-            if self.conflict(waiting.lock) is None:
-                self._tally[waiting.lock.owner.client] -= 1
-                self._insert(waiting.lock)
-                granted.append(waiting)
-            else:
-                left.append(waiting)
-        self.waiting = left
+        granted: list[Waiting[PosixLock]] = []
+        while self._freed:  # again, since a grant may downgrade what its owner has
+            first = min(each.first for each in self._freed)
+            freed = Range(first, max(each.last for each in self._freed))
+            self._freed = []
+            left = []
+            for waiting in self.waiting:
+                lock = waiting.lock
+                if lock.range.overlaps(freed) and self.conflict(lock) is None:
+                    self._tally[lock.owner.client] -= 1
+                    self._insert(lock)
+                    granted.append(waiting)
+                else:
+                    left.append(waiting)
+            self.waiting = left
         return granted
 
     def drop(self, gone: Callable[[PosixLock], bool]) -> None:
         """Drop the locks for which ``gone`` says so. :meth:`grant` must follow."""
-        for lock in [lock for lock in self.held if gone(lock)]:
-            self._remove(lock)
+        left = []
+        for lock in self.held:
+            if gone(lock):
+                self._taken_from(lock.owner)
+                self._freed.append(lock.range)
+            else:
+                left.append(lock)
+        self.held = left
 
     def withdraw(self, gone: Callable[[PosixLock], bool]) -> list[Waiting[PosixLock]]:
         """Take the requests out of the queue for which ``gone`` says so, and return them."""
-        out = [waiting for waiting in self.waiting if gone(waiting.lock)]
-        if out:
-            left = set(map(id, self.waiting)).difference(map(id, out))
-            self.waiting = [waiting for waiting in self.waiting if id(waiting) in left]
-            for waiting in out:
-                self._tally[waiting.lock.owner.client] -= 1
+        self.waiting, out = parted(self.waiting, gone)
+        for waiting in out:
+            self._tally[waiting.lock.owner.client] -= 1
         return out
 
     def has_locks_of(self, fd: object) -> bool:
@@ -159,21 +167,26 @@ class PosixLocks:
         """Let the locks that were taken through ``old`` be those of another descriptor and client."""
         for index, lock in enumerate(self.held):
             if lock.fd is old:
-                self._tally[lock.owner.client] -= 1
-                self._tally[client] += 1
                 owner = Owner(client, lock.owner.lk_owner)
+                self._taken_from(lock.owner)
+                self._given_to(owner)
                 self.held[index] = lock._replace(fd=fd, owner=owner)
-                self._dropped = True
+                self._freed.append(lock.range)
 
     def put(self, lock: PosixLock) -> None:
         """Add a lock as it is."""
         self.held.append(lock)
-        self._tally[lock.owner.client] += 1
+        self._given_to(lock.owner)
 
-    def _remove(self, lock: PosixLock) -> None:
-        self.held.remove(lock)
-        self._dropped = True
-        self._tally[lock.owner.client] -= 1
+    def _given_to(self, owner: Owner) -> None:
+        self._tally[owner.client] += 1
+        self._pieces[owner] += 1
+
+    def _taken_from(self, owner: Owner) -> None:
+        self._tally[owner.client] -= 1
+        self._pieces[owner] -= 1
+        if not self._pieces[owner]:
+            del self._pieces[owner]
 
     def _insert(self, new: PosixLock) -> None:
         """Let ``new``, with which nothing conflicts, take the place of what its owner had there.
@@ -184,26 +197,31 @@ class PosixLocks:
         to_insert = [new]
         while to_insert:
             wanted = to_insert.pop(0)
-            found = self._piece_for(wanted)
-            if found is None:
+            index = self._piece_for(wanted)
+            if index is None:
                 if wanted.type != LockType.UNLOCK:
                     self.put(wanted)
                 continue
-            self._remove(found)
+            found = self.held.pop(index)
+            self._taken_from(found.owner)
+            if wanted.type not in (found.type, LockType.WRITE):
+                self._freed.append(found.range)
             if found.type == wanted.type and found.flags == wanted.flags:
                 to_insert.insert(0, wanted._replace(range=wanted.range.union(found.range)))
             else:
                 to_insert[:0] = _replaced(found, wanted)
 
-    def _piece_for(self, wanted: PosixLock) -> PosixLock | None:
-        """Return the first piece of the same owner that ``wanted`` overlaps."""
+    def _piece_for(self, wanted: PosixLock) -> int | None:
+        """Return where the first piece of the same owner is that ``wanted`` overlaps."""
+        if wanted.owner not in self._pieces:
+            return None
         first, last = wanted.range
-        for lock in self.held:
+        for index, lock in enumerate(self.held):
             begins, ends = lock.range
             if begins > last or ends < first:
                 continue
             if lock.owner == wanted.owner:
-                return lock
+                return index
             if wanted.type != LockType.UNLOCK:
                 return None
         return None

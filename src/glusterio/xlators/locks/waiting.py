@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from glusterio.traps import Event, Wait
@@ -41,3 +42,14 @@ class Waiting(Generic[L]):
         await Wait(self.event)
         if self.error is not None:
             raise self.error
+
+
+def parted(
+    queue: list[Waiting[L]], gone: Callable[[L], bool]
+) -> tuple[list[Waiting[L]], list[Waiting[L]]]:
+    """Part a queue into those who stay and those for whose request ``gone`` says so."""
+    stay: list[Waiting[L]] = []
+    leave: list[Waiting[L]] = []
+    for waiting in queue:
+        (leave if gone(waiting.lock) else stay).append(waiting)
+    return stay, leave

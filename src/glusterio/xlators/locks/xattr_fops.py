@@ -81,6 +81,7 @@ class XattrOperations(LocksBase):
             for held in {id(lock.fd): lock.fd for lock in locks.posix.held}.values():
                 if isinstance(held, Fd) and held.context.get(self) == number:
                     locks.posix.migrate(held, fd, frame.client)
+            self.table.settle(fd.gfid, locks.posix)
         others = {key: value for key, value in (request.xattrs or {}).items() if key != LOCKINFO}
         if not others:
             return CommonReply()
