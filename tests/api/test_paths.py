@@ -101,6 +101,26 @@ def test_the_way_from_one_path_to_another(vol: glusterio.Volume) -> None:
             vol.path(end).relative_to(start, walk_up=True)
 
 
+@pytest.mark.parametrize(
+    ("path", "pattern", "matches"),
+    [
+        ("/a/b.py", "/a/*.py", True), ("/a/b.py", "*.py", False), ("/a/b.py", "/**/*.py", True),
+        ("/a/b/c.py", "/**", True), ("/a", "/**/a", True), ("a/b/c", "a/**/c", True),
+        ("a/c", "a/**/c", True), ("a/b/d/c", "a/**/c", True), ("a/b/c/d", "a/**/c", False),
+        ("a", "**/a/**", True), ("a", "A", False), (".", "", True), ("a", "", False), (".a", "*", True),
+        ("a/b", "*", False), ("a/b", "**/**", True), ("a/b/a/c", "**/a/*", True), ("/a", "a", False),
+    ],
+)  # fmt: skip
+def test_matching_a_whole_path(
+    vol: glusterio.Volume, path: str, pattern: str, matches: bool
+) -> None:
+    """As Python 3.13 has it."""
+    assert vol.path(path).full_match(pattern) is matches
+    assert vol.path(path.upper()).full_match(pattern, case_sensitive=False) is (
+        matches or (path, pattern) == ("a", "A")
+    )
+
+
 def test_a_volume_is_where_its_paths_begin(vol: glusterio.Volume) -> None:
     path = vol / "a" / "b.txt"
     assert isinstance(path, glusterio.VolumePath)
@@ -254,6 +274,9 @@ def test_owners_have_the_names_that_they_have_here(volume: Any) -> None:
     path.touch()
     assert path.owner() == pwd.getpwuid(os.geteuid()).pw_name
     assert path.group() == grp.getgrgid(os.getegid()).gr_name
+    (volume / "link").symlink_to("nowhere")
+    assert (volume / "link").owner(follow_symlinks=False) == path.owner()
+    assert (volume / "link").group(follow_symlinks=False) == path.group()
 
 
 def test_questions_about_a_link_itself(volume: Any) -> None:

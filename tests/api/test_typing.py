@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import IO, assert_type
+from typing import IO, Any, assert_type
 
 import glusterio
 from glusterio import aio
@@ -90,5 +90,76 @@ def test_the_face_for_asyncio(tmp_path: Path) -> None:
                 assert_type((await entry.stat()).st_size, int)
             assert_type(await vol.listdir(), list[str])
             assert_type(await vol.close(), glusterio.TeardownReport)
+
+    asyncio.run(main())
+
+
+def test_trees_and_paths_for_threads(tmp_path: Path) -> None:
+    with glusterio.connect(f"embedded://{tmp_path}") as vol:
+        path = vol / "d" / "f.txt"
+        assert_type(path, glusterio.VolumePath)
+        assert_type(path.parent, glusterio.VolumePath)
+        assert_type(path.parents[0], glusterio.VolumePath)
+        assert_type(path.with_suffix(".x"), glusterio.VolumePath)
+        assert_type(path.volume, glusterio.Volume)
+        assert_type(path.name, str)
+        path.parent.mkdir()
+        assert_type(path.write_text("x"), int)
+        assert_type(path.read_bytes(), bytes)
+        assert_type(path.exists(), bool)
+        assert_type(path.stat(), os.stat_result)
+        with path.open() as text:
+            assert_type(text, io.TextIOWrapper)
+        with path.open("rb") as reader:
+            assert_type(reader, io.BufferedReader)
+        for one in path.parent.iterdir():
+            assert_type(one, glusterio.VolumePath)
+        for one in (vol / "/").rglob("*"):
+            assert_type(one, glusterio.VolumePath)
+        assert_type(path.rename(path.with_name("g")), glusterio.VolumePath)
+        assert_type(vol.stat_many(["d/g"]), list[os.stat_result])
+        assert_type(vol.stat_many(["x"], return_exceptions=True), list[os.stat_result | OSError])
+        assert_type(vol.read_many([path.with_name("g")]), list[bytes])
+        assert_type(vol.read_many(["x"], return_exceptions=True), list[bytes | OSError])
+        assert_type(vol.exists_many(["d"]), list[bool])
+        assert_type(vol.du(), glusterio.Usage)
+        assert_type(vol.glob("*"), list[str])
+        for directory, directories, files in vol.walk("/"):
+            assert_type(directory, str)
+            assert_type(directories, list[str])
+            assert_type(files, list[str])
+
+        def show(progress: glusterio.CopyProgress) -> None:
+            assert_type(progress.bytes_done, int)
+
+        vol.copytree("d", "e", progress=show)
+        assert_type(vol.move("e", "h"), str)
+        vol.rmtree(vol / "h")
+
+
+def test_trees_and_paths_for_asyncio(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with aio.connect(f"embedded://{tmp_path}") as vol:
+            path = vol / "f"
+            assert_type(path, aio.VolumePath)
+            assert_type(path.volume, aio.Volume)
+            assert_type(await path.write_bytes(b"x"), int)
+            assert_type(await path.read_text(), str)
+            async with path.open() as text:
+                assert_type(text, aio.Stream[str])
+            async with path.open("rb") as binary:
+                assert_type(binary, aio.Stream[bytes])
+            async for one in (vol / "/").glob("*"):
+                assert_type(one, aio.VolumePath)
+            async for where, directories, _ in (vol / "/").walk():
+                assert_type(where, aio.VolumePath)
+                assert_type(directories, list[str])
+            assert_type(await vol.read_many([path]), list[bytes])
+            assert_type(await vol.du(path), glusterio.Usage)
+
+            async def handler(function: Any, path: str, error: OSError) -> None:
+                assert isinstance(error, FileNotFoundError)
+
+            await vol.rmtree("missing", onexc=handler)
 
     asyncio.run(main())

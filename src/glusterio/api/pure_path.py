@@ -8,6 +8,8 @@ that ``open(path)`` opens what it names: that would be a file of this machine.
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Generic, TypeVar, overload
@@ -226,6 +228,36 @@ class PureVolumePath(Generic[V]):
     def match(self, path_pattern: str, **case_sensitive: Any) -> bool:
         """Tell whether the path, or its end, matches a pattern; arguments are this Python's."""
         return self._pure.match(path_pattern, **case_sensitive)
+
+    def full_match(self, pattern: StrPath, *, case_sensitive: bool | None = None) -> bool:
+        """Tell whether the whole path matches a pattern, in which ``**`` is any number of names.
+
+        Args:
+            pattern: the pattern.
+            case_sensitive: whether the case of letters matters; it does by default.
+        """
+        flags = re.IGNORECASE if case_sensitive is False else 0
+        matches = {0}  # of how many of the pattern's parts the names so far can be what they match
+        parts = PurePosixPath(self._words_of(pattern)).parts
+        for name in self.parts:
+            following = set()
+            for at in _past_stars(parts, matches):
+                if at < len(parts):
+                    if parts[at] == "**":
+                        following.add(at)
+                    elif re.match(fnmatch.translate(parts[at]), name, flags):
+                        following.add(at + 1)
+            matches = following
+        return len(parts) in _past_stars(parts, matches)
+
+
+def _past_stars(parts: tuple[str, ...], places: set[int]) -> set[int]:
+    """Add the places in a pattern that are behind a ``**``, which may match nothing."""
+    found = set(places)
+    for at, part in enumerate(parts):
+        if at in found and part == "**":
+            found.add(at + 1)
+    return found
 
 
 class _Parents(Sequence[P]):

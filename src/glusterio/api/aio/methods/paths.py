@@ -96,21 +96,21 @@ class AsyncVolumePath(AsyncPathOpen):
         """Tell whether another path leads to the same file."""
         return await self._volume.samefile(self, self.with_segments(other_path))
 
-    async def owner(self) -> str:
+    async def owner(self, *, follow_symlinks: bool = True) -> str:
         """Return the name that the file's owner has on this machine.
 
         Raises:
             KeyError: this machine does not know the owner.
         """
-        return pwd.getpwuid((await self.stat()).st_uid).pw_name
+        return pwd.getpwuid((await self.stat(follow_symlinks=follow_symlinks)).st_uid).pw_name
 
-    async def group(self) -> str:
+    async def group(self, *, follow_symlinks: bool = True) -> str:
         """Return the name that the file's group has on this machine.
 
         Raises:
             KeyError: this machine does not know the group.
         """
-        return grp.getgrgid((await self.stat()).st_gid).gr_name
+        return grp.getgrgid((await self.stat(follow_symlinks=follow_symlinks)).st_gid).gr_name
 
     # -- what is in it ----------------------------------------------------------------------------
 

@@ -99,21 +99,21 @@ class VolumePath(PathOpen):
         """Tell whether another path leads to the same file."""
         return self._volume.samefile(self, self.with_segments(other_path))
 
-    def owner(self) -> str:
+    def owner(self, *, follow_symlinks: bool = True) -> str:
         """Return the name that the file's owner has on this machine.
 
         Raises:
             KeyError: this machine does not know the owner.
         """
-        return pwd.getpwuid((self.stat()).st_uid).pw_name
+        return pwd.getpwuid((self.stat(follow_symlinks=follow_symlinks)).st_uid).pw_name
 
-    def group(self) -> str:
+    def group(self, *, follow_symlinks: bool = True) -> str:
         """Return the name that the file's group has on this machine.
 
         Raises:
             KeyError: this machine does not know the group.
         """
-        return grp.getgrgid((self.stat()).st_gid).gr_name
+        return grp.getgrgid((self.stat(follow_symlinks=follow_symlinks)).st_gid).gr_name
 
     # -- what is in it ----------------------------------------------------------------------------
 
