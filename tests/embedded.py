@@ -99,7 +99,8 @@ class BrickProcess:
             if all(found[name] == count for name, count in counts.items()):
                 return found
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{counts} never came; in the end it was {found}")
+                last = {name: found[name] for name in counts}
+                raise TimeoutError(f"{counts} never came; in the end it was {last}")
 
     def open_files(self) -> int:
         """Count the regular files that the process has open below its directory, by the kernel.

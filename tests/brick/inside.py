@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from glusterio.brick.limits import Limits
 from glusterio.brick.main import Brick
+from glusterio.brick.server import FopProgram
+from glusterio.runtime.serve import Served
 from tests.brick.raw import RawClient
 
 T = TypeVar("T")
@@ -85,6 +87,16 @@ class InsideBrick:
         changing = daemon.change_options(name, changes)
         asyncio.run_coroutine_threadsafe(changing, self.loop).result(PATIENCE)
 
+    def clients(self) -> list[Served]:
+        """The connections to the brick; to be asked for on the brick's own thread."""
+        return list(self.brick._volume.server.clients)
+
+    def fops(self) -> FopProgram:
+        """The program of its file operations."""
+        program = self.brick._volume._fops
+        assert program is not None
+        return program
+
     def dump(self) -> dict[str, Any]:
         return self.ask(lambda: self.brick.dump())
 
@@ -96,7 +108,8 @@ class InsideBrick:
             if all(found[name] == count for name, count in counts.items()):
                 return found
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{counts} never came; in the end it was {found}")
+                last = {name: found[name] for name in counts}
+                raise TimeoutError(f"{counts} never came; in the end it was {last}")
 
     def hold_up(self) -> None:
         """Let no system call that is done aside, such as fsync, begin: as on a disk that is stuck."""

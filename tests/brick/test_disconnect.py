@@ -16,11 +16,15 @@ from typing import Any
 import pytest
 
 from glusterio.brick.limits import Limits
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.traps import Event, Wait
 from glusterio.wire.fops import attributes, data, directories, files, names, xattrs
 from glusterio.wire.fops.data import ReadRequest, WriteRequest
 from glusterio.wire.iatt import ZERO_IATT
 from glusterio.wire.messages import encode
 from glusterio.wire.programs import ROOT_GFID, Fop
+from glusterio.xlators.base import Services, Xlator
 from tests.brick.inside import InsideBrick
 from tests.brick.raw import accepted, new_gfid
 from tests.embedded import BrickProcess
@@ -105,12 +109,22 @@ def test_client_that_is_killed(brick: BrickProcess) -> None:
     assert brick.wait_for(fds=0, open_files=0)["clients"] == []
 
 
+def unacknowledged(inside: InsideBrick) -> int:
+    """What the brick has sent its only client and the kernel waits for to be acknowledged."""
+    (served,) = inside.clients()
+    info = served.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    count: int = struct.unpack_from("I", info, 24)[0]  # tcp_info.tcpi_unacked
+    return count
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a socket vanish without a word")
 def test_client_whose_machine_vanishes(tmp_path: Path) -> None:
     limits = Limits(keepalive_seconds=1, keepalive_interval=1, keepalive_count=1)
     with InsideBrick(tmp_path, limits) as inside:
         client = inside.connect()
         client.create("f")
+        while inside.ask(lambda: unacknowledged(inside)):
+            pass  # else the brick would hear of it by its own repetition
         # Closed in repair mode, a socket says nothing to its peer, as when the cable is cut.
         client.sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
         client.close()
@@ -130,6 +144,34 @@ def test_what_a_connection_is_told_about_silence(tmp_path: Path) -> None:
             ]
 
         assert inside.ask(options) == [7000, 11, 9]
+
+
+class Slow(Xlator):
+    """Lets what opens something wait, and everything pass."""
+
+    def __init__(self, child: Xlator, services: Services) -> None:
+        super().__init__("slow", {}, (child,), services)
+        self.go = services.new_event()
+
+    async def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> files.OpenReply:
+        await Wait(self.go)
+        return await self.child.open(frame, fd, request)
+
+
+def test_what_is_opened_when_the_client_has_gone_is_closed(inside: InsideBrick) -> None:
+    fops = inside.fops()
+    slow = Slow(fops.top, Services(new_event=Event))
+    client = inside.connect()
+    gfid = client.create("f").stat.gfid
+    inside.ask(lambda: setattr(fops, "_top", slow))
+    client.post(Fop.OPEN, files.OpenRequest(gfid, os.O_RDWR))
+    inside.wait_for(pending=1)
+    client.close()
+    inside.wait_for(pending=1, open_files=0)
+    inside.ask(slow.go.set)
+    assert inside.wait_for(pending=0, open_files=0)["clients"] == []
+    inside.ask(lambda: setattr(fops, "_top", fops.top))
+    assert inside.dump()["fops"]["OPEN"]["failed"] == 1  # of which nobody heard
 
 
 def test_client_that_vanishes_in_the_middle_of_a_record(inside: InsideBrick) -> None:
