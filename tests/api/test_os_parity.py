@@ -23,6 +23,8 @@ from typing import Any
 import pytest
 
 import glusterio
+from glusterio.api.attributes import stat_result
+from glusterio.wire.iatt import Iatt
 from tests.api import as_user, local_os
 from tests.api.faces import FACES, connect_face
 from tests.api.parity import Case, Runner, normal, uproot
@@ -418,3 +420,11 @@ def test_making_something_below_a_directory_that_another_session_replaced(
             make()
             assert other.listdir("d") == ["new"]
             uproot(other)
+
+
+@pytest.mark.parametrize(
+    ("major", "minor"), [(0, 0), (1, 3), (300, 70_000), (0xFFF, 0xFF), (0x1000, 0x100)]
+)
+def test_numbers_of_devices(major: int, minor: int) -> None:
+    assert stat_result(Iatt(rdev=major << 32 | minor)).st_rdev == os.makedev(major, minor)
+    stat_result(Iatt(rdev=(1 << 64) - 1))  # whatever a brick makes up

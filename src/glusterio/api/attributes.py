@@ -266,9 +266,18 @@ def stat_result(stat: Iatt) -> os.stat_result:
             stat.mtime * 10**9 + stat.mtime_nsec,
             stat.ctime * 10**9 + stat.ctime_nsec,
             stat.blksize, stat.blocks,
-            os.makedev(stat.rdev >> 32, stat.rdev & 0xFFFFFFFF),  # GlusterFS's ia_makedev, undone
+            _device(stat.rdev),
         )
     )  # fmt: skip
+
+
+def _device(rdev: int) -> int:
+    """Turn GlusterFS's number of a device (iatt.h, ``ia_makedev``) into that of ``os.makedev``.
+
+    Not by that, which refuses what a brick may have made up.
+    """
+    major, minor = rdev >> 32 & 0xFFFFFFFF, rdev & 0xFFFFFFFF
+    return (major & ~0xFFF) << 32 | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | minor & 0xFF
 
 
 def statvfs_result(reply: StatfsReply) -> os.statvfs_result:
