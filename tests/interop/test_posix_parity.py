@@ -96,8 +96,14 @@ class Tree:
             return b":".join(sorted(value.split(b":"))) if value[:1] == b"/" else value
         if isinstance(value, dict):
             return {key: self.plain(each) for key, each in sorted(value.items())}
+        if isinstance(value, directories.DirEntry | directories.DirPlusEntry):
+            fields = value._asdict()
+            del fields["ino"], fields["d_off"]
+            if value.name == "..":  # the root, which is not alike on both
+                return (value.name, value.d_type)
+            return tuple(self.plain(each) for each in fields.values())
         if isinstance(value, tuple):
-            return tuple(self.plain(each) for each in value)
+            return tuple(sorted((self.plain(each) for each in value), key=str))
         return value
 
 
@@ -566,6 +572,25 @@ CASES: dict[str, Callable[[Tree], list[Step]]] = {
         Step(Fop.READLINK, names.ReadlinkRequest(t.s, 4096)),
         Step(Fop.READLINK, names.ReadlinkRequest(t.s, 3)),
         Step(Fop.READLINK, names.ReadlinkRequest(t.f, 4096)),
+    ],
+    "readdir": lambda t: [
+        set_(t.f, "trusted.listed", b"1"),
+        *[
+            Step(Fop.READDIRP, directories.ReaddirpRequest(t.d, t.dd, 0, 1 << 16, xdata))
+            for xdata in (
+                None,
+                {},
+                {"trusted.gfid": 0, "trusted.listed": 0},
+                {"trusted.l*": 0, "trusted.nothing": 0},
+                {"glusterfs.content": 4096, "glusterfs.open-fd-count": 0},
+                {"system.posix_acl_access": 0, "glusterfs.posix.acl": 0},
+            )
+        ],
+        Step(Fop.READDIR, directories.ReaddirRequest(t.d, t.dd, 0, 1 << 16)),
+        Step(Fop.READDIRP, directories.ReaddirpRequest(t.d, 99, 0, 1 << 16)),
+        Step(Fop.READDIRP, directories.ReaddirpRequest(t.f, t.fd, 0, 1 << 16)),
+        Step(Fop.FSYNCDIR, directories.FsyncdirRequest(t.d, t.dd, 0)),
+        Step(Fop.FSYNCDIR, directories.FsyncdirRequest(t.d, 99, 0)),
     ],
     "statfs": lambda t: [Step(Fop.STATFS, attributes.StatfsRequest(NOBODY))],
 }

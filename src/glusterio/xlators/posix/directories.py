@@ -145,7 +145,7 @@ class DirectoryOperations(ExtraAnswers):
                     # its handle was made just now
                     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
                 shown = self._shown(status, gfid, directory, name)
-            answers = self._answers(frame, gfid, status, request.xdata)
+            answers = self._answers(frame, gfid, status, request.xdata or {})
         except OSError:  # gone since
             return DirPlusEntry.of(entry.offset, entry.kind, name, ZERO_IATT)
         return DirPlusEntry.of(entry.offset, entry.kind, name, shown, answers)
