@@ -89,20 +89,29 @@ class Locker(NamedTuple):
         by_fd: bool = False,
     ) -> int:
         """A translator's lock on a range; the errno."""
+        self.post_inodelk(cmd, kind, start, length, who, domain, by_fd)
+        return self.take_inodelk(by_fd)
+
+    def take_inodelk(self, by_fd: bool = False) -> int:
+        return errno_of(self.client.take(Fop.FINODELK if by_fd else Fop.INODELK)[0])
+
+    def post_inodelk(
+        self,
+        cmd: int = SETLK,
+        kind: int = WRITE,
+        start: int = 0,
+        length: int = 0,
+        who: Credentials = ONE,
+        domain: str = "domain",
+        by_fd: bool = False,
+    ) -> None:
         flock = messages.Flock(kind, 0, start % WORD, length % WORD, who.pid)
         if by_fd:
-            reply, _ = self.client.fop(
-                Fop.FINODELK,
-                messages.FinodelkRequest(self.gfid, self.fd, cmd, kind, flock, domain),
-                caller=who,
-            )
+            on_fd = messages.FinodelkRequest(self.gfid, self.fd, cmd, kind, flock, domain)
+            self.client.post(Fop.FINODELK, on_fd, caller=who)
         else:
-            reply, _ = self.client.fop(
-                Fop.INODELK,
-                messages.InodelkRequest(self.gfid, cmd, kind, flock, domain),
-                caller=who,
-            )
-        return errno_of(reply)
+            request = messages.InodelkRequest(self.gfid, cmd, kind, flock, domain)
+            self.client.post(Fop.INODELK, request, caller=who)
 
     def entrylk(
         self,

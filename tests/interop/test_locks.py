@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import re
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -23,11 +23,12 @@ from glusterio.traps import Event
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops.files import OpenRequest
 from glusterio.wire.programs import EntrylkCommand, Fop, LockCommand, LockType
+from glusterio.xlators.locks.domains import DomainLocks, InodeLock
 from glusterio.xlators.locks.owners import Owner
 from glusterio.xlators.locks.posixlk import Answer, PosixLock, PosixLocks
 from glusterio.xlators.locks.ranges import LAST, Range
 from glusterio.xlators.locks.waiting import Waiting
-from tests.brick.lock_calls import ONE, TWO, Locker, caller, introduce
+from tests.brick.lock_calls import ONE, PATIENCE, TWO, Locker, caller, introduce
 from tests.brick.raw import RawClient
 from tests.embedded import start_brick
 from tests.interop.real_gluster import HandBrick
@@ -191,12 +192,14 @@ class Queueing:
     def newcomer(self) -> Locker:
         return self.side.open(self.stack.enter_context(self.side.client()), self.name)
 
-    def wait_for_count(self, count: int) -> None:
-        request = {"glusterfs.posixlk-count": 0}
-        for _ in itertools.count():
-            found = self.watcher.client.lookup(self.name, self.side.directory, request).xdata
-            if found is not None and found["glusterfs.posixlk-count"] == count:
+    def wait_for_count(self, count: int, kind: str = "posixlk") -> None:
+        key = f"glusterfs.{kind}-count"
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            found = self.watcher.client.lookup(self.name, self.side.directory, {key: 0}).xdata
+            if found is not None and found[key] == count:
                 return
+            assert time.monotonic() < deadline, f"{found}, never {count}"
 
 
 def named(who: int, credentials: Credentials, where: Range, kind: int) -> PosixLock:
@@ -254,6 +257,68 @@ def test_who_waits_is_served_in_the_same_order(
             assert sorted(queue.watcher.active()) == sorted(
                 (lock.type, lock.range.first, 10, ONE.lk_owner, ONE.pid) for lock in expected.held
             )
+
+
+translators_steps = st.one_of(
+    st.tuples(
+        st.just("want"),
+        st.integers(0, PEOPLE - 1),
+        st.sampled_from([READ, WRITE]),
+        st.integers(0, 4),
+        st.integers(1, 5),
+    ),
+    st.tuples(
+        st.just("unlock"), st.integers(0, PEOPLE - 1), st.just(UNLOCK), st.just(0), st.just(1)
+    ),
+    st.tuples(st.just("leave"), st.integers(0, PEOPLE - 1), st.just(READ), st.just(0), st.just(1)),
+)
+
+
+@given(sequence=st.lists(translators_steps, min_size=10, max_size=30))
+@AT_LENGTH
+def test_translators_are_served_in_the_same_order(
+    sides: list[Side], sequence: list[tuple[str, int, LockType, int, int]]
+) -> None:
+    expected: DomainLocks[InodeLock] = DomainLocks(Counter())
+    waiting: dict[int, Waiting[InodeLock]] = {}
+    with contextlib.ExitStack() as stack:
+        both = [Queueing(side, stack) for side in sides]
+        for kind, who, lock_type, first, length in sequence:
+            me = Owner(who, ONE.lk_owner)
+            if kind == "leave":
+                expected.drop(lambda lock, who=who: lock.owner.client == who)  # type: ignore[misc]
+                expected.withdraw(lambda lock, who=who: lock.owner.client == who)  # type: ignore[misc]
+                waiting.pop(who, None)
+                for queue in both:
+                    queue.people[who].client.close()
+                    queue.people[who] = queue.newcomer()
+            elif who in waiting:
+                continue
+            elif kind == "unlock":
+                mine = [lock for lock in expected.held if lock.owner == me]
+                if not mine:
+                    continue
+                where = mine[-1].range
+                assert expected.release(InodeLock(where, UNLOCK, me))
+                for queue in both:
+                    person = queue.people[who]
+                    assert not person.inodelk(SETLK, UNLOCK, where.first, where.length)
+            else:
+                wanted = InodeLock(Range(first, first + length - 1), lock_type, me)
+                place = Waiting(wanted, Event())
+                answer = expected.take(wanted, place)
+                for queue in both:
+                    queue.people[who].post_inodelk(SETLKW, lock_type, first, length)
+                    if answer is Answer.GRANTED:
+                        assert queue.people[who].take_inodelk() == 0
+                if answer is Answer.WAITS:
+                    waiting[who] = place
+            for served in expected.grant():
+                (next_one,) = [who for who, place in waiting.items() if place is served]
+                del waiting[next_one]
+                assert [queue.people[next_one].take_inodelk() for queue in both] == [0, 0]
+            for queue in both:
+                queue.wait_for_count(len(expected), "inodelk")
 
 
 # -- what a brick says unasked ------------------------------------------------------------------------

@@ -135,18 +135,18 @@ class DomainLockOperations(LocksBase):
             raise fs_error(errno.EAGAIN)
         if answer is Answer.WAITS:
             assert waiting is not None
-            await self._tell_holders(gfid, domain, queue)
+            await self._tell_holders(gfid, domain, queue, lock)
             await self._wait(frame, gfid, queue, waiting)
         return CommonReply()
 
     # -- contention -------------------------------------------------------------------------------
 
     async def _tell_holders(
-        self, gfid: Gfid, domain: str, queue: DomainLocks[Any], refused: Any = None
+        self, gfid: Gfid, domain: str, queue: DomainLocks[Any], wanted: Any = None
     ) -> None:
-        """Tell the holders of locks that others want, those who wait and one who was refused."""
-        if self._notifies and (queue.waiting or refused is not None):
-            for lock in queue.to_be_told(await Now(), self._notify_delay, refused):
+        """Tell the holders of locks that others want; by default, all who wait."""
+        if self._notifies:
+            for lock in queue.to_be_told(await Now(), self._notify_delay, wanted):
                 tell_holder(gfid, domain, lock)
 
     async def _tell_next_holders(self, gfid: Gfid, domain: str, queue: DomainLocks[Any]) -> None:

@@ -89,6 +89,7 @@ class DomainLocks(Generic[L]):
         self.held: list[L] = []  # the newest first
         self.waiting: list[Waiting[L]] = []
         self._tally = tally
+        self._owners: Counter[Owner] = Counter()  # of those held and waiting
         self._told: dict[L, float] = {}
 
     def __len__(self) -> int:
@@ -109,6 +110,7 @@ class DomainLocks(Generic[L]):
         else:
             self.waiting.append(waiting)
         self._tally[wanted.owner.client] += 1
+        self._owners[wanted.owner] += 1
         return Answer.GRANTED if may_have else Answer.WAITS
 
     def release(self, unlock: L) -> bool:
@@ -120,8 +122,7 @@ class DomainLocks(Generic[L]):
         for index, lock in enumerate(self.held):
             if lock.is_dropped_by(unlock):
                 del self.held[index]
-                self._told.pop(lock, None)
-                self._tally[lock.owner.client] -= 1
+                self._forget(lock)
                 return True
         return False
 
@@ -133,12 +134,15 @@ class DomainLocks(Generic[L]):
         """
         granted = []
         queue, self.waiting = self.waiting, []
+        for waiting in queue:  # so that it counts only who is ahead in the queue
+            self._owners[waiting.lock.owner] -= 1
         for waiting in queue:
             if self._may_have(waiting.lock):
                 self.held.insert(0, waiting.lock)
                 granted.append(waiting)
             else:
                 self.waiting.append(waiting)
+            self._owners[waiting.lock.owner] += 1
         return granted
 
     def drop(self, gone: Callable[[L], bool]) -> None:
@@ -146,8 +150,7 @@ class DomainLocks(Generic[L]):
         left = []
         for lock in self.held:
             if gone(lock):
-                self._told.pop(lock, None)
-                self._tally[lock.owner.client] -= 1
+                self._forget(lock)
             else:
                 left.append(lock)
         self.held = left
@@ -159,12 +162,15 @@ class DomainLocks(Generic[L]):
         """
         self.waiting, out = parted(self.waiting, gone)
         for waiting in out:
-            self._tally[waiting.lock.owner.client] -= 1
+            self._forget(waiting.lock)
         return out
 
-    def conflicts(self, wanted: L) -> list[L]:
-        """Return the locks of others that are in the way."""
-        return [lock for lock in self.held if lock.collides(wanted) and lock.owner != wanted.owner]
+    def _forget(self, lock: L) -> None:
+        self._told.pop(lock, None)
+        self._tally[lock.owner.client] -= 1
+        self._owners[lock.owner] -= 1
+        if not self._owners[lock.owner]:
+            del self._owners[lock.owner]
 
     def to_be_told(self, now: float, delay: float, wanted: L | None = None) -> list[L]:
         """Return the locks whose holders are to be told that others want them, and take note of it.
@@ -172,24 +178,21 @@ class DomainLocks(Generic[L]):
         Args:
             now: the time, in seconds.
             delay: after how many seconds a holder is told again.
-            wanted: a request that was refused, beside those that wait.
+            wanted: who wants them; by default all who wait.
         """
-        requests = [waiting.lock for waiting in self.waiting]
-        if wanted is not None:
-            requests.append(wanted)
+        requests = [waiting.lock for waiting in self.waiting] if wanted is None else [wanted]
         due = []
-        for request in requests:
-            for lock in self.conflicts(request):
-                if lock not in self._told or now - self._told[lock] >= delay:
-                    self._told[lock] = now
-                    due.append(lock)
+        for lock in self.held:
+            if lock in self._told and now - self._told[lock] < delay:
+                continue
+            if any(each.collides(lock) and each.owner != lock.owner for each in requests):
+                self._told[lock] = now
+                due.append(lock)
         return due
 
     def _may_have(self, wanted: L) -> bool:
-        if self.conflicts(wanted):
+        if any(lock.collides(wanted) and lock.owner != wanted.owner for lock in self.held):
             return False
-        if not any(waiting.lock.collides(wanted) for waiting in self.waiting):
+        if self._owners[wanted.owner]:
             return True
-        return any(lock.owner == wanted.owner for lock in self.held) or any(
-            waiting.lock.owner == wanted.owner for waiting in self.waiting
-        )
+        return not any(waiting.lock.collides(wanted) for waiting in self.waiting)
