@@ -19,6 +19,7 @@ from glusterio.wire.programs import Fop
 from tests.api.drivers import DRIVERS, PATIENCE, Driver
 from tests.api.tap import Tap
 from tests.api.test_close_cancel import cancelled_after
+from tests.api.test_copies import BY_ANOTHER
 from tests.api.test_in_flight import asked, most_at_once, tree
 from tests.interop import real_gluster
 from tests.interop.conftest import start_or_skip
@@ -155,6 +156,14 @@ def test_the_session_closes_in_the_middle(
     for left in (name, f"{name}-copy"):
         driver.do(vol.rmtree, left, True)
     driver.do(vol.close)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be somebody else takes root")
+def test_attributes_of_somebody_elses_file_are_not_set(own: HandBrick) -> None:
+    """A GlusterFS brick sets the times alone of any file that may be written to."""
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", BY_ANOTHER, own.url], check=True, timeout=PATIENCE
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to be somebody else takes root")

@@ -263,6 +263,7 @@ async def copy_status(
         valid |= SetattrValid.ATIME | SetattrValid.MTIME
         await _copy_xattrs(core, frame, src, found.gfid, dst, target)  # before it is read-only
     if valid and besides is not Besides.NOTHING:
+        # Times together with the mode: so a brick checks whose file it is (compare attributes.py).
         wanted = found._replace(mode=stat_module.S_IMODE(found.mode))
         await named(core.top.setattr(frame, SetattrRequest(target, wanted, valid)), dst)
 

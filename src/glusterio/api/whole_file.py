@@ -55,7 +55,7 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
     found, answer = await walk_asking(core, frame, text, _ASKED)
     if stat_module.S_ISDIR(found.mode):
         raise fs_error(errno.EISDIR, text)
-    if stat_module.S_ISREG(found.mode) and _ACL not in answer and _may_read(found):
+    if stat_module.S_ISREG(found.mode) and _ACL not in answer and _may_read(core, found):
         content = b"" if not found.size else answer.get(_CONTENT)
         if isinstance(content, bytes):
             return content
@@ -75,14 +75,14 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
         await close_handle(core, frame, handle)
 
 
-def _may_read(found: Iatt) -> bool:
-    """Tell whether the permission bits let this process's user read a file."""
-    uid = os.geteuid()
-    if uid == 0:
+def _may_read(core: Core, found: Iatt) -> bool:
+    """Tell whether the permission bits let the session's user read a file."""
+    user = core.identity
+    if user.uid == 0:
         return True
-    if uid == found.uid:
+    if user.uid == found.uid:
         return bool(found.mode & stat_module.S_IRUSR)
-    if found.gid == os.getegid() or found.gid in os.getgroups():
+    if found.gid == user.gid or found.gid in user.groups:
         return bool(found.mode & stat_module.S_IRGRP)
     return bool(found.mode & stat_module.S_IROTH)
 
