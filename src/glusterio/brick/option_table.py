@@ -206,6 +206,22 @@ _ALL: Final = (
         "cache-invalidation-timeout",
         "time after its last use of a file until which a client is told",
     ),
+    _option(
+        "features.locks-notify-contention",
+        _ON_OFF,
+        "on",
+        _LOCKS,
+        "notify-contention",
+        "tell the holder of a translator's lock that others want it",
+    ),
+    _option(
+        "features.locks-notify-contention-delay",
+        numbered(0, 60),
+        "5",
+        _LOCKS,
+        "notify-contention-delay",
+        "seconds until it is told again",
+    ),
     # -- how much a client may have
     _option("limits.connections", numbered(1), "4096", LIMITS, "connections", "clients at once"),
     _option(
