@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_killed_it_has_lost_nothing(
     part = root / ".target.glusterio-part"
     with subprocess.Popen([*COMMAND, "mv", str(source), f"{place}/target"]) as process:
         while not (part.is_dir() and len(os.listdir(part)) > 3) and process.poll() is None:
-            pass
+            time.sleep(0.002)  # leave it the processor
         process.send_signal(number)
         process.wait(PATIENCE)
     brick.wait_for(fds=0)

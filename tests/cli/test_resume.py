@@ -9,6 +9,7 @@ import random
 import signal
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_the_brick_is_killed_and_comes_back(gl: Run, source: Path, tmp_path: Pat
         ) as process,
     ):
         while written(part) < 8 * MIB and process.poll() is None:
-            pass
+            time.sleep(0.002)
         brick.kill()
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
