@@ -18,10 +18,11 @@ from glusterio.types import ROOT_GFID
 from glusterio.wire.fops import attributes, names, xattrs
 from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import SetattrValid
-from glusterio.xlators.posix.identity import text_of
+from glusterio.xlators.posix.identity import gfid_of, text_of
 from glusterio.xlators.posix.marker import MARKER
 from tests.xlators.posix_bed import NOBODY_IN_PARTICULAR as FRAME
 from tests.xlators.posix_bed import PosixBed, new_gfid, posix_bed, user
+from tests.xlators.unprivileged import unprivileged
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="writes trusted attributes")
 
@@ -167,18 +168,31 @@ def check(bed: PosixBed) -> None:
             assert bed.stat(stat.gfid).gfid == stat.gfid
             if (bed.directory / where).is_dir():
                 ways.append((where, stat.gfid))
-            else:
+            elif bed.posix.handles.is_trusted:
                 status = os.lstat(bed.directory / where)
                 noted = bed.posix.handles.paths_of(stat.gfid)
                 assert f"/{where}" in noted
                 assert len(noted) == status.st_nlink - 1 == stat.nlink
     handles = {path.name for path in (bed.directory / ".glusterfs").glob("[0-9a-f][0-9a-f]/*/*")}
     assert handles == wanted
+    indexed = {path.name for path in (bed.directory / ".glusterfs").glob("inodes/*")}
+    assert indexed <= {str(bed.posix.handles.stat(gfid_of(text)).st_ino) for text in wanted}
 
 
 @needs_root
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_killed_before_each_system_call(tmp_path: Path, operation: str) -> None:
+    kill_at_each_step(tmp_path, operation, (0o100640, 1234, 1234))
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each != "setattr"])
+def test_without_rights(operation: str) -> None:
+    unprivileged(
+        lambda path: kill_at_each_step(path, operation, (0o100640, os.getuid(), os.getgid()))
+    )
+
+
+def kill_at_each_step(tmp_path: Path, operation: str, owned: tuple[int, int, int]) -> None:
     for step in range(1, 60):
         directory = tmp_path / str(step)
         directory.mkdir()
@@ -200,7 +214,7 @@ def test_killed_before_each_system_call(tmp_path: Path, operation: str) -> None:
                     assert bed.gfid(*path.split("/")) == gfid, path
             if operation == "create" and (directory / "d" / "new").exists():
                 new = bed.lookup("new", made["d"]).stat
-                assert (new.mode, new.uid, new.gid) == (0o100640, 1234, 1234)
+                assert (new.mode, new.uid, new.gid) == owned
         if not is_killed:
             break
     else:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import shutil
-import signal
 import stat
-import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +20,7 @@ from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import SetattrValid
 from glusterio.xlators.posix import acl
 from tests.xlators.posix_bed import NOBODY_IN_PARTICULAR, PosixBed, posix_bed, user
-
-PR_SET_DUMPABLE = 4
-NOBODY = 65534
+from tests.xlators.unprivileged import unprivileged
 
 OWNER, MEMBER, STRANGER = user(1000, 100), user(1001, 1, 100), user(1002, 1)
 
@@ -211,40 +203,6 @@ def test_trusted_xattrs_are_the_superusers(bed: PosixBed) -> None:
 
 
 # -- a brick that is not root -------------------------------------------------------------------------
-
-
-def unprivileged(
-    test: Callable[[Path], None], afterwards: Callable[[Path], None] | None = None
-) -> None:
-    """Run a function in a child process that is nobody, on a directory of its own."""
-    directory = Path(tempfile.mkdtemp(prefix="glusterio-"))
-    directory.chmod(0o777)
-    try:
-        if not os.geteuid():
-            os.chown(directory, NOBODY, NOBODY)
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                signal.alarm(30)
-                if not os.geteuid():
-                    os.setgroups([])
-                    os.setgid(NOBODY)
-                    os.setuid(NOBODY)
-                    # Who has changed his user may not look into /proc/self any more.
-                    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
-                test(directory)
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-                sys.stderr.flush()
-            finally:
-                os._exit(status)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        if afterwards is not None:
-            afterwards(directory)
-    finally:
-        shutil.rmtree(directory)
 
 
 def _every_kind(directory: Path) -> None:

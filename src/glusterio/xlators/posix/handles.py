@@ -148,6 +148,11 @@ class Handles:
         """Return the path of a gfid's handle, relative to the root."""
         return handle_of(gfid)
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether this brick may write GlusterFS's own attributes."""
+        return self._identity.is_trusted
+
     def own_key(self, name: str) -> str:
         """Return the attribute by which this brick keeps what GlusterFS keeps as ``name``."""
         return self._identity.own_key(name)
