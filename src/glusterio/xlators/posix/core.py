@@ -18,8 +18,8 @@ from glusterio.traps import Coro
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.wire.iatt import Iatt, IattValid
 from glusterio.xlators.base import Services, Xlator
-from glusterio.xlators.posix.handles import Handles
 from glusterio.xlators.posix.identity import HIDDEN
+from glusterio.xlators.posix.naming import Handles
 from glusterio.xlators.posix.recovery import Finding, recover
 
 P = ParamSpec("P")

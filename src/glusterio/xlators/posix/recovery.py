@@ -22,8 +22,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from glusterio.types import ROOT_GFID, Gfid
-from glusterio.xlators.posix.handles import NEW_HANDLE, Handles, handle_of
+from glusterio.xlators.posix.handles import handle_of
 from glusterio.xlators.posix.identity import HIDDEN, INDEX, gfid_of
+from glusterio.xlators.posix.naming import NEW_HANDLE, Handles
 
 log = logging.getLogger("glusterio.brick")
 
