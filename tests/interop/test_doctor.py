@@ -68,3 +68,15 @@ def test_brick_that_hangs(own_hand_brick: HandBrick) -> None:
         os.kill(own_hand_brick.brick_pid, signal.SIGCONT)
     assert not usable
     assert findings[-1].trouble is Trouble.SILENT
+
+
+def test_brick_that_wants_tls() -> None:
+    certificate = Path(__file__).parents[1] / "cli" / "tls_server.pem"
+    options = "".join(
+        f"\n  option transport.socket.ssl-{name} {certificate}"
+        for name in ("own-cert", "private-key", "ca-list")
+    )
+    with real_brick(f"{ACCESS}\n  option transport.socket.ssl-enabled on{options}") as brick:
+        usable, findings = examine(brick.url, patience=2.0)
+    assert not usable
+    assert (findings[-1].step, findings[-1].trouble) == ("programs", Trouble.TLS)
