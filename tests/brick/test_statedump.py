@@ -13,7 +13,6 @@ import pytest
 
 from glusterio.brick.clients import Client
 from glusterio.brick.limits import Limits
-from glusterio.brick.places import Places
 from glusterio.brick.statedump import as_text, procedure_name
 from glusterio.wire.callbacks import InodelkContention
 from glusterio.wire.fops import directories, files, names
@@ -146,19 +145,6 @@ def test_client_that_does_not_listen_is_not_called_for_ever(tmp_path: Path) -> N
         )
         assert calls == [True] * 2 + [False] * 18
         assert inside.dump()["clients"][0]["queued_bytes"] < 200_000
-
-
-def test_places() -> None:
-    places = Places()
-    assert places.path_of(ROOT_GFID) == "/"
-    a, b, c = (uuid.uuid4().bytes for _ in range(3))
-    assert places.path_of(a) is None
-    places.note(b, a, "b")
-    assert places.path_of(b) is None  # of its directory nothing is known
-    places.note(a, ROOT_GFID, "a")
-    assert places.path_of(b) == "/a/b"
-    places.note(c, c, "c")  # which cannot be
-    assert places.path_of(c) is None
 
 
 def test_names_follow_a_rename(inside: InsideBrick) -> None:

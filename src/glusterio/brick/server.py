@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from glusterio.brick.connection import Connection, Procedure
 from glusterio.brick.fds import OpenFd
-from glusterio.brick.places import Places
 from glusterio.errors import RemoteProtocolError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
@@ -26,7 +25,6 @@ from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import FOPS as SPECS
 from glusterio.wire.fops.data import CopyFileRangeRequest, ReadReply, ReadRequest, WriteRequest
 from glusterio.wire.fops.files import ChangedReply, CommonReply, FlushRequest
-from glusterio.wire.fops.names import LookupRequest, MkdirRequest, RenameRequest
 from glusterio.wire.iatt import ZERO_IATT
 from glusterio.wire.messages import decode_with_tail, encode, failure
 from glusterio.wire.programs import (
@@ -47,9 +45,6 @@ log = logging.getLogger("glusterio.brick")
 Winding = Callable[[Connection, Frame, Any, memoryview], Coro[tuple[Any, Buffer]]]
 
 _NO_DATA: Final = b""
-
-#: What can be looked up in a directory and is no name of a file.
-_NO_NAMES: Final = frozenset({"", ".", ".."})
 
 #: How many descriptors of a client that has gone are closed before others have their turn.
 _CLOSED_AT_ONCE: Final = 256
@@ -86,11 +81,10 @@ class FopProgram:
 
     Args:
         top: the top of the brick's graph.
-        of: the program for everybody, with which this one counts and remembers; by default, it is that.
+        of: the program for everybody, with which this one counts; by default, it is that.
 
     Attributes:
         counters: what has been done so far, by operation.
-        places: by which names files were last found.
     """
 
     name = "GlusterFS 4.x v1"
@@ -101,7 +95,6 @@ class FopProgram:
         self.counters: dict[Fop, FopCounter] = (
             of.counters if of is not None else {fop: FopCounter() for fop in sorted(SERVED)}
         )
-        self.places: Places = of.places if of is not None else Places()
         self._procedures: dict[int, Procedure] = {
             fop: self._procedure(fop, self._winding(fop)) for fop in SERVED
         }
@@ -208,28 +201,6 @@ class FopProgram:
     ) -> tuple[Any, Buffer]:
         return SPECS[Fop.NULL].reply_class(), _NO_DATA
 
-    async def _lookup(
-        self, connection: Connection, frame: Frame, message: LookupRequest, tail: memoryview
-    ) -> tuple[Any, Buffer]:
-        reply = await self._top.lookup(frame, message)
-        if message.name not in _NO_NAMES:
-            self.places.note(reply.stat.gfid, message.pargfid, message.name)
-        return reply, _NO_DATA
-
-    async def _mkdir(
-        self, connection: Connection, frame: Frame, message: MkdirRequest, tail: memoryview
-    ) -> tuple[Any, Buffer]:
-        reply = await self._top.mkdir(frame, message)
-        self.places.note(reply.stat.gfid, message.pargfid, message.name)
-        return reply, _NO_DATA
-
-    async def _rename(
-        self, connection: Connection, frame: Frame, message: RenameRequest, tail: memoryview
-    ) -> tuple[Any, Buffer]:
-        reply = await self._top.rename(frame, message)
-        self.places.note(reply.stat.gfid, message.new_pargfid, message.new_name)
-        return reply, _NO_DATA
-
     async def _open(
         self, connection: Connection, frame: Frame, message: Any, tail: memoryview
     ) -> tuple[Any, Buffer]:
@@ -252,7 +223,6 @@ class FopProgram:
         connection.fds.check_room()
         fd = Fd(NULL_GFID, message.flags)
         reply = await self._top.create(frame, fd, message)
-        self.places.note(fd.gfid, message.pargfid, message.name)
         return reply._replace(fd=await self._number(connection, frame, fd, False)), _NO_DATA
 
     async def _number(
@@ -357,9 +327,6 @@ _BLOCKING: Final[dict[Fop, Callable[[Any], bool]]] = {
 
 _SPECIAL: Final[dict[Fop, Any]] = {
     Fop.NULL: FopProgram._null,
-    Fop.LOOKUP: FopProgram._lookup,
-    Fop.MKDIR: FopProgram._mkdir,
-    Fop.RENAME: FopProgram._rename,
     Fop.OPEN: FopProgram._open,
     Fop.OPENDIR: FopProgram._opendir,
     Fop.CREATE: FopProgram._create,

@@ -67,7 +67,7 @@ def dump(
     for inode in details["inodes"]:
         if fops is not None:
             gfid = uuid.UUID(inode["gfid"]).bytes
-            inode["path"] = fops.places.path_of(gfid) or inode.get("path")
+            inode["path"] = fops.top.path_of(gfid)
         paths[inode["gfid"]] = inode.get("path")
     locks = Counter(
         (lock["client"], lock["state"]) for lock in details["lock_table"] if lock["client"]

@@ -30,7 +30,7 @@ from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.traps import Coro, Event
-from glusterio.types import Buffer
+from glusterio.types import Buffer, Gfid
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
 from glusterio.wire.iatt import Iatt
 
@@ -167,6 +167,10 @@ class Xlator:
         plain values, by name; ``lock_table`` and ``inodes``, for instance. Gfids are text, with dashes.
         """
         return {}
+
+    def path_of(self, gfid: Gfid) -> str | None:
+        """Return where in the volume a file is, if that can be told at once: for people to read."""
+        return self.child.path_of(gfid) if self.children else None
 
     async def client_gone(self, frame: Frame) -> None:
         """Let go of all that ``frame.client`` held, on a brick: its connection has ended.

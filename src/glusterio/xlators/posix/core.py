@@ -209,8 +209,8 @@ class PosixCore(Xlator):
         }
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Return what is open: each file with its gfid, a path if one is known, and how often; and
-        what the start found half made.
+        """Return what is open, each file with its gfid and how often, and what the start found half
+        made.
         """
         inodes = {}
         for opened in self._opened:
@@ -218,7 +218,6 @@ class PosixCore(Xlator):
                 inodes[opened.gfid] = {
                     "gfid": str(uuid.UUID(bytes=opened.gfid)),
                     "kind": "directory" if opened.is_directory else "file",
-                    "path": self._place_of(opened),
                     "opens": self._open_counts[opened.gfid],
                     "size": os.fstat(opened.descriptor).st_size,
                 }
@@ -228,16 +227,9 @@ class PosixCore(Xlator):
         ]
         return {"inodes": list(inodes.values()), "recovered_files": recovered}
 
-    def _place_of(self, opened: OpenFile) -> str | None:
-        """Return where in the volume an open file is; ``None`` if only its handle is known."""
-        path = os.readlink(f"/proc/self/fd/{opened.descriptor}")
-        root = os.path.realpath(self.directory)
-        inside = path.removeprefix(root.rstrip("/"))
-        if inside != path and inside.split("/")[1:2] != [HIDDEN] and os.path.lexists(path):
-            return inside or "/"
-        # opened by its handle, or made before it had a name, or removed
+    def path_of(self, gfid: Gfid) -> str | None:
         try:
-            return next(iter(self.handles.paths_of(opened.gfid)), None)
+            return next(iter(self.handles.paths_of(gfid)), None)
         except OSError:
             return None
 
