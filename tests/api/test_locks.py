@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import re
+import signal
+import struct
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import glusterio
 from glusterio import aio
@@ -344,6 +352,49 @@ def test_a_lock_cancelled_after_any_number_of_turns(brick: BrickProcess, turns: 
     brick.wait_for(locks=0)
 
 
+def test_ctrl_c_while_it_waits(brick: BrickProcess) -> None:
+    with (
+        glusterio.connect(brick.url) as vol,
+        vol.open_handle("f", CREATING) as one,
+        vol.open_handle("f", CREATING) as two,
+    ):
+        one.lockf(os.F_LOCK)
+
+        def press() -> None:
+            brick.wait_for(blocked_locks=1)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        presser = threading.Thread(target=press)
+        presser.start()
+        with pytest.raises(KeyboardInterrupt):
+            two.lockf(os.F_LOCK)
+        presser.join()
+        brick.wait_for(locks=1, blocked_locks=0)
+        one.lockf(os.F_ULOCK)
+        with two.lock(timeout=PATIENCE):  # the session goes on
+            assert brick.dump()["locks"] == 1
+    brick.wait_for(locks=0, fds=0)
+
+
+def test_a_child_process_has_no_part_in_it(brick: BrickProcess) -> None:
+    with glusterio.connect(brick.url) as vol, vol.open_handle("f", CREATING) as file:
+        lock = file.lock()
+        lock.acquire()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads; the child uses none
+            child = os.fork()
+        if not child:
+            try:
+                lock.release()
+            except glusterio.ForkedSessionError:
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert brick.dump()["locks"] == 1
+        lock.release()
+    brick.wait_for(locks=0)
+
+
 # -- the end of a session -----------------------------------------------------------------------------
 
 
@@ -444,3 +495,59 @@ def test_a_lock_is_lost_with_its_brick(driver: Driver, tap: Tap, tapped: Any) ->
         driver.do(lock.release)
     with pytest.raises(lost):
         driver.do(tapped.lockf, os.F_LOCK)
+
+
+# -- as the kernel's own ------------------------------------------------------------------------------
+
+HANDLES = 3
+offsets = st.integers(0, 12)
+steps = st.tuples(
+    st.sampled_from(["exclusive", "shared", "unlock", "test"]),
+    st.integers(0, HANDLES - 1),
+    offsets,
+    st.integers(-4, 6),
+)
+_TYPES = {"exclusive": fcntl.F_WRLCK, "shared": fcntl.F_RDLCK, "unlock": fcntl.F_UNLCK}
+_FLOCK = struct.Struct("hhqqi4x")
+
+
+def local(descriptor: int, what: str, offset: int, length: int) -> object:
+    """Do it with an open file description's lock, whose owner is the open file, too."""
+    kind = _TYPES.get(what, fcntl.F_WRLCK)
+    command = fcntl.F_OFD_GETLK if what == "test" else fcntl.F_OFD_SETLK
+    try:
+        found = fcntl.fcntl(descriptor, command, _FLOCK.pack(kind, 0, offset, length, 0))
+    except OSError as error:
+        return error.errno
+    return what != "test" or _FLOCK.unpack(found)[0] == fcntl.F_UNLCK
+
+
+def remote(file: glusterio.File, what: str, offset: int, length: int) -> object:
+    """The same on a volume."""
+    try:
+        if what == "test":
+            return file.lock_holder(length, offset) is None
+        if what == "unlock":
+            file.lockf(os.F_ULOCK, length, offset)
+        else:
+            file.lock(length, offset, shared=what == "shared", timeout=0).acquire()
+    except OSError as error:
+        return error.errno
+    return True
+
+
+@pytest.mark.fuzz
+@given(sequence=st.lists(steps, min_size=5, max_size=40))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_is_as_on_a_local_file(
+    brick: BrickProcess, tmp_path: Path, sequence: list[tuple[str, int, int, int]]
+) -> None:
+    with contextlib.ExitStack() as stack:
+        vol = stack.enter_context(glusterio.connect(brick.url))
+        files = [stack.enter_context(vol.open_handle("g", CREATING)) for _ in range(HANDLES)]
+        descriptors = [os.open(tmp_path / "g", CREATING) for _ in range(HANDLES)]
+        for descriptor in descriptors:
+            stack.callback(os.close, descriptor)
+        for what, who, offset, length in sequence:
+            here = local(descriptors[who], what, offset, length)
+            assert remote(files[who], what, offset, length) == here, (what, who, offset, length)
