@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 import uuid
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from glusterio.brick.limits import Limits
 from glusterio.brick.main import Brick
 from glusterio.brick.server import FopProgram
+from glusterio.brick.volume import THREADS
 from glusterio.runtime.serve import Served
 from tests.brick.raw import RawClient
 
@@ -21,9 +21,6 @@ T = TypeVar("T")
 
 #: How long anything may take before the brick counts as stuck, in seconds.
 PATIENCE = 20.0
-
-#: What asyncio gives its pool by default.
-POOL = min(32, (os.cpu_count() or 1) + 4)
 
 
 class InsideBrick:
@@ -114,14 +111,14 @@ class InsideBrick:
     def hold_up(self) -> None:
         """Let no system call that is done aside, such as fsync, begin: as on a disk that is stuck."""
         held = self._held = threading.Event()
-        begun = threading.Barrier(POOL + 1)
+        begun = threading.Barrier(THREADS + 1)
 
         def stuck() -> None:
             begun.wait(PATIENCE)
             held.wait(PATIENCE)
 
-        for _ in range(POOL):
-            self.ask(lambda: self.loop.run_in_executor(None, stuck))
+        for _ in range(THREADS):
+            self.ask(lambda: self.loop.run_in_executor(self.brick.server.driver.threads, stuck))
         begun.wait(PATIENCE)
 
     def let_go(self) -> None:

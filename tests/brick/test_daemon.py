@@ -28,6 +28,7 @@ from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_opt
 from glusterio.brick.volume import Volume
 from glusterio.graph.volfile import parse
 from glusterio.wire.control import ControlReply, ControlRequest
+from glusterio.wire.fops.files import FsyncRequest
 from glusterio.wire.fops.locks import Flock, LkRequest
 from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import (
@@ -290,6 +291,43 @@ def test_a_disk_that_hangs_keeps_nobody_else(
 
     serving([Volume(one), Volume(two)], check)
     assert load_options(str(one)) == {"limits.fds": "9"}
+
+
+def test_a_slow_disk_holds_up_its_own_volume_only(
+    directories: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of its calls wait for it."""
+    one, two, _ = directories
+    goes_on = threading.Event()
+    really = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.path.samefile(one / "file", f"/proc/self/fd/{descriptor}"):
+            assert goes_on.wait(20)
+        really(descriptor)
+
+    async def check(daemon: Daemon) -> None:
+        with (
+            RawClient(daemon.volumes["one"].port) as waiting,
+            RawClient(daemon.volumes["two"].port) as client,
+        ):
+            await in_thread(waiting.setvolume, str(one))
+            made = await in_thread(waiting.create, "file")
+            monkeypatch.setattr(os, "fsync", fsync)
+            for _ in range(100):
+                waiting.post(Fop.FSYNC, FsyncRequest(made.stat.gfid, made.fd, 0))
+            while daemon.volumes["one"].dump()["pending"] < 100:
+                await asyncio.sleep(0.001)
+            await in_thread(client.setvolume, str(two))
+            other = await in_thread(client.create, "file")
+            request = FsyncRequest(other.stat.gfid, other.fd, 0)
+            await in_thread(client.do, Fop.FSYNC, request)
+            goes_on.set()
+            for _ in range(100):
+                reply, _ = await in_thread(waiting.take, Fop.FSYNC)
+                assert reply.op_ret == 0
+
+    serving([Volume(one), Volume(two)], check)
 
 
 def test_access_counts_for_clients_that_are_connected(directories: list[Path]) -> None:

@@ -19,6 +19,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -149,10 +150,14 @@ class AioDriver:
 
     Args:
         loop: the loop, running.
+        threads: where blocking functions are called; ``None`` for the loop's own.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor | None = None
+    ) -> None:
         self.loop = loop
+        self.threads = threads
         self.lock: AbstractContextManager[Any] = _NoLock()
         self.wires: set[_Wire] = set()
         self._ready: deque[Fiber] = deque()
@@ -418,5 +423,6 @@ class AioDriver:
             )
             fiber.wake(trap, None if error is not None else future.result(), error)
 
-        self.loop.run_in_executor(None, trap.function, *trap.args).add_done_callback(ended)
+        calling = self.loop.run_in_executor(self.threads, trap.function, *trap.args)
+        calling.add_done_callback(ended)
         return None

@@ -20,6 +20,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 from glusterio.errors import RemoteProtocolError
@@ -272,13 +273,17 @@ class Server:
     Args:
         accept: makes the session of a new client.
         patience: what it bears.
+        threads: where blocking functions are called; by default the loop's own.
     """
 
     def __init__(
-        self, accept: Callable[[Endpoint], Session], patience: Patience | None = None
+        self,
+        accept: Callable[[Endpoint], Session],
+        patience: Patience | None = None,
+        threads: ThreadPoolExecutor | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.driver = AioDriver(self.loop)
+        self.driver = AioDriver(self.loop, threads)
         self.clients: dict[Served, None] = {}
         self.patience = patience or Patience()
         self._accept = accept
