@@ -255,6 +255,8 @@ def test_random_operations_on_a_file(mounts: list[Mounts]) -> None:
                 elif what == "sync":
                     os.fsync(descriptor)
                 elif what == "again":
+                    # Or the client answers from before its write-behind is through (flush-behind).
+                    os.fsync(descriptor)
                     os.close(descriptor)
                     descriptor = os.open(path, os.O_RDWR)
                     assert os.fstat(descriptor).st_size == len(expected), step
