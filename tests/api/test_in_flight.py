@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import glusterio
 from glusterio import SessionClosedError, aio
 from glusterio.api.in_flight import IN_FLIGHT, InFlight
 from glusterio.traps import Event, Wait
@@ -351,6 +352,43 @@ def test_a_function_that_raises_ends_a_copy(driver: Driver, tmp_path: Path) -> N
     report = driver.do(vol.close)
     assert report.handles == []
     assert report.graceful
+
+
+def test_an_interrupt_in_the_middle_of_a_copy(brick: BrickProcess, tap: Tap, url: str) -> None:
+    """Ctrl-C in a thread's own code: what is under way ends, and nothing stays open."""
+    directory = make_files(brick, "interrupted", 200)
+    vol = glusterio.connect(url)
+    seen: list[Any] = []
+
+    def progress(so_far: Any) -> None:
+        seen.append(so_far)
+        if len(seen) == 50:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vol.copytree(directory.name, f"{directory.name}-copy", progress=progress)
+    assert vol.du(directory.name).files == 200  # the session goes on
+    report = vol.close()
+    assert report.graceful
+    assert report.handles == []
+    assert tap.released() == tap.opened()
+    assert len(os.listdir(brick.directory / f"{directory.name}-copy")) < 200
+
+
+def test_directories_are_read_64_at_once(
+    driver: Driver, brick: BrickProcess, tap: Tap, url: str
+) -> None:
+    for number in range(100):
+        (brick.directory / f"wide-{driver.name}" / str(number)).mkdir(parents=True)
+    vol = driver.connect(url)
+    tap.hold(Fop.READDIRP)
+    counting = driver.start(vol.du, f"wide-{driver.name}")
+    tap.wait_for(lambda: len(tap.kept) == 1)
+    tap.let_go(Fop.READDIRP)
+    tap.wait_for(lambda: len(tap.kept) == IN_FLIGHT)
+    tap.let_go()
+    assert counting.result(PATIENCE).directories == 101
+    driver.do(vol.close)
 
 
 # -- a cut ------------------------------------------------------------------------------------------
