@@ -178,6 +178,7 @@ def test_bytes(local_volume: glusterio.Volume, tmp_path: Path) -> None:
     @example("a+", -1, b"abc", [("tell",), ("read", 1), ("write", b"d"), ("tell",)])
     @example("r+", -1, b"abcdef", [("read", 2), ("write", b"XY"), ("read", 1), ("truncate",)])
     @example("w+", 0, None, [("seek", 10, 0), ("write", b"x"), ("mode",)])
+    @example("a+", 0, None, [("truncate", 1), ("write", b""), ("read",)])
     def same(mode: str, buffering: int, before: bytes | None, operations: list[Any]) -> None:
         both(tmp_path / "f", local_volume, before, operations, (mode + "b", buffering), {})
 

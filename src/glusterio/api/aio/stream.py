@@ -167,7 +167,7 @@ class AsyncStream(Generic[Text]):
                 self._position = self._tell()
             self._forget()
             self._position += await self.raw.pwrite(raw, self._position)
-            if self._mode.appending:
+            if self._mode.appending and size:
                 self._position = (await self.raw.fstat()).st_size
             return size
 

@@ -111,7 +111,7 @@ class RawFile(io.RawIOBase):
     def write(self, data: Any) -> int:
         self._check_writing()
         count = self._write(handles.bytes_of(data))
-        if self._mode.appending:
+        if self._mode.appending and count:
             # The brick has appended, wherever our position was.
             self._position = self._size()
         else:
