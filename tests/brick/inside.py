@@ -68,6 +68,16 @@ class InsideBrick:
             self._failure = error
             self._ready.set()
 
+    @property
+    def brick_port(self) -> int:
+        """The brick's port."""
+        return self.brick.brick_port
+
+    @property
+    def port(self) -> int:
+        """The management daemon's port."""
+        return self.brick.port
+
     # -- from the test's thread -------------------------------------------------------------------
 
     def ask(self, function: Callable[[], T]) -> T:

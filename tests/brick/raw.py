@@ -10,7 +10,8 @@ import os
 import socket
 import struct
 import uuid
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from glusterio.graph.volfile import parse
 from glusterio.wire import credentials, records
@@ -37,7 +38,6 @@ from glusterio.wire.programs import (
     HandshakeProc,
     PortmapProc,
 )
-from tests.embedded import BrickProcess
 
 ROOT = credentials.Credentials(os.getpid(), 0, 0, (), b"owner000")
 
@@ -280,7 +280,16 @@ def new_gfid() -> Dict:
     return {"gfid-req": uuid.uuid4()}
 
 
-def accepted(brick: BrickProcess, uid: str | None = None) -> RawClient:
+class HasBrick(Protocol):
+    """A running brick of a test's."""
+
+    directory: Path
+
+    @property
+    def brick_port(self) -> int: ...
+
+
+def accepted(brick: HasBrick, uid: str | None = None) -> RawClient:
     """Connect to a brick and introduce ourselves."""
     client = RawClient(brick.brick_port)
     try:

@@ -37,7 +37,14 @@ from glusterio.wire.programs import (
 )
 from tests.brick.inside import InsideBrick
 from tests.brick.raw import RawClient, accepted, new_gfid
-from tests.embedded import BrickProcess, start_brick
+from tests.embedded import start_brick
+
+
+@pytest.fixture
+def brick(tmp_path: Path) -> Iterator[InsideBrick]:
+    (tmp_path / "brick").mkdir()
+    with InsideBrick(tmp_path / "brick") as inside:
+        yield inside
 
 
 def reason(reply: SetvolumeReply) -> str:
@@ -46,7 +53,7 @@ def reason(reply: SetvolumeReply) -> str:
     return old_text(error)
 
 
-def test_accepted(brick: BrickProcess) -> None:
+def test_accepted(brick: InsideBrick) -> None:
     with RawClient(brick.brick_port) as client:
         reply = client.setvolume(str(brick.directory), process_uuid="me")
         assert (reply.op_ret, reply.op_errno) == (0, 22)
@@ -84,7 +91,7 @@ def test_accepted(brick: BrickProcess) -> None:
         ({"subdir_mount": "/none"}, 2, 'subdirectory for mount "/none" is not found'),
     ],
 )
-def test_refused(brick: BrickProcess, options: dict[str, str | None], errno: int, why: str) -> None:
+def test_refused(brick: InsideBrick, options: dict[str, str | None], errno: int, why: str) -> None:
     with RawClient(brick.brick_port) as client:
         reply = client.setvolume(str(brick.directory), **options)
         assert (reply.op_ret, reply.op_errno, reason(reply)) == (-1, errno, why)
@@ -92,7 +99,7 @@ def test_refused(brick: BrickProcess, options: dict[str, str | None], errno: int
         assert client.setvolume(str(brick.directory)).op_ret == 0  # it may try again
 
 
-def test_once_more_is_fine_but_not_as_somebody_else(brick: BrickProcess) -> None:
+def test_once_more_is_fine_but_not_as_somebody_else(brick: InsideBrick) -> None:
     with RawClient(brick.brick_port) as client:
         assert client.setvolume(str(brick.directory), process_uuid="me").op_ret == 0
         made = client.create("f")
@@ -123,13 +130,13 @@ def test_allowed_by_the_name_of_a_host(tmp_path: Path) -> None:
 def test_port_that_anybody_can_have(tmp_path: Path) -> None:
     with InsideBrick(tmp_path) as brick:
         brick.set_options({"server.allow-insecure": "off"})
-        with RawClient(brick.brick.brick_port) as client:
+        with RawClient(brick.brick_port) as client:
             body = encode(SetvolumeRequest({"remote-subvolume": str(tmp_path)}))
             client.send(*HANDSHAKE, HandshakeProc.SETVOLUME, body)
             header, _ = client.receive()
             assert (header.reply_stat, header.low) == (ReplyStat.DENIED, 2)
         if os.geteuid() == 0:
-            with privileged(brick.brick.brick_port) as client:
+            with privileged(brick.brick_port) as client:
                 assert client.setvolume(str(tmp_path)).op_ret == 0
 
 
@@ -150,7 +157,7 @@ def privileged(port: int) -> RawClient:
 
 
 def test_while_the_brick_starts(tmp_path: Path) -> None:
-    with InsideBrick(tmp_path) as brick, RawClient(brick.brick.brick_port) as client:
+    with InsideBrick(tmp_path) as brick, RawClient(brick.brick_port) as client:
         offer = brick.brick._volume._offer
         offer.ready = False
         reply = client.setvolume(str(tmp_path))
@@ -160,7 +167,7 @@ def test_while_the_brick_starts(tmp_path: Path) -> None:
         assert client.setvolume(str(tmp_path)).op_ret == 0
 
 
-def test_other_procedures(brick: BrickProcess) -> None:
+def test_other_procedures(brick: InsideBrick) -> None:
     with RawClient(brick.brick_port) as client:
         body = encode(SetLkVerRequest("uid", 7))
         spec = HANDSHAKE_CALLS[HandshakeProc.SET_LK_VER]
@@ -182,7 +189,7 @@ def test_other_procedures(brick: BrickProcess) -> None:
     ids=["v3", "v2", "none"],
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="files are made in the name of others")
-def test_credentials_of_every_kind(brick: BrickProcess, caller: bytes, uid: int) -> None:
+def test_credentials_of_every_kind(brick: InsideBrick, caller: bytes, uid: int) -> None:
     os.chmod(brick.directory, 0o777)
     with accepted(brick) as client:
         body = encode(names.MkdirRequest(ROOT_GFID, 0o755, 0, "d", new_gfid()))
@@ -195,7 +202,7 @@ def test_credentials_of_every_kind(brick: BrickProcess, caller: bytes, uid: int)
 
 
 @pytest.fixture
-def confined(brick: BrickProcess) -> Iterator[RawClient]:
+def confined(brick: InsideBrick) -> Iterator[RawClient]:
     (brick.directory / "above").mkdir()
     (brick.directory / "above" / "sub").mkdir()
     (brick.directory / "above" / "secret").write_bytes(b"secret")
@@ -206,7 +213,7 @@ def confined(brick: BrickProcess) -> Iterator[RawClient]:
         yield client
 
 
-def test_root_is_the_directory(brick: BrickProcess, confined: RawClient) -> None:
+def test_root_is_the_directory(brick: InsideBrick, confined: RawClient) -> None:
     made = confined.create("f")
     confined.write(made.stat.gfid, made.fd, b"data")
     directory = confined.mkdir("d")
@@ -249,7 +256,7 @@ def test_nothing_leads_above_it(confined: RawClient) -> None:
 
 @pytest.mark.parametrize("path", ["/above/secret", "/above/link", "/above/none", "/../above"])
 def test_what_is_no_directory_is_no_root(
-    brick: BrickProcess, confined: RawClient, path: str
+    brick: InsideBrick, confined: RawClient, path: str
 ) -> None:
     with RawClient(brick.brick_port) as client:
         reply = client.setvolume(str(brick.directory), subdir_mount=path)
@@ -257,7 +264,7 @@ def test_what_is_no_directory_is_no_root(
         assert reason(reply) == f'subdirectory for mount "{path}" is not found'
 
 
-def test_others_see_it_as_it_is(brick: BrickProcess, confined: RawClient) -> None:
+def test_others_see_it_as_it_is(brick: InsideBrick, confined: RawClient) -> None:
     confined.create("f")
     with accepted(brick) as client:
         above = client.lookup("above").stat.gfid

@@ -56,7 +56,7 @@ def refusal(brick: InsideBrick, client: RawClient) -> tuple[int, str]:
 def test_connections(tmp_path: Path, limits: Limits, why: str) -> None:
     with (
         InsideBrick(tmp_path, limits) as brick,
-        RawClient(brick.brick.brick_port) as late,
+        RawClient(brick.brick_port) as late,
         brick.connect() as one,
         brick.connect(),
     ):
@@ -72,10 +72,10 @@ def test_too_many_connections_from_one_address_are_not_even_heard(tmp_path: Path
     limits = Limits(connections_per_address=1, strangers=2)
     with InsideBrick(tmp_path, limits) as brick, contextlib.ExitStack() as stack:
         first = [stack.enter_context(brick.connect())]
-        first += [stack.enter_context(RawClient(brick.brick.brick_port)) for _ in range(2)]
+        first += [stack.enter_context(RawClient(brick.brick_port)) for _ in range(2)]
         for client in first:
             client.call(*DUMP, DumpProc.PING)
-        with RawClient(brick.brick.brick_port) as surplus:
+        with RawClient(brick.brick_port) as surplus:
             assert surplus.is_closed()
         for client in first:
             client.call(*DUMP, DumpProc.PING)
@@ -85,10 +85,10 @@ def test_silent_stranger_has_to_go(tmp_path: Path) -> None:
     with (
         InsideBrick(tmp_path, Limits(handshake_seconds=0.3)) as brick,
         brick.connect() as friend,
-        RawClient(brick.brick.brick_port) as silent,
-        RawClient(brick.brick.brick_port) as talkative,
-        RawClient(brick.brick.port) as asked,
-        RawClient(brick.brick.port) as silent_too,
+        RawClient(brick.brick_port) as silent,
+        RawClient(brick.brick_port) as talkative,
+        RawClient(brick.port) as asked,
+        RawClient(brick.port) as silent_too,
     ):
         assert asked.getspec("vol").op_ret > 0
         talkative.call(*DUMP, DumpProc.PING)  # which does not count
@@ -104,7 +104,7 @@ def test_of_many_strangers_the_oldest_has_to_go(tmp_path: Path) -> None:
         friend = stack.enter_context(brick.connect())
         strangers = []
         for _ in range(5):
-            strangers.append(stack.enter_context(RawClient(brick.brick.brick_port)))
+            strangers.append(stack.enter_context(RawClient(brick.brick_port)))
             strangers[-1].call(*DUMP, DumpProc.PING)
         assert strangers[0].is_closed()
         assert strangers[1].is_closed()
@@ -115,7 +115,7 @@ def test_of_many_strangers_the_oldest_has_to_go(tmp_path: Path) -> None:
 def test_length_of_a_record(tmp_path: Path) -> None:
     limits = Limits(first_record=1000, record=100_000)
     with InsideBrick(tmp_path, limits) as brick:
-        with RawClient(brick.brick.brick_port) as client:
+        with RawClient(brick.brick_port) as client:
             client.sock.sendall(struct.pack(">I", 0x80000000 | 1001))
             assert client.is_closed()
         with brick.connect() as client:

@@ -51,10 +51,9 @@ def trouble(url: str, path: str = "", patience: float = 5.0) -> tuple[str, Troub
     return last.step, last.trouble
 
 
-@pytest.fixture
-def brick(tmp_path: Path) -> Iterator[BrickProcess]:
-    (tmp_path / "served").mkdir()
-    with start_brick(tmp_path / "served") as process:
+@pytest.fixture(scope="module")
+def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
+    with start_brick(tmp_path_factory.mktemp("served")) as process:
         yield process
 
 
@@ -303,7 +302,7 @@ def test_login(tmp_path: Path) -> None:
     with InsideBrick(tmp_path, access=Access(login=("user", "secret"))) as inside:
         assert examine(inside.brick.url)[0]  # the volfile has it
         more = "option username user\n  option password wrong"
-        text = CLIENT.format(port=inside.brick.brick_port, path=tmp_path, more=more)
+        text = CLIENT.format(port=inside.brick_port, path=tmp_path, more=more)
         assert trouble(written(tmp_path, text)) == ("setvolume", Trouble.NOT_ALLOWED)
 
 
@@ -319,7 +318,7 @@ def test_source_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_brick_that_is_starting(tmp_path: Path) -> None:
     with InsideBrick(tmp_path) as inside:
-        text = CLIENT.format(port=inside.brick.brick_port, path=tmp_path, more="")
+        text = CLIENT.format(port=inside.brick_port, path=tmp_path, more="")
         inside.brick._volume._offer.ready = False
         assert trouble(written(tmp_path, text)) == ("setvolume", Trouble.STARTING)
         inside.brick._volume._offer.ready = True

@@ -77,7 +77,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InsideBrick]:
 @pytest.mark.parametrize("asked", ASKED)
 def test_refusals_are_the_same(hand_brick: HandBrick, ours: InsideBrick, asked: str) -> None:
     theirs = verdict(hand_brick.brick_port, "/hand", ASKED[asked])
-    mine = verdict(ours.brick.brick_port, str(ours.directory), ASKED[asked])
+    mine = verdict(ours.brick_port, str(ours.directory), ASKED[asked])
     assert mine == theirs
 
 
@@ -85,7 +85,7 @@ def test_id_of_another_volume(gluster_volume: GlusterVolume, ours: InsideBrick) 
     # A hand brick has no volume and takes any id; one of glusterd's does not.
     options: dict[str, str | None] = {"volume_id": "11111111-2222-3333-4444-555555555555"}
     theirs = verdict(gluster_volume.brick_port, gluster_volume.data_dir, options)
-    assert verdict(ours.brick.brick_port, str(ours.directory), options) == theirs
+    assert verdict(ours.brick_port, str(ours.directory), options) == theirs
 
 
 PATTERNS = [
@@ -109,7 +109,7 @@ def test_addresses_are_understood_alike(pattern: str, tmp_path: Path) -> None:
         (tmp_path / "sub").mkdir()
         for options in ({}, {"subdir_mount": "/sub"}):
             theirs = verdict(real.brick_port, "/hand", dict(options))
-            mine = verdict(ours.brick.brick_port, str(tmp_path), dict(options))
+            mine = verdict(ours.brick_port, str(tmp_path), dict(options))
             assert mine == theirs, options
 
 
@@ -118,7 +118,7 @@ def test_rejection_counts_more(tmp_path: Path) -> None:
     rejected = Access(reject=["127.*"])
     with real_brick(access) as real, InsideBrick(tmp_path, access=rejected) as ours:
         theirs = verdict(real.brick_port, "/hand", {})
-        assert verdict(ours.brick.brick_port, str(tmp_path), {}) == theirs
+        assert verdict(ours.brick_port, str(tmp_path), {}) == theirs
         assert theirs[1] == 13
 
 
@@ -138,7 +138,7 @@ def test_login(tmp_path: Path) -> None:
         ]
         for options in given:
             theirs = verdict(real.brick_port, "/hand", dict(options))
-            mine = verdict(ours.brick.brick_port, str(tmp_path), dict(options))
+            mine = verdict(ours.brick_port, str(tmp_path), dict(options))
             assert mine == theirs, options
 
 
@@ -153,7 +153,7 @@ def test_port_that_anybody_can_have(tmp_path: Path) -> None:
     access = ACCESS.replace("insecure on", "insecure off")
     with real_brick(access) as real, InsideBrick(tmp_path, access=Access(insecure=False)) as ours:
         theirs = denial(real.brick_port)
-        assert denial(ours.brick.brick_port) == theirs
+        assert denial(ours.brick_port) == theirs
         assert theirs[0] == ReplyStat.DENIED
 
 
@@ -180,7 +180,7 @@ def test_procedures_are_there_alike(hand_brick: HandBrick, ours: InsideBrick) ->
         return found
 
     theirs = answers(hand_brick.brick_port, "/hand")
-    assert answers(ours.brick.brick_port, str(ours.directory)) == theirs
+    assert answers(ours.brick_port, str(ours.directory)) == theirs
 
 
 def test_whoever_is_root_in_a_directory(hand_brick: HandBrick, tmp_path: Path) -> None:
@@ -206,6 +206,6 @@ def test_whoever_is_root_in_a_directory(hand_brick: HandBrick, tmp_path: Path) -
         client.mkdir(name)
     with InsideBrick(tmp_path) as ours:
         (tmp_path / name).mkdir()
-        mine = seen(ours.brick.brick_port, str(tmp_path), f"/{name}")
+        mine = seen(ours.brick_port, str(tmp_path), f"/{name}")
     theirs = seen(hand_brick.brick_port, "/hand", f"/{name}")
     assert mine == theirs
