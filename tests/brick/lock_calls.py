@@ -120,11 +120,16 @@ class Locker(NamedTuple):
         kind: int = EntrylkType.WRITE,
         who: Credentials = ONE,
         domain: str = "domain",
+        by_fd: bool = False,
     ) -> int:
         """A translator's lock on a name; the errno."""
-        request = messages.EntrylkRequest(
-            self.gfid, cmd, kind, 0 if name is None else len(name) + 1, name or "", domain
-        )
+        namelen = 0 if name is None else len(name) + 1
+        if by_fd:
+            on_fd = messages.FentrylkRequest(
+                self.gfid, self.fd, cmd, kind, namelen, name or "", domain
+            )
+            return errno_of(self.client.fop(Fop.FENTRYLK, on_fd, caller=who)[0])
+        request = messages.EntrylkRequest(self.gfid, cmd, kind, namelen, name or "", domain)
         return errno_of(self.client.fop(Fop.ENTRYLK, request, caller=who)[0])
 
     def interrupt(self, start: int, length: int, who: Credentials = ONE) -> None:

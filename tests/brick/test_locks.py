@@ -279,8 +279,9 @@ def test_domains_do_not_know_each_other(one: Locker, two: Locker) -> None:
     assert one.inodelk() == 0
     assert two.inodelk() == errno.EAGAIN
     assert two.inodelk(domain="other") == 0
-    assert one.entrylk() == 0
+    assert one.entrylk(by_fd=True) == 0
     assert two.entrylk(name="x") == errno.EAGAIN
+    assert two.entrylk(name="x", by_fd=True) == errno.EAGAIN
     assert two.entrylk(name="x", domain="other") == 0
 
 

@@ -1,4 +1,8 @@
-"""The same lock calls on a GlusterFS brick and on ours: the same replies."""
+"""The same lock calls on a GlusterFS brick and on ours: the same replies.
+
+All but SETACTIVELK, which ends a GlusterFS 10 brick with a segmentation fault (libglusterfs,
+``fop_setactivelk_stub``): no test may send it there.
+"""
 
 from __future__ import annotations
 
@@ -154,6 +158,7 @@ steps = st.one_of(
         st.sampled_from([0, 1]),
         owners,
         st.sampled_from(["one", "two"]),
+        st.booleans(),
     ),
     st.tuples(st.just("reopen"), whom),
     st.tuples(st.just("active"), whom),

@@ -164,7 +164,7 @@ class GetactivelkReply(NamedTuple):
 
 
 class SetactivelkRequest(NamedTuple):
-    """Put locks on a file in the name of their holders."""
+    """Put locks on a file in the name of their holders. A GlusterFS 10 brick does not survive it."""
 
     gfid: Gfid
     locks: ActiveLocks
