@@ -278,7 +278,7 @@ def test_killed_at_any_moment(directory: Path) -> None:
     print(f"seed {seed}")
     chance, model = random.Random(seed), Model()
     end = time.monotonic() + BUDGET
-    rounds = acknowledged = 0
+    rounds = acknowledged = ruins = 0
     with start_brick(directory) as brick:
         acknowledged += work_until_killed(brick, model, chance)
     while rounds < LEAST or time.monotonic() < end:
@@ -288,6 +288,9 @@ def test_killed_at_any_moment(directory: Path) -> None:
                 settle_doubts(client, model)
                 check(client, model)
                 check_disk(directory, model)
+            told = brick.dump()["recovered_files"]
+            assert [each for each in told if each["remedy"] not in ("mended", "removed")] == []
+            ruins += len(told)
             acknowledged += work_until_killed(brick, model, chance)
     with start_brick(directory) as brick:
         with RawClient.of(brick.brick_port, str(directory)) as client:
@@ -295,5 +298,5 @@ def test_killed_at_any_moment(directory: Path) -> None:
             check(client, model)
         brick.stop()
     check_disk(directory, model)
-    print(f"{rounds} rounds, {acknowledged} operations acknowledged")
+    print(f"{rounds} rounds, {acknowledged} operations acknowledged, {ruins} ruins")
     assert acknowledged > rounds

@@ -3,11 +3,16 @@
 The requests are raw messages, so that nothing of a client is in between. Compared is all of a reply but
 what must differ: times, device and block numbers, the brick's directory and host.
 
-Where ours is meant to differ there is no request here: READ of no bytes (none, not EINVAL), a text that
-is no access control list (EINVAL, not EPERM), what would be asked of a symbolic link's target (never
-followed), the paths of a file of several names (ours notes them with ``gfid2path`` on only). Nor is
-there what kills or blocks GlusterFS 10.3: FSETATTR on a descriptor that is not open, and a rename onto
-another name of the same file that asks for the link count.
+Where ours is meant to differ there is no request here:
+
+* READ of no bytes (none, not EINVAL);
+* unaligned reads and writes with O_DIRECT (done, not EINVAL: ours does not pass the flag on);
+* a text that is no access control list (EINVAL, not EPERM);
+* what would be asked of a symbolic link's target (never followed);
+* the paths of a file of several names (ours notes them with ``gfid2path`` on only).
+
+Nor is there what kills or blocks GlusterFS 10.3: FSETATTR on a descriptor that is not open, and a
+rename onto another name of the same file that asks for the link count.
 """
 
 from __future__ import annotations
@@ -66,6 +71,10 @@ class Tree:
         self.dd = client.do(Fop.OPENDIR, directories.OpendirRequest(self.d)).fd
         read_only = files.OpenRequest(self.f, os.O_RDONLY)
         self.rd = client.do(Fop.OPEN, read_only).fd
+        direct = files.OpenRequest(self.f, os.O_RDWR | os.O_DIRECT)
+        self.direct = client.do(Fop.OPEN, direct).fd
+        appending = files.OpenRequest(self.f, os.O_WRONLY | os.O_APPEND)
+        self.appending = client.do(Fop.OPEN, appending).fd
 
     def remove(self) -> None:
         self.client.do(Fop.RMDIR, names.RmdirRequest(ROOT_GFID, 1, self.name))
@@ -453,6 +462,10 @@ CASES: dict[str, Callable[[Tree], list[Step]]] = {
         Step(Fop.WRITE, data.WriteRequest(t.f, t.fd, 3000, 3), b"abc"),
         Step(Fop.WRITE, data.WriteRequest(t.f, ANONYMOUS, 10, 3), b"abc"),
         Step(Fop.WRITE, data.WriteRequest(t.f, t.rd, 10, 3), b"abc"),
+        Step(Fop.READ, data.ReadRequest(t.f, t.direct, 0, 4096)),
+        Step(Fop.WRITE, data.WriteRequest(t.f, t.appending, 0, 3), b"end"),
+        Step(Fop.READ, data.ReadRequest(t.f, t.appending, 0, 10)),
+        Step(Fop.READ, data.ReadRequest(t.f, t.fd, 3000, 10)),
         Step(Fop.FLUSH, files.FlushRequest(t.f, t.fd)),
         Step(Fop.FSYNC, files.FsyncRequest(t.f, t.fd, 0)),
         Step(Fop.FSYNC, files.FsyncRequest(t.f, 99, 0)),
