@@ -526,27 +526,40 @@ def test_orders_that_make_no_sense(directories: list[Path], tmp_path: Path) -> N
 
 
 def test_runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, others = tmp_path / "ours", tmp_path / "others"
-    ours.mkdir(mode=0o700)
-    others.mkdir(mode=0o700)
-    others.chmod(0o777)
-    for variable in ("GLUSTERIO_RUNTIME_DIR", "XDG_RUNTIME_DIR"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    session = tmp_path / "session"
+    session.mkdir(mode=0o700)
+    user = os.geteuid() or 1234
+    os.chown(session, user, -1)
+    without = f"/tmp/glusterio-{user}"
+    monkeypatch.delenv("GLUSTERIO_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(session))
+    assert runtime_directory() == f"{session}/glusterio"
+    session.chmod(0o770)  # others could put a socket of their own there
+    assert runtime_directory() == without
+    for no_session in ("session", str(tmp_path / "none"), ""):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", no_session)
+        assert runtime_directory() == without
+    session.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(session))
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)  # the session is another user's
+    assert runtime_directory() == f"/tmp/glusterio-{user + 1}"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)  # as a service, and in a session
     assert runtime_directory() == "/run/glusterio"
-    monkeypatch.setattr(os, "geteuid", lambda: 1234)
-    assert runtime_directory() == "/tmp/glusterio-1234"
-    monkeypatch.undo()
-    for session, found in ((ours, True), (others, False), (tmp_path / "none", False)):
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(session))
-        monkeypatch.delenv("GLUSTERIO_RUNTIME_DIR", raising=False)
-        assert (runtime_directory() == f"{session}/glusterio") is found
-    monkeypatch.setenv("GLUSTERIO_RUNTIME_DIR", str(tmp_path / "given"))
-    assert make_runtime_directory() == str(tmp_path / "given")
-    assert (tmp_path / "given").stat().st_mode & 0o777 == 0o700
-    assert make_runtime_directory() == str(tmp_path / "given")
-    (tmp_path / "link").symlink_to(ours)
-    for bad in (others, tmp_path / "link"):
+
+
+def test_a_runtime_directory_is_made_for_its_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, others, link = tmp_path / "given", tmp_path / "others", tmp_path / "link"
+    others.mkdir()
+    others.chmod(0o777)
+    link.symlink_to(given)
+    for _ in range(2):
+        monkeypatch.setenv("GLUSTERIO_RUNTIME_DIR", str(given))
+        assert make_runtime_directory() == str(given)
+        assert given.stat().st_mode & 0o777 == 0o700
+    for bad in (others, link):
         monkeypatch.setenv("GLUSTERIO_RUNTIME_DIR", str(bad))
         with pytest.raises(PermissionError, match="only its owner"):
             make_runtime_directory()

@@ -1,9 +1,9 @@
 """Where the control sockets of running daemons are: one file each, in a directory of the user's.
 
-The directory is ``$GLUSTERIO_RUNTIME_DIR`` or ``$XDG_RUNTIME_DIR/glusterio``; where neither is set, it
-is ``/run/glusterio`` for root and ``/tmp/glusterio-UID`` for others. It belongs to the user alone. A
-socket is named by the address of its management daemon, such as ``127.0.0.1:24007.control``. One whose
-daemon was killed stays until another daemon starts.
+The directory is ``$GLUSTERIO_RUNTIME_DIR`` if that is set; else ``/run/glusterio`` for root, and for
+others ``$XDG_RUNTIME_DIR/glusterio`` or, without a session, ``/tmp/glusterio-UID``. It belongs to the
+user alone. A socket is named by the address of its management daemon, such as
+``127.0.0.1:24007.control``. One whose daemon was killed stays until another daemon starts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ def runtime_directory() -> str:
     given = os.environ.get("GLUSTERIO_RUNTIME_DIR")
     if given:
         return os.path.abspath(given)
+    if os.geteuid() == 0:  # the same one for a service, which has no session, and for a shell
+        return "/run/glusterio"
     session = os.environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(session) and _is_ours(session):
         return os.path.join(session, "glusterio")
-    return "/run/glusterio" if os.geteuid() == 0 else f"/tmp/glusterio-{os.geteuid()}"
+    return f"/tmp/glusterio-{os.geteuid()}"
 
 
 def make_runtime_directory() -> str:
