@@ -146,6 +146,7 @@ class LocalVolume:
             )  # fmt: skip
 
     walk = staticmethod(os.walk)
+    fwalk = staticmethod(os.fwalk)
     rmtree = staticmethod(shutil.rmtree)
     glob = staticmethod(glob_module.glob)
     iglob = staticmethod(glob_module.iglob)

@@ -375,6 +375,33 @@ def test_an_interrupt_in_the_middle_of_a_copy(brick: BrickProcess, tap: Tap, url
     assert len(os.listdir(brick.directory / f"{directory.name}-copy")) < 200
 
 
+@pytest.mark.parametrize("topdown", [True, False])
+def test_a_walk_with_open_directories_that_is_left_in_the_middle(
+    driver: Driver, brick: BrickProcess, topdown: bool
+) -> None:
+    (brick.directory / f"left-{driver.name}-{topdown}" / "a" / "b" / "c").mkdir(parents=True)
+    vol = driver.connect(brick.url)
+
+    def leave() -> str:
+        for path, _, _, _ in vol.fwalk(f"left-{driver.name}-{topdown}", topdown):
+            if path.endswith("/b"):
+                return str(path)
+        raise AssertionError
+
+    async def leave_async() -> str:
+        walk = vol.fwalk(f"left-{driver.name}-{topdown}", topdown)
+        async for path, _, _, _ in walk:
+            if path.endswith("/b"):
+                await walk.aclose()
+                return str(path)
+        raise AssertionError
+
+    assert driver.do(leave if driver.name == "threads" else leave_async).endswith("/a/b")
+    brick.wait_for(fds=0)
+    report = driver.do(vol.close)
+    assert report.handles == []
+
+
 def test_directories_are_read_64_at_once(
     driver: Driver, brick: BrickProcess, tap: Tap, url: str
 ) -> None:

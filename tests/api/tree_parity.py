@@ -80,6 +80,23 @@ def walk(it: Any, path: Any, how: Pairs = ()) -> Any:
     return sorted(found), in_order, told
 
 
+def fwalk(it: Any, path: Any, how: Pairs = ()) -> Any:
+    """Walk with open directories; what is seen through them."""
+    errors: list[Any] = []
+    found = [
+        (
+            directory,
+            sorted(directories),
+            sorted((name, it.lstat(name, dir_fd=opened).st_mode) for name in others),
+        )
+        for directory, directories, others, opened in it.fwalk(
+            path, onerror=errors.append, **dict(how)
+        )
+    ]
+    first_or_last = 0 if dict(how).get("topdown", True) else -1
+    return sorted(found), not found or found[first_or_last][0] == path, len(errors)
+
+
 def walk_pruned(it: Any, path: Any) -> Any:
     """Walk top-down, choosing where to go."""
     found = []
@@ -201,8 +218,8 @@ def _no_matter(_: OSError) -> None: ...
 
 
 for _step in (
-    after_planting, link_above, walk, walk_pruned, rmtree, rmtree_asking, read_whole, write_whole,
-    text_there_and_back, each_of, exist_of, copied, copy_twice, glob, usage,
+    after_planting, link_above, walk, fwalk, walk_pruned, rmtree, rmtree_asking, read_whole,
+    write_whole, text_there_and_back, each_of, exist_of, copied, copy_twice, glob, usage,
 ):  # fmt: skip
     STEPS[_step.__name__] = _step
 PARTIAL |= {"after_planting", "rmtree", "copied", "copy_twice"}
@@ -242,6 +259,16 @@ TREES: dict[str, list[Case]] = {
         _planted(("walk", "t/b", (("followlinks", True),))),
         _planted(("walk", "t/b", (("followlinks", True), ("topdown", False)))),
         _planted(("walk_pruned", "t")),
+        *(Case("fwalk", (path,)) for path in ROOTS),
+        *(
+            _planted(*(("fwalk", path, how) for path in ("t", "/t/", "t/to-a", "t/b")))
+            for how in (
+                (),
+                (("topdown", False),),
+                (("follow_symlinks", True),),
+                (("follow_symlinks", True), ("topdown", False)),
+            )
+        ),
     ],
     "rmtree": [
         *(Case("rmtree", (path,)) for path in ROOTS if path not in ("/", ".", "..", "d/..")),

@@ -8,10 +8,12 @@ import stat as stat_module
 from typing import TYPE_CHECKING
 
 from glusterio.api.in_flight import in_order
-from glusterio.api.listing import list_by_gfid
+from glusterio.api.listing import Found, list_by_gfid, read_all
 from glusterio.api.resolve import own_text, walk
+from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle
 from glusterio.types import StrPath
 
 if TYPE_CHECKING:
@@ -44,8 +46,23 @@ async def scan(
     if not stat_module.S_ISDIR(found.mode):
         raise fs_error(errno.ENOTDIR, text)
     listed = await list_by_gfid(core, frame, text, found.gfid, opened_at)
+    return await _sorted_out(core, frame, listed, text, None)
+
+
+async def scan_open(
+    core: Core, frame: Frame, handle: Handle
+) -> tuple[list[str], list[str], set[str]]:
+    """List an open directory, as :func:`scan` does."""
+    listed = await read_all(core, frame, handle)
+    return await _sorted_out(core, frame, listed, "", handle)
+
+
+async def _sorted_out(
+    core: Core, frame: Frame, listed: list[Found], path: str, directory: Handle | None
+) -> tuple[list[str], list[str], set[str]]:
     links = [one.name for one in listed if one.is_link]
-    leads = await leads_to_directory(core, frame, [os.path.join(text, name) for name in links])
+    paths = [At(os.path.join(path, name), directory) for name in links]
+    leads = await leads_to_directory(core, frame, paths)
     to_directories = {name for name, leads_there in zip(links, leads, strict=True) if leads_there}
     directories: list[str] = []
     others: list[str] = []
@@ -55,10 +72,10 @@ async def scan(
     return directories, others, to_directories
 
 
-async def leads_to_directory(core: Core, frame: Frame, paths: list[str]) -> list[bool]:
+async def leads_to_directory(core: Core, frame: Frame, paths: list[At]) -> list[bool]:
     """Tell of paths, in their order, whether each leads to a directory."""
 
-    async def one(core: Core, frame: Frame, path: str) -> bool:
+    async def one(core: Core, frame: Frame, path: At) -> bool:
         try:
             return stat_module.S_ISDIR((await walk(core, frame, path, follow=True)).mode)
         except OSError as error:

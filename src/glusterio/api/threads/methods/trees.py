@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat as stat_module
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from glusterio.api.call_site import call_site
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import Opened, at, handle_of
 from glusterio.api.threads.base import VolumeBase
+from glusterio.api.threads.file import File
 from glusterio.types import StrPath
 
 
@@ -61,6 +63,74 @@ class Trees(VolumeBase):
                 stack.append((path, directories, others))
                 into = [name for name in directories if followlinks or name not in links]
             stack += [os.path.join(path, name) for name in reversed(into)]
+
+    def fwalk(
+        self,
+        top: StrPath = ".",
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        *,
+        follow_symlinks: bool = False,
+        dir_fd: Opened | None = None,
+    ) -> Iterator[tuple[str, list[str], list[str], File]]:
+        """Go through a tree as ``os.fwalk`` does: as :meth:`walk`, with each directory open.
+
+        Args:
+            top: where to begin. It must be a directory, and no link unless they are followed.
+            topdown: as for :meth:`walk`.
+            onerror: as for :meth:`walk`; what is wrong with ``top`` is raised.
+            follow_symlinks: also go into directories that symbolic links lead to.
+            dir_fd: an open directory that ``top`` is relative to.
+
+        Yields:
+            The path, the subdirectories, the other names, and the directory, which is open until the
+            next one is asked for: a ``dir_fd`` for what is in it.
+        """
+        volume: Any = self
+        flags = os.O_RDONLY | os.O_DIRECTORY | (0 if follow_symlinks else os.O_NOFOLLOW)
+        path = text_of(top)
+        if not follow_symlinks:
+            found = volume.lstat(path, dir_fd=dir_fd)
+            if not stat_module.S_ISDIR(found.st_mode):
+                volume.stat(path, dir_fd=dir_fd)  # where it leads has to be there, all the same
+                return
+        # What is still to be done, the next one last: a directory to go into (its path, its name, what
+        # that is relative to), one to give out, or one to close.
+        to_do: list[tuple[str, Any]] = [("enter", (path, path, dir_fd))]
+        still_open: list[File] = []
+        try:
+            while to_do:
+                what, item = to_do.pop()
+                if what == "give":
+                    yield item
+                elif what == "close":
+                    still_open.pop().close()
+                else:
+                    path, name, above = item
+                    try:
+                        file: File = volume.open_handle(name, flags, dir_fd=above)
+                        still_open.append(file)
+                        to_do.append(("close", None))
+                        scanned = self._session.call(walking.scan_open, file._handle)
+                    except OSError as error:
+                        if above is dir_fd:  # of `top`
+                            raise
+                        if onerror is not None:
+                            self._ask(onerror, error)
+                        continue
+                    directories, others, links = scanned
+                    if topdown:
+                        yield path, directories, others, file
+                    else:
+                        to_do.append(("give", (path, directories, others, file)))
+                    to_do += [
+                        ("enter", (os.path.join(path, below), below, file))
+                        for below in reversed(directories)
+                        if follow_symlinks or below not in links
+                    ]
+        finally:
+            while still_open:
+                still_open.pop().close()
 
     def rmtree(
         self,
