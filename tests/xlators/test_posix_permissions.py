@@ -24,6 +24,8 @@ from tests.xlators.unprivileged import unprivileged
 
 OWNER, MEMBER, STRANGER = user(1000, 100), user(1001, 1, 100), user(1002, 1)
 
+ALL_MODES = {"r": os.O_RDONLY, "w": os.O_WRONLY}
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
 
 
@@ -137,6 +139,36 @@ def test_sticky_directory(bed: PosixBed) -> None:
         bed.rename("g", "f", frame=STRANGER)
     bed.unlink("f", frame=OWNER)
     bed.rename("g", "f", frame=STRANGER)
+
+
+@needs_root
+def test_an_access_control_list_decides_instead_of_the_groups_mode_bits(bed: PosixBed) -> None:
+    gfid = made_by(bed, OWNER, "f", 0o600)
+    value = acl.value_of("u::rw-,u:1002:rw-,g::---,g:200:r--,m::rw-,o::---")
+    try:
+        os.setxattr(bed.directory / "f", "system.posix_acl_access", value)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+    assert stat.S_IMODE(os.stat(bed.directory / "f").st_mode) == 0o660  # the mask, not the group
+
+    def may(frame: Frame) -> str:
+        return "".join(letter for letter, flags in ALL_MODES.items() if opens(frame, flags))
+
+    def opens(frame: Frame, flags: int) -> bool:
+        try:
+            bed.release(bed.open(gfid, flags, frame))
+        except PermissionError:
+            return False
+        return True
+
+    assert may(STRANGER) == "rw"  # named
+    assert may(MEMBER) == ""
+    assert may(user(1005, 200)) == may(user(1005, 1, 100, 200)) == "r"
+    assert may(user(1005, 1)) == ""
+    assert may(OWNER) == "rw"
+    os.chmod(bed.directory / "f", 0o604)  # nothing for who is named, by the mask
+    assert may(STRANGER) == ""
+    assert may(user(1005, 1)) == "r"
 
 
 def test_a_default_list_bounds_what_is_made_and_the_umask_does_not(bed: PosixBed) -> None:

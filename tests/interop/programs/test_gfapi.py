@@ -35,7 +35,7 @@ from tests.interop.programs.sides import (
 #: Programs that get a volfile, and those that ask a management daemon for it.
 WITH_A_VOLFILE = [
     *("names", "files", "async", "directories", "xattrs", "locks", "handles", "identity"),
-    *("upcalls", "older"),
+    *("lists", "upcalls", "older"),
 ]
 WITH_A_DAEMON = ["session", "async"]
 #: For volumes with ``features.cache-invalidation`` on.

@@ -13,6 +13,7 @@ import errno
 import re
 import stat
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from glusterio.errors import fs_error
@@ -104,6 +105,36 @@ def inherited_mode(value: bytes, mode: int) -> int:
     group = bits.get(_WITHOUT_ID["m"], bits.get(_WITHOUT_ID["g"], 7))
     bound = bits.get(_WITHOUT_ID["u"], 7) << 6 | group << 3 | bits.get(_WITHOUT_ID["o"], 7)
     return mode & (bound | ~0o777)
+
+
+def permits(
+    value: bytes, uid: int, is_owning_group: bool, is_member: Callable[[int], bool], mask: int
+) -> bool:
+    """Tell whether a list lets somebody who is not the owner read, write or execute.
+
+    Args:
+        value: the list in the kernel's form.
+        uid: who asks.
+        is_owning_group: whether the one who asks is in the file's group.
+        is_member: tells of any other group.
+        mask: what is asked for.
+
+    Source: acl(5), "access check algorithm".
+    """
+    entries = list(_ENTRY.iter_unpack(value[_HEAD.size :]))
+    bound = next((bits for tag, bits, _ in entries if tag == _WITHOUT_ID["m"]), 7)
+    for tag, bits, number in entries:
+        if tag == _WITH_ID["u"] and number == uid:
+            return not mask & ~(bits & bound)
+    groups = [
+        bits
+        for tag, bits, number in entries
+        if (tag == _WITHOUT_ID["g"] and is_owning_group)
+        or (tag == _WITH_ID["g"] and is_member(number))
+    ]
+    if groups:
+        return any(not mask & ~(bits & bound) for bits in groups)
+    return any(tag == _WITHOUT_ID["o"] and not mask & ~bits for tag, bits, _ in entries)
 
 
 def is_plain(mode: int) -> bool:

@@ -96,7 +96,7 @@ class AttributeOperations(ExtraAnswers):
         self, frame: Frame, descriptor: int, gfid: Gfid, wanted: Iatt, valid: int
     ) -> ChangedReply:
         before = os.fstat(descriptor)
-        self._check_new_attributes(frame, before, wanted, valid)
+        self._check_new_attributes(frame, before, wanted, valid, descriptor)
         path = f"/proc/self/fd/{descriptor}"
         if valid & SetattrValid.SIZE:
             if not stat.S_ISREG(before.st_mode):
@@ -119,15 +119,15 @@ class AttributeOperations(ExtraAnswers):
 
     @staticmethod
     def _check_new_attributes(
-        frame: Frame, status: os.stat_result, wanted: Iatt, valid: int
+        frame: Frame, status: os.stat_result, wanted: Iatt, valid: int, descriptor: int
     ) -> None:
         caller = permissions.restricted(frame)
         if caller is None:
             return
         if valid & SetattrValid.SIZE:
-            permissions.require(frame, status, permissions.WRITE)
+            permissions.require(frame, status, permissions.WRITE, descriptor)
         if valid & _TIMES and caller.uid != status.st_uid:
-            permissions.require(frame, status, permissions.WRITE)
+            permissions.require(frame, status, permissions.WRITE, descriptor)
         if valid & _OWNERS or _sets_given_times(valid):
             permissions.require_owner(frame, status)
         if valid & SetattrValid.UID and wanted.uid != status.st_uid:
@@ -165,7 +165,7 @@ class AttributeOperations(ExtraAnswers):
 
     @operation
     async def access(self, frame: Frame, request: AccessRequest) -> CommonReply:
-        permissions.require(frame, self.handles.stat(request.gfid), request.mask & 7)
+        self._require(frame, request.gfid, request.mask & 7)
         return CommonReply()
 
     @operation

@@ -13,11 +13,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean
 from glusterio.traps import Coro
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.wire.iatt import Iatt, IattValid
 from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.posix import permissions
 from glusterio.xlators.posix.identity import HIDDEN
 from glusterio.xlators.posix.naming import Handles
 from glusterio.xlators.posix.recovery import Finding, recover
@@ -264,6 +266,18 @@ class PosixCore(Xlator):
         times = self.handles.times(gfid, directory, name)
         shown = iatt_of(status, gfid)
         return shown if times is None else times.shown_in(shown)
+
+    # -- rights -----------------------------------------------------------------------------------
+
+    def _require(self, frame: Frame, gfid: Gfid, mask: int) -> None:
+        """Make sure that the caller may do that with a file.
+
+        Raises:
+            OSError: EACCES; ESTALE when there is no such file.
+        """
+        if permissions.restricted(frame) is not None:
+            with self.handles.inode(gfid) as inode:
+                permissions.require(frame, os.fstat(inode), mask, inode)
 
     # -- names ------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class DirectoryOperations(ExtraAnswers):
     @operation
     async def opendir(self, frame: Frame, fd: Fd, request: OpendirRequest) -> OpenReply:
         directory = self.handles.directory(request.gfid)
-        permissions.require(frame, os.fstat(directory), permissions.READ)
+        permissions.require(frame, os.fstat(directory), permissions.READ, directory)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         self._keep(fd, os.open(".", flags, dir_fd=directory), request.gfid, True)
         return OpenReply()

@@ -130,7 +130,7 @@ class ExtraAnswers(Opening):
         if status.st_size > min(limit, MAX_CONTENT):
             return None
         try:
-            permissions.require(frame, status, permissions.READ)
+            self._require(frame, gfid, permissions.READ)
             descriptor = self._open_descriptor(gfid, OpenFlag.RDONLY, changing=False)
         except OSError:
             return None

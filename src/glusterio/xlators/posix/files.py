@@ -30,7 +30,7 @@ from glusterio.wire.fops.files import (
 from glusterio.wire.fops.names import NewEntryReply
 from glusterio.wire.programs import OpenFlag, SeekWhat
 from glusterio.xlators.base import Data, Written
-from glusterio.xlators.posix import permissions, waiting
+from glusterio.xlators.posix import waiting
 from glusterio.xlators.posix.core import data_operation, iatt_of, operation
 from glusterio.xlators.posix.libc import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, fallocate
 from glusterio.xlators.posix.opening import Opening, needed_permission
@@ -44,9 +44,7 @@ class FileOperations(Opening):
 
     @operation
     async def open(self, frame: Frame, fd: Fd, request: OpenRequest) -> OpenReply:
-        if frame.identity is not None:
-            status = self.handles.stat(request.gfid)
-            permissions.require(frame, status, needed_permission(request.flags))
+        self._require(frame, request.gfid, needed_permission(request.flags))
         self._open(fd, request.gfid, request.flags & ~OpenFlag.CREAT)
         return OpenReply()
 
@@ -62,7 +60,7 @@ class FileOperations(Opening):
         if not fd.anonymous:
             yield self._file_of(fd).descriptor
             return
-        permissions.require(frame, self.handles.stat(fd.gfid), needed_permission(flags))
+        self._require(frame, fd.gfid, needed_permission(flags))
         is_reading = flags == OpenFlag.RDONLY
         descriptor = self._open_descriptor(fd.gfid, flags, changing=not is_reading)
         try:

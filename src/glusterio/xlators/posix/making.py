@@ -121,7 +121,7 @@ class MakeOperations(Opening):
         directory, before = self._parent(parent)
         status = os.stat(request.name, dir_fd=directory, follow_symlinks=False)
         gfid = self.handles.identify(parent, directory, request.name, status)
-        permissions.require(frame, status, needed_permission(request.flags))
+        self._require(frame, gfid, needed_permission(request.flags))
         self._open(fd, gfid, request.flags)
         opened = os.fstat(self._file_of(fd).descriptor)
         parent_iatt = iatt_of(before, parent)
@@ -150,7 +150,7 @@ class MakeOperations(Opening):
             raise fs_error(errno.EINVAL)
         self._check_name(parent, name)
         directory, before = self._parent(parent)
-        permissions.require(frame, before, permissions.WRITE | permissions.EXECUTE)
+        permissions.require(frame, before, permissions.WRITE | permissions.EXECUTE, directory)
         return gfid, directory, before
 
     # -- a file that gets its name in the end -----------------------------------------------------
@@ -306,7 +306,7 @@ class MakeOperations(Opening):
         if stat.S_ISDIR(self.handles.stat(gfid).st_mode):
             raise fs_error(errno.EPERM)
         directory, before = self._parent(parent)
-        permissions.require(frame, before, permissions.WRITE | permissions.EXECUTE)
+        permissions.require(frame, before, permissions.WRITE | permissions.EXECUTE, directory)
         self.handles.settle(gfid)
         os.link(
             handle_of(gfid),

@@ -43,7 +43,7 @@ class NameOperations(ExtraAnswers):
             return self._lookup_gfid(frame, request)
         parent, name = request.pargfid, request.name
         directory, parent_status = self._parent(parent, changing=False)
-        permissions.require(frame, parent_status, permissions.EXECUTE)
+        permissions.require(frame, parent_status, permissions.EXECUTE, directory)
         if name in (".", ".."):
             gfid = parent
             if name == ".." and parent != ROOT_GFID:
@@ -134,7 +134,7 @@ class NameOperations(ExtraAnswers):
         self._check_name(parent, name)
         directory, before = self._parent(parent)
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        permissions.require_removal(frame, before, status)
+        permissions.require_removal(frame, before, status, directory)
         return directory, before, status, self.handles.identify(parent, directory, name, status)
 
     async def _empty(self, frame: Frame, top: Gfid) -> None:

@@ -1,8 +1,8 @@
-"""Who may do what: the mode bits, as far as the operating system does not judge the client itself.
+"""Who may do what, which the operating system does not judge: it sees the brick, not the client.
 
 The brick works with its own rights for everybody, so it compares a caller's user and groups with the
-mode bits of the file. Access control lists are not looked at. Exempt are the superuser, GlusterFS's
-own daemons (negative process ids), and the brick itself (no identity at all).
+mode bits of the file, and with its access control list if it has one. Exempt are the superuser,
+GlusterFS's own daemons (negative process ids), and the brick itself (no identity at all).
 
 Source: GlusterFS xlators/system/posix-acl/src/posix-acl.c (``acl_permits``).
 """
@@ -16,6 +16,9 @@ import stat
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
 from glusterio.wire.credentials import Credentials
+from glusterio.xlators.posix import acl
+
+_ACCESS = "system.posix_acl_access"
 
 READ = 4
 WRITE = 2
@@ -35,8 +38,14 @@ def is_member(caller: Credentials, gid: int) -> bool:
     return gid == caller.gid or gid in caller.groups
 
 
-def require(frame: Frame, status: os.stat_result, mask: int) -> None:
+def require(frame: Frame, status: os.stat_result, mask: int, file: int | str) -> None:
     """Make sure that the caller may read, write or execute.
+
+    Args:
+        frame: the caller's.
+        status: the file's.
+        mask: what is to be done.
+        file: a descriptor of the file, which may be an ``O_PATH`` one, or a path to it.
 
     Raises:
         OSError: EACCES.
@@ -46,12 +55,26 @@ def require(frame: Frame, status: os.stat_result, mask: int) -> None:
         return
     if caller.uid == status.st_uid:
         granted = status.st_mode >> 6
+    elif (listed := _list_of(file)) is not None:
+        owning = is_member(caller, status.st_gid)
+        if not acl.permits(listed, caller.uid, owning, lambda gid: is_member(caller, gid), mask):
+            raise fs_error(errno.EACCES)
+        return
     elif is_member(caller, status.st_gid):
         granted = status.st_mode >> 3
     else:
         granted = status.st_mode
     if mask & ~granted & 7:
         raise fs_error(errno.EACCES)
+
+
+def _list_of(file: int | str) -> bytes | None:
+    """Return a file's access control list. What has one has its mask for the group's mode bits."""
+    path = f"/proc/self/fd/{file}" if isinstance(file, int) else file
+    try:
+        return os.getxattr(path, _ACCESS)
+    except OSError:
+        return None
 
 
 def require_owner(frame: Frame, status: os.stat_result) -> None:
@@ -65,13 +88,21 @@ def require_owner(frame: Frame, status: os.stat_result) -> None:
         raise fs_error(errno.EPERM)
 
 
-def require_removal(frame: Frame, parent: os.stat_result, status: os.stat_result) -> None:
+def require_removal(
+    frame: Frame, parent: os.stat_result, status: os.stat_result, directory: int
+) -> None:
     """Make sure that the caller may remove or move a name, sticky bit and all.
+
+    Args:
+        frame: the caller's.
+        parent: the directory's status.
+        status: the file's.
+        directory: the directory's descriptor.
 
     Raises:
         OSError: EACCES.
     """
-    require(frame, parent, WRITE | EXECUTE)
+    require(frame, parent, WRITE | EXECUTE, directory)
     caller = restricted(frame)
     if (
         caller is not None

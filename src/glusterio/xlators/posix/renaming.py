@@ -24,10 +24,11 @@ class RenameOperations(PosixCore):
         source, source_before = self._parent(old_parent)
         target, target_before = self._parent(new_parent)
         status = os.stat(old_name, dir_fd=source, follow_symlinks=False)
-        permissions.require_removal(frame, source_before, status)
-        permissions.require(frame, target_before, permissions.WRITE | permissions.EXECUTE)
+        permissions.require_removal(frame, source_before, status, source)
+        permissions.require(frame, target_before, permissions.WRITE | permissions.EXECUTE, target)
         if stat.S_ISDIR(status.st_mode) and old_parent != new_parent:
-            permissions.require(frame, status, permissions.WRITE)  # its ".." changes
+            moved = f"/proc/self/fd/{source}/{old_name}"
+            permissions.require(frame, status, permissions.WRITE, moved)  # its ".." changes
         gfid = self.handles.identify(old_parent, source, old_name, status)
         try:
             victim = os.stat(new_name, dir_fd=target, follow_symlinks=False)
@@ -35,7 +36,7 @@ class RenameOperations(PosixCore):
             victim = None
         is_same = victim is not None and os.path.samestat(victim, status)
         if victim is not None and not is_same:
-            permissions.require_removal(frame, target_before, victim)
+            permissions.require_removal(frame, target_before, victim, target)
             victim_gfid = self.handles.identify(new_parent, target, new_name, victim)
             victim = os.stat(new_name, dir_fd=target, follow_symlinks=False)  # links counted anew
         with self.handles.moving(gfid, new_parent, new_name, status):

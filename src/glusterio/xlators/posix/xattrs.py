@@ -131,7 +131,7 @@ class XattrOperations(VirtualXattrs):
         if name.startswith("system.") or name in acl.ATTRIBUTES:
             permissions.require_owner(frame, status)
         else:
-            permissions.require(frame, status, permissions.WRITE)
+            permissions.require(frame, status, permissions.WRITE, path)
         if name.startswith(("trusted.", "security.")):
             raise fs_error(errno.EPERM)
 
@@ -182,7 +182,7 @@ class XattrOperations(VirtualXattrs):
             if is_hidden(name) or (caller is not None and name.startswith("trusted.")):
                 raise fs_error(errno.ENODATA)
             if caller is not None and name.startswith("user."):
-                permissions.require(frame, os.stat(path), permissions.READ)
+                permissions.require(frame, os.stat(path), permissions.READ, path)
             value = os.getxattr(path, name)
             return XattrsReply(op_ret=len(value), xattrs={name: value})
         found: dict[str, Value] = {}
