@@ -199,6 +199,13 @@ def kill_at_each_step(tmp_path: Path, operation: str, owned: tuple[int, int, int
         made = build(directory)
         is_killed = die_before(directory, OPERATIONS[operation], step)
         assert (directory / MARKER).exists() or not is_killed
+        new = directory / "d" / "new"
+        if (
+            operation == "mkdir"
+            and new.exists()
+            and any("gfid" in key for key in os.listxattr(new))
+        ):
+            assert new.stat().st_mode == 0o040755  # which comes before the gfid
         with posix_bed(directory) as bed:
             check(bed)
             for path, gfid in made.items():
@@ -212,9 +219,9 @@ def kill_at_each_step(tmp_path: Path, operation: str, owned: tuple[int, int, int
                     assert bed.gfid("empty") in (made["d"], made["empty"])
                 else:
                     assert bed.gfid(*path.split("/")) == gfid, path
-            if operation == "create" and (directory / "d" / "new").exists():
-                new = bed.lookup("new", made["d"]).stat
-                assert (new.mode, new.uid, new.gid) == owned
+            if operation == "create" and new.exists():
+                stat = bed.lookup("new", made["d"]).stat
+                assert (stat.mode, stat.uid, stat.gid) == owned
         if not is_killed:
             break
     else:

@@ -254,14 +254,11 @@ class MakeOperations(Opening):
         make(directory)
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         try:
+            # The gfid comes last: what has one has its owner and its mode.
+            self._give(frame, f"/proc/self/fd/{directory}/{name}", xdata)
+            self._own(frame, directory, name, mode, before, status)
             self.handles.name_new(gfid, parent, directory, name, status)
-            try:
-                self._give(frame, f"/proc/self/fd/{directory}/{name}", xdata)
-                self._own(frame, directory, name, mode, before, status)
-                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            except BaseException:
-                self.handles.removed(gfid, status, parent, name)
-                raise
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except BaseException:
             remove = os.rmdir if stat.S_ISDIR(status.st_mode) else os.unlink
             remove(name, dir_fd=directory)

@@ -116,8 +116,13 @@ class Handles(HandleTree):
             raise fs_error(errno.EEXIST)
         self._remove_handle(gfid)
         self._identity.set(directory, name, status.st_ino, gfid)
-        self._make_handle(gfid, parent, directory, name, status)
-        self._note_name(gfid, parent, directory, name, status)
+        try:
+            self._make_handle(gfid, parent, directory, name, status)
+            self._note_name(gfid, parent, directory, name, status)
+        except BaseException:
+            self._remove_handle(gfid)
+            self._identity.forget(status.st_ino)
+            raise
         self._times.none_for(gfid)
 
     def name_open(
