@@ -145,10 +145,10 @@ class LocalVolume:
                 **{option: descriptor_of(value) for option, value in options.items()},
             )  # fmt: skip
 
-    walk = staticmethod(os.walk)
-    fwalk = staticmethod(os.fwalk)
-    rmtree = staticmethod(shutil.rmtree)
-    glob = staticmethod(glob_module.glob)
+    @staticmethod
+    def glob(pattern: Any, *, dir_fd: Any = None, **options: Any) -> list[Any]:
+        return glob_module.glob(pattern, dir_fd=descriptor_of(dir_fd), **options)
+
     iglob = staticmethod(glob_module.iglob)
     path = Path
     copyfile = staticmethod(shutil.copyfile)

@@ -50,6 +50,11 @@ DIFFERENCES = {
     "O_CREAT | O_DIRECTORY": "EINVAL, as Linux since 6.4, whatever this kernel does",
     "os.umask": "the process's umask when the session was made, not when a file is",
     "utime's, mknod's, mkfifo's errors": "name the file; those of os do not",
+    "ignore_dangling_symlinks": "where a link leads is seen from where it is, not from the cwd",
+    "copytree onto its own files": "each is an error of the list; shutil's list is spoilt by them",
+    "copytree into itself": "an error of the list, where shutil goes on until names are too long",
+    "move onto itself": "returns the path, as any move; shutil returns None",
+    "glob('missing/**')": "finds nothing, as from Python 3.13 on",
     ".glusterfs": "cannot be made or opened in the root, nor seen: it is the brick's own",
 }
 
@@ -339,6 +344,21 @@ def test_the_bricks_own_directory_is_not_there(volume: Any) -> None:
             operation(".glusterfs")
     volume.mkdir("d/.glusterfs")
     assert volume.listdir("d") == [".glusterfs"]
+
+
+def test_what_is_better_than_shutils(volume: Any) -> None:
+    volume.makedirs("d/sub")
+    volume.write_bytes("d/f", b"x")
+    volume.symlink("../f", "d/sub/lead")
+    volume.symlink("nowhere", "d/sub/dangling")
+    volume.copytree("d", "copy", ignore_dangling_symlinks=True)
+    assert volume.listdir("copy/sub") == ["lead"]
+    with pytest.raises(shutil.Error) as caught:
+        volume.copytree("d/sub", "d/sub", dirs_exist_ok=True)
+    assert [one[:2] for one in caught.value.args[0]][-1] == ("d/sub/lead", "d/sub/lead")
+    assert volume.read_bytes("d/f") == b"x"
+    assert volume.move("d", "d") == "d"
+    assert volume.glob("missing/**", recursive=True) == []
 
 
 # -- what the table cannot say ----------------------------------------------------------------------

@@ -205,6 +205,19 @@ def glob(it: Any, pattern: Any, how: Pairs = ()) -> Any:
     return sorted(found)
 
 
+def there(it: Any, directory: Any, operation: str, path: Any) -> Any:
+    """Do something with a tree below an open directory."""
+    file = it.open_handle(directory, os.O_RDONLY)
+    try:
+        if operation == "rmtree":
+            return it.rmtree(path, dir_fd=file)
+        if operation == "glob":
+            return sorted(it.glob(path, dir_fd=file, recursive=True))
+        return sorted(found[:3] for found in it.fwalk(path, dir_fd=file))
+    finally:
+        file.close()
+
+
 def usage(it: Any, path: Any) -> Any:
     """What a tree takes, less its directories, whose sizes are the file system's affair."""
     found = it.du(path)
@@ -219,10 +232,10 @@ def _no_matter(_: OSError) -> None: ...
 
 for _step in (
     after_planting, link_above, walk, fwalk, walk_pruned, rmtree, rmtree_asking, read_whole,
-    write_whole, text_there_and_back, each_of, exist_of, copied, copy_twice, glob, usage,
+    write_whole, text_there_and_back, each_of, exist_of, copied, copy_twice, glob, there, usage,
 ):  # fmt: skip
     STEPS[_step.__name__] = _step
-PARTIAL |= {"after_planting", "rmtree", "copied", "copy_twice"}
+PARTIAL |= {"after_planting", "rmtree", "copied", "copy_twice", "there"}
 
 
 # -- the table --------------------------------------------------------------------------------------
@@ -386,5 +399,21 @@ TREES: dict[str, list[Case]] = {
     ],
 }
 
+TREES["dir_fd of trees"] = [
+    *(
+        Case("there", (directory, operation, name))
+        for operation in ("rmtree", "fwalk")
+        for directory in ("d", "ld", "/", "f", "empty")
+        for name in ("sub", "f", "up", "missing", "../empty", "/empty", "d", ".", "", "..")
+        if (directory, name) != ("d", "..")
+        and (directory, name) not in (("ld", ".."), ("empty", ".."))
+        if not (directory == "/" and name in (".", ".."))
+    ),
+    *(
+        Case("there", (directory, "glob", pattern))
+        for directory in ("d", "/", "f", "empty")
+        for pattern in ("*", "**", "sub", "f", "../*", "/d/*", "*/*", "", "s*/", "missing")
+    ),
+]
 #: All groups: those for single calls, and these.
 GROUPS = {**SINGLE, **TREES}
