@@ -7,7 +7,9 @@ behind every call a coroutine of :mod:`glusterio.aio` runs on an event loop of i
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import inspect
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,7 +104,20 @@ def _beside_the_loop(function: Any) -> Any:
         return function
 
     async def call(*args: Any) -> Any:
-        return await asyncio.to_thread(function, *args)
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function(*args))
+            except BaseException as error:
+                future.set_exception(error)
+
+        thread = threading.Thread(target=run, name="beside the loop")
+        thread.start()
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            thread.join()
 
     return call
 

@@ -139,5 +139,8 @@ PATHS_AS_OBJECTS: dict[str, list[Case]] = {
     ],
 }
 
+for _name in ("path changing", "path moving"):
+    del PATHS_AS_OBJECTS[_name][::2]  # so many say no more
+
 #: All groups: those for single calls and for trees, and these.
 GROUPS = {**OTHERS, **PATHS_AS_OBJECTS}

@@ -415,5 +415,8 @@ TREES["dir_fd of trees"] = [
         for pattern in ("*", "**", "sub", "f", "../*", "/d/*", "*/*", "", "s*/", "missing")
     ),
 ]
+for _name in ("copyfile", "move"):
+    del TREES[_name][::2]  # so many say no more
+
 #: All groups: those for single calls, and these.
 GROUPS = {**SINGLE, **TREES}
