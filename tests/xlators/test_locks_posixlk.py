@@ -172,6 +172,12 @@ def test_upgrade_and_downgrade_of_a_part() -> None:
     assert {kind for _, _, kind in held(locks)} == {READ}
 
 
+def test_a_downgrade_reaches_pieces_behind_anothers_lock() -> None:
+    locks = made_of(lock(0, 1), lock(2, 2, READ, B), lock(0, 0, READ), lock(0, 2, READ))
+    assert {each.type for each in locks.held} == {READ}
+    assert locks.set(lock(1, 1, READ, B)) is Answer.GRANTED
+
+
 def test_to_the_end_of_the_file_however_long() -> None:
     locks = made_of(lock(5, LAST))
     assert locks.conflict(lock(LAST, LAST, READ, B)) is not None

@@ -192,7 +192,8 @@ class PosixLocks:
         """Let ``new``, with which nothing conflicts, take the place of what its owner had there.
 
         In the order of a GlusterFS brick's list: it decides which lock GETLK names. There, the search
-        for pieces to merge with ends at another owner's read lock.
+        for pieces ends at another owner's read lock, so that a write lock may outlive its downgrade;
+        here, only the search for pieces to merge with does.
         """
         to_insert = [new]
         while to_insert:
@@ -212,18 +213,22 @@ class PosixLocks:
                 to_insert[:0] = _replaced(found, wanted)
 
     def _piece_for(self, wanted: PosixLock) -> int | None:
-        """Return where the first piece of the same owner is that ``wanted`` overlaps."""
+        """Return where the first piece of the same owner is that ``wanted`` overlaps.
+
+        Behind another owner's read lock those are passed over that could only be merged.
+        """
         if wanted.owner not in self._pieces:
             return None
         first, last = wanted.range
+        merging = True
         for index, lock in enumerate(self.held):
             begins, ends = lock.range
             if begins > last or ends < first:
                 continue
-            if lock.owner == wanted.owner:
+            if lock.owner != wanted.owner:
+                merging = merging and wanted.type == LockType.UNLOCK
+            elif merging or lock.type != wanted.type:
                 return index
-            if wanted.type != LockType.UNLOCK:
-                return None
         return None
 
 
