@@ -237,6 +237,23 @@ class AioDriver:
         fiber.step()
         return fiber
 
+    def start_quick(self, coro: Coro[None], on_done: Callable[[Fiber], None]) -> bool:
+        """Start a coroutine that will mostly not have to wait: it gets a fiber only if it has to.
+
+        Args:
+            coro: the coroutine; what it raises, it raises here, when it has not waited.
+            on_done: called with the fiber when it has ended, if it had to wait.
+
+        Returns:
+            Whether it has ended at once.
+        """
+        try:
+            trap = coro.send(None)
+        except StopIteration:
+            return True
+        Fiber(coro, self, None, on_done).step(trap)
+        return False
+
     async def stop(self) -> None:
         """Close what is left. Called once, when nothing is in flight any more."""
         if self._ticker is not None:

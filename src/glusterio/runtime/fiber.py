@@ -165,8 +165,12 @@ class Fiber:
         if call.unwanted is not None:  # said before there was a fiber
             self.cancel(call.unwanted)
 
-    def step(self) -> None:
-        """Run the coroutine to its next trap that does not complete at once, or to its end."""
+    def step(self, trap: Any = None) -> None:
+        """Run the coroutine to its next trap that does not complete at once, or to its end.
+
+        Args:
+            trap: where the coroutine stands already, when it was begun without a fiber.
+        """
         value, error = self.resume_value, self.resume_error
         self.resume_value = self.resume_error = self.trap = None
         if self.cleanup is not None:
@@ -178,19 +182,21 @@ class Fiber:
                 self.wanted_cancel = None  # this is it
         coro = self.coro
         while True:
-            try:
-                trap = coro.send(value) if error is None else coro.throw(error)
-            except StopIteration as stop:
-                self._finish(stop.value, None)
-                return
-            except BaseException as exception:
-                self._finish(None, exception)
-                return
+            if trap is None:
+                try:
+                    trap = coro.send(value) if error is None else coro.throw(error)
+                except StopIteration as stop:
+                    self._finish(stop.value, None)
+                    return
+                except BaseException as exception:
+                    self._finish(None, exception)
+                    return
             kind = type(trap)
             if self.wanted_cancel is not None and kind not in _NOT_WAITING:
                 value, error = None, Cancelled(self.wanted_cancel)
                 self.wanted_cancel = None
                 _discard(trap)
+                trap = None
                 continue
             try:
                 armed = _ARM[kind](self, trap)
@@ -199,6 +205,7 @@ class Fiber:
             if armed is None:
                 return  # at rest; from here on somebody else may be stepping us
             value, error = armed
+            trap = None
 
     def result(self) -> Any:
         """Return what the coroutine returned, or raise what its caller shall see."""

@@ -196,9 +196,16 @@ class Served:
 
     def _handle(self, request: Request) -> None:
         coro = self.session.handle(request)
-        if coro is not None:
-            self.running += 1
-            self.server.driver.start_detached(coro, self._handled)
+        if coro is None:
+            return
+        self.running += 1
+        try:
+            if self.server.driver.start_quick(coro, self._handled):
+                self.running -= 1
+        except Exception:
+            self.running -= 1
+            log.exception("%s: a request failed", self.connection.name)
+            self.close()
 
     def _handled(self, fiber: Fiber) -> None:
         self.running -= 1

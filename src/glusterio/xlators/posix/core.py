@@ -99,16 +99,16 @@ def iatt_of(status: os.stat_result, gfid: Gfid) -> Iatt:
     The handle is one of a file's links, but none that counts. A device's number travels as GlusterFS
     writes it (libglusterfs/src/glusterfs/iatt.h, ``ia_makedev``).
     """
-    is_directory = stat.S_ISDIR(status.st_mode)
+    mode, rdev = status.st_mode, status.st_rdev
     atime, atime_nsec = divmod(status.st_atime_ns, _SECOND)
     mtime, mtime_nsec = divmod(status.st_mtime_ns, _SECOND)
     ctime, ctime_nsec = divmod(status.st_ctime_ns, _SECOND)
-    return Iatt(
+    values = (
         gfid,
         _VALID,
         int.from_bytes(gfid[8:], "big"),
         status.st_dev,
-        os.major(status.st_rdev) << 32 | os.minor(status.st_rdev),
+        rdev and os.major(rdev) << 32 | os.minor(rdev),
         status.st_size,
         status.st_blocks,
         0,
@@ -121,12 +121,13 @@ def iatt_of(status: os.stat_result, gfid: Gfid) -> Iatt:
         mtime_nsec,
         ctime_nsec,
         0,
-        status.st_nlink if is_directory else max(0, status.st_nlink - 1),
+        status.st_nlink if stat.S_ISDIR(mode) else max(0, status.st_nlink - 1),
         status.st_uid,
         status.st_gid,
         status.st_blksize,
-        status.st_mode,
+        mode,
     )
+    return tuple.__new__(Iatt, values)  # as _make does it, without counting
 
 
 class OpenFile:

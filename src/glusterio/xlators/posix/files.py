@@ -38,6 +38,9 @@ from glusterio.xlators.posix.opening import Opening, needed_permission
 #: The most that one READ brings, in bytes: what fits in a record, with its head.
 MAX_READ = 64 * 1024 * 1024
 
+#: As a plain number: an enumeration's members are slow to reckon with.
+_SYNC = int(OpenFlag.SYNC)
+
 
 class FileOperations(Opening):
     """Operations on open files, and on their data."""
@@ -72,22 +75,38 @@ class FileOperations(Opening):
     async def readv(
         self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
     ) -> Data:
-        with self._descriptor(frame, fd, OpenFlag.RDONLY) as descriptor:
-            status = os.fstat(descriptor)
-            # What is asked for is allocated: it is not more than there is.
-            wanted = min(size, max(0, status.st_size - offset), MAX_READ)
-            data = await waiting.read(descriptor, wanted, offset, sink)
-        is_last = len(data) < wanted or offset + wanted >= status.st_size
-        shown = self._shown(status, fd.gfid) if fd.anonymous else iatt_of(status, fd.gfid)
-        return Data(data, shown, is_last)
+        if fd.anonymous:
+            with self._descriptor(frame, fd, OpenFlag.RDONLY) as descriptor:
+                data, status, is_last = await self._read(descriptor, size, offset, sink)
+            return Data(data, self._shown(status, fd.gfid), is_last)
+        descriptor = self._file_of(fd).descriptor
+        data, status, is_last = await self._read(descriptor, size, offset, sink)
+        return Data(data, iatt_of(status, fd.gfid), is_last)
+
+    @staticmethod
+    async def _read(
+        descriptor: int, size: int, offset: int, sink: memoryview | None
+    ) -> tuple[Buffer, os.stat_result, bool]:
+        """Return the data, the file's status, and whether the file ends there."""
+        status = os.fstat(descriptor)
+        # What is asked for is allocated: it is not more than there is.
+        wanted = min(size, max(0, status.st_size - offset), MAX_READ)
+        data = await waiting.read(descriptor, wanted, offset, sink)
+        return data, status, len(data) < wanted or offset + wanted >= status.st_size
 
     @data_operation
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
-        with self._descriptor(frame, fd, OpenFlag.WRONLY) as descriptor:
-            before = os.fstat(descriptor)
-            through = bool(fd.flags & OpenFlag.SYNC)
-            written = await waiting.write(descriptor, data, offset, through=through)
-            after = os.fstat(descriptor)
+        if fd.anonymous:
+            with self._descriptor(frame, fd, OpenFlag.WRONLY) as descriptor:
+                return await self._write(descriptor, fd, data, offset)
+        return await self._write(self._file_of(fd).descriptor, fd, data, offset)
+
+    @staticmethod
+    async def _write(descriptor: int, fd: Fd, data: Buffer, offset: int) -> Written:
+        before = os.fstat(descriptor)
+        through = bool(fd.flags & _SYNC)
+        written = await waiting.write(descriptor, data, offset, through=through)
+        after = os.fstat(descriptor)
         return Written(written, iatt_of(before, fd.gfid), iatt_of(after, fd.gfid))
 
     @operation
