@@ -14,16 +14,21 @@ from glusterio.xlators.posix.core import PosixCore
 from glusterio.xlators.posix.permissions import READ, WRITE
 
 #: Flags that reach the operating system. O_DIRECT does not: requests are not aligned. Neither do the
-#: flags that make a file, which CREATE sets itself.
+#: flags that make a file, which CREATE sets itself. As plain numbers: it is slow to reckon with an
+#: enumeration's members.
 _HONOURED = {
-    OpenFlag.APPEND: os.O_APPEND,
-    OpenFlag.TRUNC: os.O_TRUNC,
-    OpenFlag.SYNC: os.O_SYNC,
-    OpenFlag.DIRECTORY: os.O_DIRECTORY,
-    OpenFlag.NOATIME: getattr(os, "O_NOATIME", 0),
+    int(flag): value
+    for flag, value in {
+        OpenFlag.APPEND: os.O_APPEND,
+        OpenFlag.TRUNC: os.O_TRUNC,
+        OpenFlag.SYNC: os.O_SYNC,
+        OpenFlag.DIRECTORY: os.O_DIRECTORY,
+        OpenFlag.NOATIME: getattr(os, "O_NOATIME", 0),
+    }.items()
 }
 
-_NEEDED = {OpenFlag.RDONLY: READ, OpenFlag.WRONLY: WRITE, OpenFlag.RDWR: READ | WRITE}
+_NEEDED = (READ, WRITE, READ | WRITE, READ | WRITE)
+_TRUNC = int(OpenFlag.TRUNC)
 
 
 def system_flags(flags: int) -> int:
@@ -37,8 +42,8 @@ def system_flags(flags: int) -> int:
 
 def needed_permission(flags: int) -> int:
     """Return what a caller must be allowed to do with a file to open it so."""
-    needed = _NEEDED.get(OpenFlag(flags & ACCMODE), READ | WRITE)
-    if flags & OpenFlag.TRUNC:
+    needed = _NEEDED[flags & ACCMODE]
+    if flags & _TRUNC:
         needed |= WRITE
     return needed
 
