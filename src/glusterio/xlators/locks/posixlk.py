@@ -5,9 +5,11 @@ so that a range may be split, made longer, upgraded and downgraded. Those of oth
 they overlap and one of them is for writing.
 
 The replies are those of a GlusterFS brick, down to how the locks of an owner fall into pieces: pieces
-that overlap are merged, neighbours are not. Two things are done better than there. Who waits is served
-in the order of coming, and as soon as nothing conflicts any more, also when the holder downgraded its
-lock or another reader is still there.
+that overlap are merged, neighbours are not.
+
+Three things are done better than there. Who waits is served in the order of coming; and as soon as
+nothing conflicts any more, also when the holder downgraded its lock or another reader is still there;
+and a downgrade takes effect whoever else reads.
 
 A blocking request that has to wait gives up what its owner holds in the range first. So two readers
 that both want to write do not wait for each other for ever. Deadlocks over several files are not
