@@ -113,7 +113,7 @@ class Reply(Trap["Reply"]):
         self.sink = sink
         self.locate = locate
         self.settled = settled
-        self.record: bytes | bytearray = b""
+        self.record: bytes | bytearray | memoryview = b""
         self.received = 0
         self.error: Exception | None = None
         self.done = False

@@ -35,7 +35,7 @@ class Collector(RecordStream):
         self.events.append("record")
         self.records.append(bytes(view))
 
-    def on_long_record(self, store: bytearray) -> None:
+    def on_long_record(self, store: memoryview) -> None:
         self.events.append("long")
         self.records.append(bytes(store))
 

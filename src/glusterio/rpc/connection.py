@@ -171,7 +171,7 @@ class Connection(RecordStream):
         reply = self._match(xid)
         self._complete(reply, bytes(self._take_tail(reply, view)))
 
-    def on_long_record(self, store: bytearray) -> None:
+    def on_long_record(self, store: memoryview) -> None:
         xid, direction = _XID_AND_DIRECTION.unpack_from(store)
         if direction == 0:
             self._take_message(bytes(store))
@@ -223,7 +223,7 @@ class Connection(RecordStream):
         reply.received = len(tail)
         return view[:offset]
 
-    def _complete(self, reply: Reply, record: bytes | bytearray) -> None:
+    def _complete(self, reply: Reply, record: bytes | bytearray | memoryview) -> None:
         reply.record = record
         if len(record) < REPLY_HEADER_SIZE or _HEADER.unpack_from(record)[1:] != _USUAL:
             reply.error = self._refusal(record)
@@ -231,7 +231,7 @@ class Connection(RecordStream):
         del self.pending[reply.xid]
         self._completed.append(reply)
 
-    def _refusal(self, record: bytes | bytearray) -> Exception:
+    def _refusal(self, record: bytes | bytearray | memoryview) -> Exception:
         """Return the error for a reply by which the server refuses a request.
 
         Raises:

@@ -85,7 +85,7 @@ class Request(NamedTuple):
     version: int
     procedure: int
     header: CallHeader
-    record: bytes | bytearray
+    record: bytes | bytearray | memoryview
     body: int
     arrived: float
 
@@ -179,10 +179,10 @@ class ServerConnection(RecordStream):
     def on_record(self, view: memoryview) -> None:
         self._take(bytes(view))
 
-    def on_long_record(self, store: bytearray) -> None:
+    def on_long_record(self, store: memoryview) -> None:
         self._take(store)
 
-    def _take(self, record: bytes | bytearray) -> None:
+    def _take(self, record: bytes | bytearray | memoryview) -> None:
         header = _usual_header(record)
         if header is None:
             parsed = parse_message(memoryview(record))
@@ -300,7 +300,7 @@ class ServerConnection(RecordStream):
             outgoing.popleft()
 
 
-def _usual_header(record: bytes | bytearray) -> CallHeader | None:
+def _usual_header(record: bytes | bytearray | memoryview) -> CallHeader | None:
     """Read the header of a call as every client sends it; ``None`` when it needs a closer look."""
     if len(record) < _HEAD.size:
         return None

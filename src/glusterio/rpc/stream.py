@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 
 from glusterio.errors import RecordTooLongError
+from glusterio.rpc.buffers import LARGEST, Buffers
 from glusterio.wire.records import record_length
 
 #: The limit for one record, in bytes. libgfapi sends what the application gives; 64 MiB READs work.
@@ -26,8 +27,9 @@ DIRECT = 64 * 1024
 PEEK = 1024
 
 _BUFFER = 256 * 1024
-_FIRST_PLACE = 1024 * 1024 + DIRECT
+_FIRST_PLACE = LARGEST
 _MARK = struct.Struct(">I")
+_NOTHING = memoryview(b"")
 
 
 class RecordStream:
@@ -46,6 +48,7 @@ class RecordStream:
         self._place: memoryview | None = None
         self._filled = 0
         self._length = 0
+        self._buffers = Buffers(1)
 
     # -- for subclasses ---------------------------------------------------------------------------
 
@@ -53,7 +56,7 @@ class RecordStream:
         """Take a whole record, without its mark. The view is gone when this returns."""
         raise NotImplementedError
 
-    def on_long_record(self, store: bytearray) -> None:
+    def on_long_record(self, store: memoryview) -> None:
         """Take a whole long record, without its mark. The store is the taker's."""
         raise NotImplementedError
 
@@ -130,10 +133,10 @@ class RecordStream:
             self._place, self._filled = place, len(tail)
             return
         self._tail_only = False
-        store = bytearray(min(length, _FIRST_PLACE))
+        store = self._buffers.take(min(length, _FIRST_PLACE))
         store[: len(view)] = view
         self._store = store
-        self._place, self._filled = memoryview(store), len(view)
+        self._place, self._filled = store, len(view)
 
     def _place_is_full(self) -> None:
         if self._tail_only:
@@ -143,13 +146,13 @@ class RecordStream:
         self._place = None
         store = self._store
         if len(store) == self._length:
-            self._store = bytearray()
+            self._store = _NOTHING
             self.on_long_record(store)
             return
         # Not extended in place: the driver may still hold a view of it.
-        self._store = bytearray(min(self._length, 2 * len(store)))
+        self._store = memoryview(bytearray(min(self._length, 2 * len(store))))
         self._store[: len(store)] = store
-        self._place = memoryview(self._store)
+        self._place = self._store
 
     def redirect(self) -> None:
         """Receive the rest of a tail under way into nowhere: its owner does not want it any more."""
@@ -157,4 +160,4 @@ class RecordStream:
             self._place = memoryview(bytearray(len(self._place)))
 
     _tail_only = False
-    _store = bytearray()
+    _store = _NOTHING

@@ -15,6 +15,7 @@ from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean
+from glusterio.rpc.buffers import Buffers
 from glusterio.traps import Coro
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.wire.iatt import Iatt, IattValid
@@ -27,7 +28,9 @@ from glusterio.xlators.posix.recovery import Finding, recover
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_FULL = (1 << 64) - 1
+#: How many large buffers are kept for what is read: a client asks for some ahead.
+_BUFFERS = 8
+
 #: Everything but the time of birth, which Python cannot ask for.
 _VALID = int(~IattValid.BTIME & 0x1FFF)
 _SECOND = 1_000_000_000
@@ -164,6 +167,8 @@ class PosixCore(Xlator):
         super().__init__(name, options, children, services)
         self.directory = options["directory"]
         self._lock = services.new_lock()
+        self._buffers = Buffers(_BUFFERS)
+        self._buffers_lock = services.new_lock()
         self._opened: dict[OpenFile, None] = {}
         self._open_counts: dict[Gfid, int] = {}
         self.recovered: list[Finding] = []

@@ -83,15 +83,19 @@ class FileOperations(Opening):
         data, status, is_last = await self._read(descriptor, size, offset, sink)
         return Data(data, iatt_of(status, fd.gfid), is_last)
 
-    @staticmethod
     async def _read(
-        descriptor: int, size: int, offset: int, sink: memoryview | None
+        self, descriptor: int, size: int, offset: int, sink: memoryview | None
     ) -> tuple[Buffer, os.stat_result, bool]:
         """Return the data, the file's status, and whether the file ends there."""
         status = os.fstat(descriptor)
         # What is asked for is allocated: it is not more than there is.
         wanted = min(size, max(0, status.st_size - offset), MAX_READ)
-        data = await waiting.read(descriptor, wanted, offset, sink)
+        if sink is None:
+            with self._buffers_lock:
+                place = self._buffers.take(wanted)
+        else:
+            place = sink[:wanted]
+        data = await waiting.read(descriptor, place, offset)
         return data, status, len(data) < wanted or offset + wanted >= status.st_size
 
     @data_operation

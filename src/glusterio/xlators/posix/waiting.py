@@ -19,13 +19,13 @@ from glusterio.types import Buffer
 INLINE: Final = 1024 * 1024
 
 
-async def read(descriptor: int, size: int, offset: int, sink: memoryview | None) -> Buffer:
-    """Read ``size`` bytes, fewer at the end of the file, into ``sink`` if there is one.
+async def read(descriptor: int, place: memoryview, offset: int) -> Buffer:
+    """Fill ``place``; return the part of it that was filled, less than all at the end of the file.
 
     Raises:
         OSError: what the system call says.
     """
-    place = memoryview(bytearray(size)) if sink is None else sink[:size]
+    size = len(place)
     count = 0
     if size <= INLINE:
         try:
