@@ -186,8 +186,8 @@ async def _open(
             await _let_go(core, handle)
 
     frame.late = late
-    session.move(handle, HandleEvent.SEND)
     try:
+        session.move(handle, HandleEvent.SEND)
         if kind is HandleKind.DIRECTORY:
             await top.opendir(frame, fd, OpendirRequest(fd.gfid))
         elif place.stat is not None:
@@ -223,23 +223,41 @@ async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
     Returns when the handle can no longer be used; calls under way on it finish by themselves, and the
     brick is told when they have. What has been acknowledged is with the brick already.
     """
-    if core.session.begin_close(handle):
-        await Spawn(_let_go(core, handle))
+    try:
+        if core.session.begin_close(handle):
+            await Spawn(_let_go(core, handle))
+    except GeneratorExit:
+        raise
+    except BaseException:  # interrupted, perhaps when it was CLOSING already and nobody knew
+        if core.session.begin_close(handle) or handle.state is HandleState.CLOSING:
+            await Spawn(_let_go(core, handle))
+        raise
 
 
 async def _let_go(core: Core, handle: Handle) -> None:
-    """Bring a handle from ``CLOSING`` to ``CLOSED``: the one place where RELEASE comes from."""
-    await Wait(handle.idle)
-    await settle_locks(handle)
-    fd = handle.fd
-    release = core.top.release if handle.kind is HandleKind.FILE else core.top.releasedir
+    """Bring a handle from ``CLOSING`` to ``CLOSED``: the one place where RELEASE comes from.
+
+    Interrupted in the middle of anything, it is begun anew; a translator sends no second RELEASE.
+    """
     try:
-        await release(Frame(), fd)
-    except Exception as error:
-        handle.error = error
-    finally:
-        core.inodes.unref(fd.gfid, handle)
-        core.session.move(handle, HandleEvent.RELEASED)
+        if not core.session.begin_release(handle):
+            return
+        await Wait(handle.idle)
+        await settle_locks(handle)
+        fd = handle.fd
+        release = core.top.release if handle.kind is HandleKind.FILE else core.top.releasedir
+        try:
+            await release(Frame(), fd)
+        except Exception as error:
+            handle.error = error
+    except GeneratorExit:
+        raise
+    except BaseException:
+        handle.releasing = False
+        await Spawn(_let_go(core, handle))
+        raise
+    core.inodes.unref(handle.fd.gfid, handle)
+    core.session.move(handle, HandleEvent.RELEASED)
 
 
 # -- what can be done with an open file -----------------------------------------------------------

@@ -28,6 +28,7 @@ class Handle:
         opened_at: ``file:line`` of the application's call, or an empty string.
         state: where it is in its life.
         refs: calls under way that have borrowed it.
+        releasing: whether somebody is about to release it, now that it is closing.
         fd: the graph's fd behind the handle, once there is one. The lifecycle only carries it.
         deferred: called by the drain, before RELEASE, to write out what the application's own
             buffers still hold; or ``None``.
@@ -46,6 +47,7 @@ class Handle:
         "opened_at",
         "path",
         "refs",
+        "releasing",
         "state",
     )
 
@@ -58,6 +60,7 @@ class Handle:
         self.opened_at = opened_at
         self.state = HandleState.RESERVED
         self.refs = 0
+        self.releasing = False
         self.fd: Any = None
         self.deferred: Any = None
         self.error: Exception | None = None

@@ -293,6 +293,18 @@ class Session:
             self._move(handle, HandleEvent.CLOSE)
             return True
 
+    def begin_release(self, handle: Handle) -> bool:
+        """Take it on to release a closing handle, if nobody has.
+
+        Returns:
+            ``True`` for one caller, until that sets the handle's ``releasing`` back.
+        """
+        with self._lock:
+            if handle.releasing or handle.state is not HandleState.CLOSING:
+                return False
+            handle.releasing = True
+            return True
+
     def lose(self, handle: Handle) -> None:
         """The connection to an open handle's brick is gone: it becomes stale. Else nothing."""
         with self._lock:

@@ -289,6 +289,8 @@ class Fiber:
         if on_done is not None:
             on_done(self)
         elif self.home is None and error is not None and not isinstance(error, Cancelled):
+            if not isinstance(error, Exception):
+                raise error  # an interrupt of whoever steps this: nobody else would hear of it
             log.error("a detached coroutine failed", exc_info=error)
 
     def __repr__(self) -> str:

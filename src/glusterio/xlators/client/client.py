@@ -196,6 +196,7 @@ class Client(Xlator):
         reply = self._request(fop, frame, message)
         try:
             answer = await self._answer(fop, reply)
+            self._opened(fd, answer)
         except Exception:
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything
@@ -203,7 +204,6 @@ class Client(Xlator):
                 frame.adopted = True
                 await Spawn(self._release_when_it_comes(fop, reply, fd, frame))
             raise
-        self._opened(fd, answer)
         return answer
 
     def _opened(self, fd: Fd, answer: Any) -> None:
@@ -233,7 +233,7 @@ class Client(Xlator):
         return await self._open(Fop.OPENDIR, frame, fd, request)  # type: ignore[no-any-return]
 
     async def _release(self, fop: Fop, frame: Frame, fd: Fd, message: Any) -> None:
-        remote = fd.context.pop(self, None)
+        remote = fd.context.get(self)
         connection = self._connection
         if remote is None or connection is None or connection.lost is not None:
             return  # the brick has let go of it, or never had it
@@ -244,10 +244,14 @@ class Client(Xlator):
                     connection,
                     ConnectionLostError(f"{connection.name}: a request is not being answered"),
                 )
+        reply = self._request(fop, frame, message._replace(gfid=fd.gfid, fd=remote.number))
         try:
-            await self._plain(fop, frame, message._replace(gfid=fd.gfid, fd=remote.number))
+            await self._answer(fop, reply)
         except ConnectionLostError:
             pass  # and with the connection the brick's fd
+        finally:
+            if reply.submitted:  # else it was interrupted before, and is called again
+                fd.context.pop(self, None)
 
     async def release(self, frame: Frame, fd: Fd) -> None:
         await self._release(Fop.RELEASE, frame, fd, files.ReleaseRequest(fd.gfid, 0))

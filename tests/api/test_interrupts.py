@@ -1,0 +1,88 @@
+"""An interrupt (Ctrl-C) anywhere in the closing of a file: it is closed all the same, on the brick too.
+
+A real interrupt comes when a function begins or has just returned; so these are interrupted there, one
+after the other, by a trace function.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import glusterio
+from tests.embedded import BrickProcess
+
+#: The functions at whose beginning and end a close is interrupted, by their files.
+FUNCTIONS = {
+    "handles.py": {"close_handle", "_let_go"},
+    "lock_owner.py": {"settle_locks"},
+    "session.py": {"begin_close", "begin_release"},
+    "client.py": {"release", "releasedir", "_release", "_request"},
+}
+
+
+class Interrupt(BaseException):
+    """What a signal's handler raises."""
+
+
+def interrupted(at: int, function: Callable[[], Any]) -> bool:
+    """Call a function and interrupt it the ``at``-th time; return whether it came to that."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        code = frame.f_code
+        if code.co_name not in FUNCTIONS.get(os.path.basename(code.co_filename), ()):
+            return None
+        frame.f_trace_lines = False
+        # A coroutine is also left and entered where it waits; there no signal's handler is run.
+        waits = code.co_flags & inspect.CO_COROUTINE
+        if not waits or (event == "call" and frame.f_lineno == code.co_firstlineno):
+            count += 1
+            if count == at:
+                sys.settrace(None)
+                raise Interrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    assert count < at, "the interrupt got lost"
+    return False
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str) -> None:
+    (brick.directory / "file").touch()
+    (brick.directory / "directory").mkdir(exist_ok=True)
+    at = 1
+    with warnings.catch_warnings():
+        # a coroutine that was made, and interrupted before it was awaited
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        while True:
+            with glusterio.connect(brick.url) as volume:
+                file = volume.open_handle(what, os.O_RDONLY)
+                came = interrupted(at, file.close)
+                if not file.closed:  # before anything had been done
+                    assert at <= 1
+                    file.close()
+                volume.stat("/")  # the session goes on
+                brick.wait_for(fds=0)
+            report = volume.close()
+            assert (report.errors, report.defects, report.handles) == ([], [], [])
+            if not came:
+                break
+            at += 1
+    assert at > 10
