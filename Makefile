@@ -1,9 +1,9 @@
 # Every target does all the set-up that it needs, in .venv beside this file.
 #
 #   make demo            the main job on the embedded brick     (SRC=dir: what to copy;  URL=gluster://HOST/VOL: where to)
-#   make test            the whole suite; the interop tests run where GlusterFS is installed and we are root
-#   make interop         those alone
-#   make programs        of those, the ones in which libgfapi's own programs use our brick
+#   make test            the suite; the interop tests run where GlusterFS is installed and we are root
+#   make programs        what takes longer: libgfapi's own programs (QEMU, fio, FUSE, C) on our brick and GlusterFS's
+#   make interop         all that needs GlusterFS, and that alone
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
 #   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
 #   make lint            ruff, mypy, import-linter, whether generated code is up to date
@@ -56,7 +56,7 @@ demo: $(VENV)/.cli
 	$(BIN)/glusterio demo $(if $(SRC),--src '$(SRC)') $(if $(URL),--url '$(URL)')
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/interop/programs $(ARGS)
 
 interop: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop $(ARGS)

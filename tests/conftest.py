@@ -77,21 +77,25 @@ def _open_fds() -> dict[int, str]:
 def _children() -> dict[int, str]:
     """This process's children, zombies too, each with its command line."""
     found = {}
-    me = os.getpid()
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
+    for child in _child_pids():
         try:
-            stat = Path(f"/proc/{entry}/stat").read_text()
+            stat = Path(f"/proc/{child}/stat").read_text()
             # pid (comm) state ppid ...; comm may hold anything, so look from its last bracket on
-            state, ppid = stat[stat.rindex(")") + 2 :].split()[:2]
-            if int(ppid) != me:
-                continue
-            command = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            state = stat[stat.rindex(")") + 2]
+            command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        found[int(entry)] = "a zombie: nobody waited for it" if state == "Z" else command.strip()
+        found[child] = "a zombie: nobody waited for it" if state == "Z" else command.strip()
     return found
+
+
+def _child_pids() -> list[int]:
+    """The children of each of this process's threads, as the kernel lists them."""
+    pids: list[int] = []
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended since
+            pids += map(int, Path(f"/proc/self/task/{thread}/children").read_text().split())
+    return pids
 
 
 class _LostTasks(logging.Handler):
