@@ -347,3 +347,34 @@ def test_directory_that_changes_places_with_a_link_out(bed: PosixBed) -> None:
 def handle_text(gfid: bytes) -> str:
     text = gfid.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_link_in_the_place_of_a_directory_of_handles(
+    bed: PosixBed, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What lies there is no handle, and nothing is put there."""
+    gfid = uuid.uuid4().bytes
+    hidden = bed.directory / ".glusterfs"
+    text = str(uuid.UUID(bytes=gfid))
+    parts = [text[:2], text[2:4]]
+    out = bed.directory.parent / "outside"
+    below = out.joinpath(*parts[level:])
+    below.mkdir(parents=True, exist_ok=True)
+    os.link(out / "secret", below / text)
+    place = hidden.joinpath(*parts[:level])
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(out)
+    before = os.stat(out / "secret")
+    listed = sorted(str(path) for path in out.rglob("*"))
+    for what, attempt in attempts(bed, gfid).items():
+        with pytest.raises(OSError, match=r"error|Stale|No such|No data") as caught:
+            attempt()
+        assert caught.value.errno in (errno.EIO, errno.ESTALE, errno.ENOENT, errno.ENODATA), what
+    request = names.MkdirRequest(ROOT_GFID, 0o755, 0, "new", {"gfid-req": uuid.UUID(bytes=gfid)})
+    with pytest.raises(OSError, match="error"):
+        bed.run(bed.posix.mkdir(FRAME, request))
+    after = os.stat(out / "secret")
+    assert (after.st_mode, after.st_nlink) == (before.st_mode, before.st_nlink)
+    assert sorted(str(path) for path in out.rglob("*")) == listed
+    assert "is no directory" in caplog.text

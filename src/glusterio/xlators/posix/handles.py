@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ MAX_DEPTH = 4096
 
 _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = _PATH | os.O_DIRECTORY
+
+
+log = logging.getLogger("glusterio.brick")
 
 
 def handle_of(gfid: Gfid) -> str:
@@ -61,6 +65,8 @@ class HandleTree:
     def __init__(self, directory: str, volume_id: bytes, note_names: bool = False) -> None:
         self.root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._kept: dict[Gfid, int] = {}
+        #: beginnings of gfids whose two directories in ``.glusterfs`` were seen to be such
+        self._sound: set[bytes] = set()
         self._identity = Identity(self.root)
         try:
             with contextlib.suppress(FileExistsError):
@@ -121,7 +127,7 @@ class HandleTree:
             OSError: ESTALE when there is no such file, ENOTDIR when it is no directory.
         """
         try:
-            target = os.readlink(handle_of(gfid), dir_fd=self.root)
+            target = os.readlink(self.handle(gfid), dir_fd=self.root)
         except FileNotFoundError:
             raise fs_error(errno.ESTALE) from None
         except OSError as error:
@@ -142,6 +148,28 @@ class HandleTree:
     def handle_of(gfid: Gfid) -> str:
         """Return the path of a gfid's handle, relative to the root."""
         return handle_of(gfid)
+
+    def handle(self, gfid: Gfid) -> str:
+        """Return the path of a gfid's handle, relative to the root, once nothing on it leads elsewhere.
+
+        Raises:
+            OSError: EIO when it does: then somebody has put a link into ``.glusterfs``.
+        """
+        if gfid[:2] not in self._sound:
+            self._check_way(gfid)
+        return handle_of(gfid)
+
+    def _check_way(self, gfid: Gfid) -> None:
+        path = handle_of(gfid)
+        for end in (len(HIDDEN) + 3, len(HIDDEN) + 6):
+            try:
+                status = os.stat(path[:end], dir_fd=self.root, follow_symlinks=False)
+            except FileNotFoundError:
+                return  # and so there is no handle
+            if not stat.S_ISDIR(status.st_mode):
+                log.error("%s is no directory: no handle below it is used", path[:end])
+                raise fs_error(errno.EIO)
+        self._sound.add(gfid[:2])
 
     @property
     def is_trusted(self) -> bool:
@@ -191,7 +219,7 @@ class HandleTree:
 
     def _path_of_handle(self, gfid: Gfid) -> str:
         """Return a path to a file that is no directory, not to be followed."""
-        return f"/proc/self/fd/{self.root}/{handle_of(gfid)}"
+        return f"/proc/self/fd/{self.root}/{self.handle(gfid)}"
 
     def _walk_to(self, gfid: Gfid) -> int:
         names: list[str] = []
@@ -228,7 +256,7 @@ class HandleTree:
         if gfid == ROOT_GFID or gfid in self._kept:
             return os.stat(self.directory(gfid))
         try:
-            status = os.stat(handle_of(gfid), dir_fd=self.root, follow_symlinks=False)
+            status = os.stat(self.handle(gfid), dir_fd=self.root, follow_symlinks=False)
         except FileNotFoundError:
             raise fs_error(errno.ESTALE) from None
         if self._may_be_directory(status):
@@ -251,7 +279,7 @@ class HandleTree:
         """
         if gfid != ROOT_GFID and gfid not in self._kept:
             try:
-                descriptor = os.open(handle_of(gfid), _PATH, dir_fd=self.root)
+                descriptor = os.open(self.handle(gfid), _PATH, dir_fd=self.root)
             except FileNotFoundError:
                 raise fs_error(errno.ESTALE) from None
             try:
@@ -289,7 +317,7 @@ class HandleTree:
             kept = self.root if gfid == ROOT_GFID else self._kept.get(gfid)
             if kept is not None:
                 return self._times.of(gfid, f"/proc/self/fd/{kept}", follow=True)
-            directory, name = self.root, handle_of(gfid)
+            directory, name = self.root, self.handle(gfid)
         return self._times.of(gfid, f"/proc/self/fd/{directory}/{name}", follow=False)
 
     def settle(self, gfid: Gfid) -> None:

@@ -31,7 +31,6 @@ from glusterio.wire.fops.names import (
 from glusterio.wire.programs import ACCMODE, GFID_REQ, OpenFlag
 from glusterio.xlators.posix import acl, permissions
 from glusterio.xlators.posix.core import iatt_of, operation
-from glusterio.xlators.posix.handles import handle_of
 from glusterio.xlators.posix.identity import is_private
 from glusterio.xlators.posix.opening import Opening, needed_permission, system_flags
 
@@ -306,7 +305,7 @@ class MakeOperations(Opening):
         permissions.require(frame, before, permissions.WRITE | permissions.EXECUTE, directory)
         self.handles.settle(gfid)
         os.link(
-            handle_of(gfid),
+            self.handles.handle(gfid),
             name,
             src_dir_fd=self.handles.root,
             dst_dir_fd=directory,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from glusterio.errors import fs_error
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.xlators.posix.gfid2path import set_name
-from glusterio.xlators.posix.handles import HandleTree, handle_of
+from glusterio.xlators.posix.handles import HandleTree
 from glusterio.xlators.posix.identity import HIDDEN
 
 #: How the handle for a move is called until the move has been made: its gfid, and this.
@@ -63,7 +63,7 @@ class Handles(HandleTree):
 
     def is_handled(self, gfid: Gfid, parent: Gfid, name: str, status: os.stat_result) -> bool:
         """Tell whether a gfid's handle is that of the file with this name."""
-        handle = handle_of(gfid)
+        handle = self.handle(gfid)
         try:
             if stat.S_ISDIR(status.st_mode):
                 return os.readlink(handle, dir_fd=self.root) == self._link_to(parent, name)
@@ -88,7 +88,7 @@ class Handles(HandleTree):
     def has_handle(self, gfid: Gfid) -> bool:
         """Tell whether there is a handle, wherever it leads."""
         try:
-            os.stat(handle_of(gfid), dir_fd=self.root, follow_symlinks=False)
+            os.stat(self.handle(gfid), dir_fd=self.root, follow_symlinks=False)
         except FileNotFoundError:
             return False
         return True
@@ -151,7 +151,7 @@ class Handles(HandleTree):
     def _link_handle(self, gfid: Gfid, descriptor: int) -> None:
         def link() -> None:
             source = f"/proc/self/fd/{descriptor}"
-            os.link(source, handle_of(gfid), dst_dir_fd=self.root)
+            os.link(source, self.handle(gfid), dst_dir_fd=self.root)
 
         try:
             self._with_room(gfid, link)
@@ -179,11 +179,11 @@ class Handles(HandleTree):
     ) -> None:
         def link() -> None:
             if stat.S_ISDIR(status.st_mode):
-                os.symlink(self._link_to(parent, name), handle_of(gfid), dir_fd=self.root)
+                os.symlink(self._link_to(parent, name), self.handle(gfid), dir_fd=self.root)
             else:
                 os.link(
                     name,
-                    handle_of(gfid),
+                    self.handle(gfid),
                     src_dir_fd=directory,
                     dst_dir_fd=self.root,
                     follow_symlinks=False,
@@ -198,7 +198,7 @@ class Handles(HandleTree):
         except FileNotFoundError:
             for length in (len(HIDDEN) + 3, len(HIDDEN) + 6):
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(handle_of(gfid)[:length], 0o700, dir_fd=self.root)
+                    os.mkdir(self.handle(gfid)[:length], 0o700, dir_fd=self.root)
             link()
 
     # -- following what happens to names ----------------------------------------------------------
@@ -222,7 +222,7 @@ class Handles(HandleTree):
             yield
             return
         self.directory(gfid, changing=True)
-        new = handle_of(gfid) + NEW_HANDLE
+        new = self.handle(gfid) + NEW_HANDLE
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new, dir_fd=self.root)
         os.symlink(self._link_to(parent, name), new, dir_fd=self.root)
@@ -244,7 +244,7 @@ class Handles(HandleTree):
             status: the file's status.
         """
         if stat.S_ISDIR(status.st_mode):
-            handle = handle_of(gfid)
+            handle = self.handle(gfid)
             os.rename(handle + NEW_HANDLE, handle, src_dir_fd=self.root, dst_dir_fd=self.root)
         else:
             self._names.moved(gfid, self._path_of_handle(gfid), old, new)
@@ -268,4 +268,4 @@ class Handles(HandleTree):
 
     def _remove_handle(self, gfid: Gfid) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(handle_of(gfid), dir_fd=self.root)
+            os.unlink(self.handle(gfid), dir_fd=self.root)
