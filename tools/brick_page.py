@@ -108,6 +108,8 @@ def _fop_table() -> str:
             state = "answered" if doers or fop is Fop.NULL else "ENOSYS"
             if not doers and fop is Fop.IPC:
                 state = "EOPNOTSUPP"
+            if fop is Fop.LEASE:
+                state = "ENOSYS, unless `features.leases` is on"
         programs = [name for name, names in reached.items() if fop.name in names]
         rows.append(
             _row(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from glusterio.rpc.service import ServerConnection
@@ -31,6 +32,8 @@ class Client:
 
     Attributes:
         gone: set when its connection has ended; whoever waits on the client's behalf gives up then.
+        waiting: what a request is in while it waits for other clients: see
+            :meth:`glusterio.brick.connection.Connection.waiting_for_a_lock`.
         since: when it was accepted, in seconds since the epoch.
     """
 
@@ -53,6 +56,7 @@ class Client:
         self.root = root
         self.since = time.time()
         self.gone = Event()
+        self.waiting: Callable[[], AbstractContextManager[None]] = nullcontext
         self._connection = connection
 
     def notify(self, procedure: CallbackProc, message: Any = None) -> bool:

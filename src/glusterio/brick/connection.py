@@ -185,6 +185,7 @@ class Connection:
     def accept(self, client: Client) -> None:
         """Make the client one that may use the brick."""
         self.client = client
+        client.waiting = self.waiting_for_a_lock
         self.connection.accept_records(self.limits.record)
 
     def use(self, program: ServedProgram) -> None:

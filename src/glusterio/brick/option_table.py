@@ -35,9 +35,10 @@ _LOCKS: Final = "features/locks"
 _RO: Final = "features/read-only"
 _POSIX: Final = "storage/posix"
 _UPCALL: Final = "features/upcall"
+_LEASES: Final = "features/leases"
 
 #: Where options act on the brick alone.
-_BRICK_SIDE: Final = frozenset({SERVER, LIMITS, _LOCKS, _RO, _POSIX, _UPCALL})
+_BRICK_SIDE: Final = frozenset({SERVER, LIMITS, _LOCKS, _RO, _POSIX, _UPCALL, _LEASES})
 
 _MB: Final = 2**20
 
@@ -221,6 +222,22 @@ _ALL: Final = (
         _LOCKS,
         "notify-contention-delay",
         "seconds until it is told again",
+    ),
+    _option(
+        "features.leases",
+        _ON_OFF,
+        "off",
+        _LEASES,
+        "leases",
+        "promise clients that nobody else touches a file before they are told",
+    ),
+    _option(
+        "features.lease-lock-recall-timeout",
+        timed(0),
+        "60",
+        _LEASES,
+        "lease-lock-recall-timeout",
+        "time that a client has to give a lease back when another wants the file",
     ),
     # -- how much a client may have
     _option("limits.connections", numbered(1), "4096", LIMITS, "connections", "clients at once"),

@@ -245,7 +245,7 @@ class FopProgram:
     async def _read(
         self, connection: Connection, frame: Frame, message: ReadRequest, tail: memoryview
     ) -> tuple[Any, Buffer]:
-        gfid, number, offset, size, _, _ = message
+        gfid, number, offset, size, _, frame.xdata = message
         data, stat, eof = await self._with_fd(
             connection, frame, number, gfid, self._top.readv, size, offset
         )
@@ -255,6 +255,7 @@ class FopProgram:
     async def _write(
         self, connection: Connection, frame: Frame, message: WriteRequest, tail: memoryview
     ) -> tuple[Any, Buffer]:
+        frame.xdata = message.xdata
         written, before, after = await self._with_fd(
             connection, frame, message.fd, message.gfid, self._top.writev, tail, message.offset
         )

@@ -16,7 +16,13 @@ from typing import Final
 from glusterio.brick.options import VolumeOptions
 
 #: The translators of a brick, from the bottom to the top.
-BRICK_LAYERS: Final = ("storage/posix", "features/locks", "features/upcall", "features/read-only")
+BRICK_LAYERS: Final = (
+    "storage/posix",
+    "features/locks",
+    "features/leases",
+    "features/upcall",
+    "features/read-only",
+)
 
 #: A word that may stand without quotes: no keyword of the grammar itself is.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")

@@ -28,6 +28,7 @@ from glusterio.runtime.serve import Served, Server
 from glusterio.traps import Event, Offload, Wait
 from glusterio.wire.xdr import raw
 from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.leases import Leases
 from glusterio.xlators.locks import Locks
 from glusterio.xlators.posix import Posix
 from glusterio.xlators.read_only import ReadOnly
@@ -37,7 +38,7 @@ log = logging.getLogger("glusterio.brick")
 
 #: The translators of bricks.
 XLATORS: Mapping[str, Callable[..., Xlator]] = {
-    xlator.xlator_type: xlator for xlator in (Posix, Locks, Upcall, ReadOnly)
+    xlator.xlator_type: xlator for xlator in (Posix, Locks, Leases, Upcall, ReadOnly)
 }
 
 #: Calls to the system that one brick waits for at the same time, each on a thread of the brick's own: a

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from glusterio.graph.fd import Fd
     from glusterio.lifecycle.session import Call
     from glusterio.wire.credentials import Credentials
+    from glusterio.wire.dictionary import Dict
 
 
 class Frame:
@@ -24,11 +25,13 @@ class Frame:
             opened, and has what was locked dropped.
         stamp: which times the fop being wound changes, and the time: a
             :class:`~glusterio.wire.programs.TimeFlag` and nanoseconds since the epoch; or ``None``.
+        xdata: the request's extra data, where a fop does not take the request itself: READ and WRITE
+            on a brick; or ``None``.
         adopted: whether a translator has taken it on itself to call ``late``; when it lets a
             cancellation through without that, nothing is or will be open.
     """
 
-    __slots__ = ("adopted", "call", "client", "identity", "late", "stamp")
+    __slots__ = ("adopted", "call", "client", "identity", "late", "stamp", "xdata")
 
     def __init__(
         self,
@@ -42,3 +45,4 @@ class Frame:
         self.late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
         self.adopted = False
         self.stamp: tuple[int, int] | None = None
+        self.xdata: Dict | None = None
