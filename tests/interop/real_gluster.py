@@ -360,9 +360,17 @@ volume hand-locks
   subvolumes hand-access-control
 end-volume
 
+# As on every volume, where it is off, too, unless a test wants it otherwise.
+volume hand-leases
+  type features/leases
+  option leases {leases}
+  option lease-lock-recall-timeout 2
+  subvolumes hand-locks
+end-volume
+
 volume hand-iot
   type performance/io-threads
-  subvolumes hand-locks
+  subvolumes hand-leases
 end-volume
 
 # The name below protocol/server is the one that clients ask for and the one that auth.addr allows.
@@ -406,12 +414,13 @@ end-volume
 """
 
 
-def start_hand_brick(directory: str | Path, access: str = ACCESS) -> HandBrick:
+def start_hand_brick(directory: str | Path, access: str = ACCESS, leases: str = "off") -> HandBrick:
     """Start a brick without glusterd, or find the one that runs in this directory.
 
     Args:
         directory: where its volfiles, data, log and state go; made if missing.
         access: who may use it: options of protocol/server, a line each.
+        leases: whether it has leases, ``on`` or ``off``.
 
     Raises:
         SetUpError: it did not come up.
@@ -427,7 +436,9 @@ def start_hand_brick(directory: str | Path, access: str = ACCESS) -> HandBrick:
     log = place / "brick.log"
     for attempt in range(5):
         port = free_port()
-        (place / "server.vol").write_text(SERVER_VOL.format(data=data, port=port, access=access))
+        (place / "server.vol").write_text(
+            SERVER_VOL.format(data=data, port=port, access=access, leases=leases)
+        )
         (place / "client.vol").write_text(CLIENT_VOL.format(port=port))
         process = _spawn(
             [program, "-N", "-f", str(place / "server.vol"), "-l", str(log), "-L", "INFO"],

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Event
+from glusterio.traps import Event, Wait
 from glusterio.types import NULL_GFID, ROOT_GFID
 from glusterio.wire.callbacks import RecallLease
 from glusterio.wire.credentials import Credentials
@@ -24,7 +24,7 @@ from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops import attributes, files, locks, names
 from glusterio.wire.iatt import ZERO_IATT
 from glusterio.wire.programs import CallbackProc, LeaseCommand, LeaseType, SetattrValid
-from glusterio.xlators.base import Services
+from glusterio.xlators.base import Services, Xlator
 from glusterio.xlators.leases import Leases
 from glusterio.xlators.leases.file import FileLeases
 from glusterio.xlators.leases.rules import Holder, Use, keeps_out, may_coexist, permits
@@ -108,6 +108,16 @@ def test_whatever_happens_no_two_leases_are_at_odds(steps: Any) -> None:
     assert file.is_idle
 
 
+def test_first_those_who_wait() -> None:
+    file = FileLeases()
+    file.waiting.append(Event())
+    assert not file.can_grant(ONE, READ)
+    file.waiting.clear()
+    file.grant(ONE, READ)
+    file.leases[ONE].recalled = 1.0
+    assert not file.can_grant(ONE, READ)
+
+
 # -- the translator -----------------------------------------------------------------------------------
 
 
@@ -117,6 +127,7 @@ class Told:
     def __init__(self, name: str) -> None:
         self.name = self.uid = name
         self.recalled: list[bytes] = []
+        self.gone = Event()
 
     def notify(self, procedure: CallbackProc, message: RecallLease) -> bool:
         assert procedure == CallbackProc.RECALL_LEASE
@@ -252,6 +263,39 @@ def test_what_is_no_lease(bed: Bed, file: bytes) -> None:
         with pytest.raises(OSError, match=re.escape(os.strerror(wrong))) as caught:
             bed.lease(bed.one, *request)  # type: ignore[arg-type]
         assert caught.value.errno == wrong, request
+    bed.lease(bed.one, file, READ, cmd=LeaseCommand.UNLOCK)
+
+
+def test_an_open_that_fails_leaves_nothing(bed: Bed) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.ESTALE)):
+        bed.open(bed.one, b"none" * 4, os.O_RDWR)
+    assert bed.leases.files == {}
+
+
+def test_a_client_that_has_gone_gets_none(bed: Bed, file: bytes) -> None:
+    bed.one.gone.set()
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):
+        bed.lease(bed.one, file, READ)
+
+
+class Slow(Xlator):
+    """Keeps a TRUNCATE under way until the test goes on with it."""
+
+    async def truncate(self, frame: Frame, request: files.TruncateRequest) -> Any:
+        await Wait(Event())
+        return files.ChangedReply()
+
+
+def test_a_change_under_way_keeps_a_lease_away(bed: Bed, file: bytes) -> None:
+    below = Slow("slow", {}, (bed.below.posix,), Services(Event))
+    bed.leases = Leases("leases", bed.options, (below,), Services(Event))
+    frame = Frame(client=bed.two)
+    change = bed.leases.truncate(frame, files.TruncateRequest(file, 0))
+    assert isinstance(change.send(None), Wait)
+    assert bed.refused(bed.one, file, READ)
+    with pytest.raises(StopIteration):
+        change.send(True)
+    bed.lease(bed.one, file, READ)
     bed.lease(bed.one, file, READ, cmd=LeaseCommand.UNLOCK)
 
 

@@ -22,7 +22,9 @@ What is different from GlusterFS, which makes a holder lose his lease, or wait, 
 * a holder is never in his own way, not with RENAME and UNLINK either;
 * who reads without a lease id does not end a READ lease, and FLUSH and FSYNC end none, since they
   change nothing on a brick; nor do an LK that only asks or unlocks;
-* an LK waits for a lease if it would wait for a lock, whatever the flags of the descriptor.
+* an LK waits for a lease if it would wait for a lock, whatever the flags of the descriptor;
+* an OPEN that must not wait is told EAGAIN: GlusterFS 10 says EINVAL, and frees its fd twice;
+* when one of several holders has given his lease back, others may get one before the rest has.
 
 Beyond GlusterFS, the file that a RENAME replaces, extended attributes and COPY_FILE_RANGE count, a
 change that is under way keeps a lease from being granted, and two clients that use the same lease id
