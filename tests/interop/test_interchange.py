@@ -56,7 +56,9 @@ def gluster(directory: Path) -> Iterator[Client]:
         pytest.skip(reason)
     place = directory.parent
     port = real_gluster.free_port()
-    volfile = real_gluster.SERVER_VOL.format(data=directory, port=port, access=real_gluster.ACCESS)
+    volfile = real_gluster.SERVER_VOL.format(
+        data=directory, port=port, access=real_gluster.ACCESS, leases="off"
+    )
     (place / "server.vol").write_text(volfile)
     log = place / "brick.log"
     log.write_text("")

@@ -134,7 +134,7 @@ UPCALL = """\
 volume hand-upcall
   type features/upcall
   option cache-invalidation on
-  subvolumes hand-locks
+  subvolumes hand-leases
 end-volume
 
 volume hand-iot
@@ -152,7 +152,7 @@ def test_what_clients_are_told_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before, _, after = real_gluster.SERVER_VOL.partition("volume hand-iot\n")
-    _, plain, after = after.partition("  subvolumes hand-locks\n")
+    _, plain, after = after.partition("  subvolumes hand-leases\n")
     assert plain
     monkeypatch.setattr(real_gluster, "SERVER_VOL", before + UPCALL + after)
     ours_at = tmp_path / "served"
