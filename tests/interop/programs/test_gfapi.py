@@ -31,6 +31,7 @@ from tests.interop.programs.sides import (
     on_both,
     unless_it_crashes,
 )
+from tests.interop.real_gluster import HandBrick
 
 #: Programs that get a volfile, and those that ask a management daemon for it.
 WITH_A_VOLFILE = [
@@ -40,6 +41,8 @@ WITH_A_VOLFILE = [
 WITH_A_DAEMON = ["session", "async"]
 #: For volumes with ``features.cache-invalidation`` on.
 TOLD_OF_CHANGES = ["invalidations"]
+#: For volumes with ``features.leases`` on.
+WITH_LEASES = ["leases"]
 
 
 class Difference(NamedTuple):
@@ -83,7 +86,6 @@ UNUSED = {
     ),
     r"glfs_(new|free)_from_ctx@GFAPI_PRIVATE_.*": "GlusterFS's own: a session within a daemon of its",
     r"glfs_(process_upcall_event|iatt_from_statx)@GFAPI_PRIVATE_.*": "GlusterFS's own",
-    r"glfs_upcall_lease_get_\w+@.*": "they look into the recall of a lease, and none is granted",
 }
 
 
@@ -155,12 +157,35 @@ def test_what_clients_are_told_is_the_same(
     _, plain, after = after.partition("  subvolumes hand-leases\n")
     assert plain
     monkeypatch.setattr(real_gluster, "SERVER_VOL", before + UPCALL + after)
+    theirs = real_gluster.start_hand_brick
+    check_with({"features.cache-invalidation": "on"}, theirs, name, program(name), shim, tmp_path)
+
+
+@pytest.mark.parametrize("name", WITH_LEASES)
+def test_leases_are_the_same(
+    name: str, program: Callable[[str], Path], shim: Path, tmp_path: Path
+) -> None:
+    def theirs(place: Path) -> HandBrick:
+        return real_gluster.start_hand_brick(place, leases="on")
+
+    check_with({"features.leases": "on"}, theirs, name, program(name), shim, tmp_path)
+
+
+def check_with(
+    options: dict[str, str],
+    start: Callable[[Path], HandBrick],
+    name: str,
+    program: Path,
+    shim: Path,
+    tmp_path: Path,
+) -> None:
+    """Check a program on a brick of ours with these options, and one of GlusterFS's started so."""
     ours_at = tmp_path / "served"
     ours_at.mkdir(0o755)
-    store_options(str(ours_at), {"features.cache-invalidation": "on"})
+    store_options(str(ours_at), options)
     theirs_at = Path(tempfile.mkdtemp(prefix="glusterio-"))
     try:
-        theirs = start_or_skip(real_gluster.start_hand_brick, theirs_at)
+        theirs = start_or_skip(start, theirs_at)
         with ExitStack() as stack:
             ours = stack.enter_context(start_brick(ours_at))
             sides = []
@@ -173,7 +198,7 @@ def test_what_clients_are_told_is_the_same(
                 made = Side(side, "127.0.0.1", 0, "vol", port, brick, data, work)
                 directory = stack.enter_context(directory_on(made, "d"))
                 sides.append(replace(made, directory=directory))
-            check(name, sides, program(name), shim, by_daemon=False)
+            check(name, sides, program, shim, by_daemon=False)
     finally:
         real_gluster.stop(theirs_at)
 
@@ -187,7 +212,7 @@ def symbols(file: Path, which: str) -> set[str]:
 
 def test_each_call_is_used(program: Callable[[str], Path]) -> None:
     used: set[str] = set()
-    for name in {*WITH_A_VOLFILE, *WITH_A_DAEMON, *TOLD_OF_CHANGES}:
+    for name in {*WITH_A_VOLFILE, *WITH_A_DAEMON, *TOLD_OF_CHANGES, *WITH_LEASES}:
         used |= symbols(program(name), "--undefined-only")
     library = next(Path("/usr/lib").glob("*/libgfapi.so.0"))
     offered = symbols(library, "--defined-only")
