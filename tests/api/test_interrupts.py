@@ -20,11 +20,18 @@ import glusterio
 from tests.embedded import BrickProcess
 
 #: The functions at whose beginning and end a close is interrupted, by their files.
-FUNCTIONS = {
+CLOSING = {
     "handles.py": {"close_handle", "_let_go"},
     "lock_owner.py": {"settle_locks"},
     "session.py": {"begin_close", "begin_release"},
     "client.py": {"release", "releasedir", "_release", "_request"},
+}
+
+#: Those that an operation of many requests at once is interrupted in.
+MANY = {
+    "fiber.py": {"step"},
+    "in_flight.py": {"_work", "_take", "add"},
+    "threads.py": {"_step_ready"},
 }
 
 
@@ -32,14 +39,14 @@ class Interrupt(BaseException):
     """What a signal's handler raises."""
 
 
-def interrupted(at: int, function: Callable[[], Any]) -> bool:
+def interrupted(at: int, functions: dict[str, set[str]], function: Callable[[], Any]) -> bool:
     """Call a function and interrupt it the ``at``-th time; return whether it came to that."""
     count = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal count
         code = frame.f_code
-        if code.co_name not in FUNCTIONS.get(os.path.basename(code.co_filename), ()):
+        if code.co_name not in functions.get(os.path.basename(code.co_filename), ()):
             return None
         frame.f_trace_lines = False
         # A coroutine is also left and entered where it waits; there no signal's handler is run.
@@ -74,7 +81,7 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str) -> None:
         while True:
             with glusterio.connect(brick.url) as volume:
                 file = volume.open_handle(what, os.O_RDONLY)
-                came = interrupted(at, file.close)
+                came = interrupted(at, CLOSING, file.close)
                 if not file.closed:  # before anything had been done
                     assert at <= 1
                     file.close()
@@ -86,3 +93,23 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str) -> None:
                 break
             at += 1
     assert at > 10
+
+
+def test_many_requests_at_once_interrupted_anywhere(brick: BrickProcess) -> None:
+    """Each of those under way has ended when the interrupt comes out of the operation."""
+    for number in range(8):
+        (brick.directory / f"tree/{number}/below").mkdir(parents=True, exist_ok=True)
+    came = True
+    at = 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        while came:
+            with glusterio.connect(brick.url) as volume:
+                came = interrupted(at, MANY, lambda: volume.du("/tree"))
+                assert not volume._session.core.session.calls
+                volume.stat("/")  # the session goes on
+                brick.wait_for(fds=0)
+            report = volume.close()
+            assert (report.errors, report.defects, report.handles) == ([], [], [])
+            at += 5
+    assert at > 200

@@ -21,7 +21,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from glusterio.errors import ConnectionLostError
 from glusterio.traps import (
@@ -158,6 +158,11 @@ class Fiber:
         self.cleanup: Callable[[], None] | None = None
         self.wanted_cancel: BaseException | None = None
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether it is to be stepped: what it rested on has been completed."""
+        return self.trap is _CLAIMED
+
     def run_for(self, call: Any) -> None:
         """Let the fiber and the admitted call that it runs for know each other, before it begins."""
         self.call = call
@@ -171,15 +176,18 @@ class Fiber:
         Args:
             trap: where the coroutine stands already, when it was begun without a fiber.
         """
-        value, error = self.resume_value, self.resume_error
-        self.resume_value = self.resume_error = self.trap = None
-        if self.cleanup is not None:
-            self.cleanup()
-            self.cleanup = None
-        if self.children:
-            self.children = []
-            if isinstance(error, Cancelled):
-                self.wanted_cancel = None  # this is it
+        try:
+            value, error = self.resume_value, self.resume_error
+            self.resume_value = self.resume_error = self.trap = None
+            if self.cleanup is not None:
+                self.cleanup()
+                self.cleanup = None
+            if self.children:
+                self.children = []
+                if isinstance(error, Cancelled):
+                    self.wanted_cancel = None  # this is it
+        except BaseException as interrupt:  # what it was resumed with may be lost
+            value, error = None, interrupt
         coro = self.coro
         while True:
             if trap is None:
@@ -189,6 +197,9 @@ class Fiber:
                     self._finish(stop.value, None)
                     return
                 except BaseException as exception:
+                    if getattr(coro, "cr_frame", None) is not None:
+                        value, error = None, exception  # an interrupt when it had come to a trap
+                        continue
                     self._finish(None, exception)
                     return
             kind = type(trap)
@@ -289,13 +300,42 @@ class Fiber:
         if on_done is not None:
             on_done(self)
         elif self.home is None and error is not None and not isinstance(error, Cancelled):
-            if not isinstance(error, Exception):
+            if is_interrupt(error):
                 raise error  # an interrupt of whoever steps this: nobody else would hear of it
             log.error("a detached coroutine failed", exc_info=error)
 
     def __repr__(self) -> str:
         state = "done" if self.done else f"at {self.trap!r}"
         return f"<Fiber {getattr(self.coro, '__qualname__', self.coro)} {state}>"
+
+
+def is_interrupt(error: BaseException | None) -> TypeGuard[BaseException]:
+    """Tell whether an error came from outside, as Ctrl-C does, in the middle of anything."""
+    return error is not None and not isinstance(error, (Exception, Cancelled))
+
+
+def recover(fiber: Fiber, ready: list[Fiber], error: BaseException) -> None:
+    """After an interrupt of the thread that steps a family, find those that nobody would step any more.
+
+    Called with the driver's lock held, by that thread.
+
+    Args:
+        fiber: the family's head.
+        ready: who is going to be stepped; the lost ones are added.
+        error: the interrupt.
+    """
+    for child in fiber.children:
+        recover(child, ready, error)
+    if fiber.done or fiber in ready:
+        return
+    trap = fiber.trap
+    lost = trap is None or trap is _CLAIMED
+    if fiber.children:
+        lost = all(child.done for child in fiber.children)
+    if lost:
+        fiber.trap = _CLAIMED
+        fiber.resume_error = Cancelled(error)
+        ready.append(fiber)
 
 
 # -- what each trap does ------------------------------------------------------------------------------
@@ -339,23 +379,38 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
     driver = fiber.driver
     left = len(coroutines)
 
-    def child_done(_: Fiber) -> None:
+    def child_done(child: Fiber) -> None:
         nonlocal left
         with driver.lock:
             left -= 1
             last = not left
         if last:
-            if fiber.wanted_cancel is not None:
-                fiber.wake(trap, None, Cancelled(fiber.wanted_cancel))
+            interrupts = [one.error for one in children if is_interrupt(one.error)]
+            cause = interrupts[0] if interrupts else fiber.wanted_cancel
+            if cause is not None:
+                fiber.wake(trap, None, Cancelled(cause))
             else:
                 fiber.wake(trap, [Outcome(child.value, child.error) for child in children])
+        elif is_interrupt(child.error):
+            fiber.cancel(child.error)  # the others may wait for what it has not come to do
 
     children = [Fiber(coro, driver, fiber.home, child_done) for coro in coroutines]
     fiber.children = children
     fiber.trap = trap
     with driver.corked():
-        for child in children:
-            child.step()
+        unbegun = children[::-1]
+        interrupt: BaseException | None = None
+        while unbegun:
+            try:
+                while unbegun:
+                    unbegun[-1].step()
+                    unbegun.pop()
+            except BaseException as error:  # no child is left behind, and none begun again
+                interrupt = error
+                if unbegun and (unbegun[-1].done or unbegun[-1].trap is not None):
+                    unbegun.pop()
+    if interrupt is not None:
+        fiber.cancel(interrupt)
     return None
 
 

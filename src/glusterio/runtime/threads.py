@@ -44,7 +44,7 @@ from typing import Any
 from glusterio.errors import CloseFromCallbackError, ConnectionLostError, ReentrantCallError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
-from glusterio.runtime.fiber import Armed, Fiber
+from glusterio.runtime.fiber import Armed, Fiber, recover
 from glusterio.runtime.link import Link
 from glusterio.traps import Connect, Coro, Event, Offload, Reply
 
@@ -237,6 +237,8 @@ class ThreadsDriver:
 
     def _unwind(self, fiber: Fiber, home: _Home, error: BaseException) -> None:
         """End a fiber whose thread was interrupted; bounded, since nothing that waits is left."""
+        with self.lock:
+            recover(fiber, home.ready, error)
         fiber.cancel(error)
         while not fiber.done:
             if not home.ready:
@@ -294,8 +296,14 @@ class ThreadsDriver:
     def _step_ready(self, home: _Home) -> None:
         with self.lock:
             ready, home.ready = home.ready, []
-        for fiber in ready:
-            fiber.step()
+        left = iter(ready)
+        try:
+            for fiber in left:
+                fiber.step()
+        except BaseException:  # interrupted; the others are stepped all the same
+            with self.lock:
+                home.ready = [*left, *home.ready]
+            raise
 
     def _step_loose(self) -> None:
         while self._loose:
@@ -303,7 +311,12 @@ class ThreadsDriver:
                 fiber = self._loose.popleft()
             except IndexError:  # another thread took it
                 return
-            fiber.step()
+            try:
+                fiber.step()
+            except BaseException:
+                if fiber.is_claimed:  # interrupted before it was stepped
+                    self._loose.appendleft(fiber)
+                raise
 
     # -- leading ----------------------------------------------------------------------------------
 
