@@ -319,6 +319,25 @@ def test_a_change_by_another_ends_a_lease(bed: Bed, file: bytes, fop: str) -> No
     assert bed.held() == 0, "no time to give it back"
 
 
+@pytest.mark.parametrize("fop", BY_NAME)
+def test_ones_own_change_ends_no_lease_of_ones_own(bed: Bed, file: bytes, fop: str) -> None:
+    """libgfapi sends no lease id along with these, and nobody shall wait for himself."""
+    bed.lease(bed.one, file, RW)
+    bed.do(bed.one, fop, BY_NAME[fop](file))
+    assert bed.one.recalled == []
+    bed.lease(bed.one, file, RW, cmd=LeaseCommand.UNLOCK)
+
+
+def test_an_exclusive_create_that_fails_ends_no_lease(bed: Bed, file: bytes) -> None:
+    bed.lease(bed.one, file, READ)
+    with pytest.raises(FileExistsError):
+        bed.create(bed.two, "f", os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    assert bed.one.recalled == []
+    there = bed.create(bed.two, "f", os.O_RDWR | os.O_CREAT)
+    assert (bed.one.recalled, bed.held()) == ([file], 0)
+    bed.release(bed.two, there)
+
+
 def test_the_file_that_a_rename_replaces_counts(bed: Bed, file: bytes) -> None:
     other = bed.create(bed.two, "other")
     bed.lease(bed.one, file, READ)

@@ -19,7 +19,8 @@ granted, but whatever is done with it counts.
 What is different from GlusterFS, which makes a holder lose his lease, or wait, for nothing:
 
 * only those are recalled who are in the way, and nobody waits for others;
-* a holder is never in his own way, not with RENAME and UNLINK either;
+* a holder is never in his own way, not with RENAME and UNLINK either, nor with what libgfapi sends no
+  lease id along with: changes of names and attributes, and TRUNCATE, count as all his client's;
 * who reads without a lease id does not end a READ lease, and FLUSH and FSYNC end none, since they
   change nothing on a brick; nor do an LK that only asks or unlocks;
 * an LK waits for a lease if it would wait for a lock, whatever the flags of the descriptor;

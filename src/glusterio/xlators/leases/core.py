@@ -173,12 +173,18 @@ def is_internal(frame: Frame, xdata: Dict | None) -> bool:
     return bool(xdata) and _INTERNAL_KEY in xdata  # type: ignore[operator]
 
 
-def holder_of(frame: Frame, xdata: Dict | None) -> Holder:
-    """Return in whose name a request is made, by the lease id in its extra data."""
+def holder_of(frame: Frame, xdata: Dict | None, nameless: bytes = NO_LEASE_ID) -> Holder:
+    """Return in whose name a request is made, by the lease id in its extra data.
+
+    Args:
+        frame: the request's.
+        xdata: its extra data.
+        nameless: what it is if there is none.
+    """
     lease_id: Any = (xdata or {}).get(LEASE_ID_KEY)
     if isinstance(lease_id, bytes) and len(lease_id) == LEASE_ID_SIZE and any(lease_id):
         return Holder(frame.client, lease_id)
-    return Holder(frame.client, NO_LEASE_ID)
+    return Holder(frame.client, nameless)
 
 
 def is_patient(fd: Fd) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from glusterio.traps import Event
 from glusterio.wire.programs import LeaseType
-from glusterio.xlators.leases.rules import Holder, Use, keeps_out, may_coexist, permits
+from glusterio.xlators.leases.rules import Holder, Use, is_own, keeps_out, may_coexist, permits
 
 
 class Lease:
@@ -64,7 +64,7 @@ class FileLeases:
         return [
             holder
             for holder, lease in self.leases.items()
-            if holder != use.holder and keeps_out(lease.counts, changes=use.changes)
+            if not is_own(holder, use.holder) and keeps_out(lease.counts, changes=use.changes)
         ]
 
     def can_grant(self, holder: Holder, wanted: LeaseType) -> bool:
@@ -73,7 +73,9 @@ class FileLeases:
         """
         if self.waiting or any(lease.recalled is not None for lease in self.leases.values()):
             return False
-        if not all(permits(wanted, use) for use in self.uses.values() if use.holder != holder):
+        if not all(
+            permits(wanted, use) for use in self.uses.values() if not is_own(holder, use.holder)
+        ):
             return False
         return all(
             may_coexist(wanted, held)

@@ -37,21 +37,18 @@ from glusterio.xlators.leases.core import (
     is_internal,
     is_patient,
 )
-from glusterio.xlators.leases.rules import Use
+from glusterio.xlators.leases.rules import ANY_LEASE_ID, NO_LEASE_ID, Holder, Use
 
-#: Fops that change a file, named by its gfid.
+#: Fops that change a file, named by its gfid. With these, as with UNLINK and RENAME, libgfapi cannot
+#: name a lease id: a holder would wait for himself.
 CHANGES: Final = ("setattr", "truncate", "setxattr", "removexattr", "link")
-#: Those that change an open one.
-FD_CHANGES: Final = (
-    "fsetattr",
-    "ftruncate",
-    "fallocate",
-    "discard",
-    "zerofill",
-    "fsetxattr",
-    "fremovexattr",
-)
+#: Those that change an open one, and what they are in the name of without a lease id.
+FD_CHANGES: Final = {
+    **dict.fromkeys(("ftruncate", "fallocate", "discard", "zerofill"), NO_LEASE_ID),
+    **dict.fromkeys(("fsetattr", "fsetxattr", "fremovexattr"), ANY_LEASE_ID),
+}
 
+_EXCLUSIVE: Final = 0o200
 _CHANGING: Final = 0o1003  # write-only, read-write, or to be truncated
 
 
@@ -61,14 +58,14 @@ class GuardedOperations(LeasesBase):
     async def _change(
         self,
         frame: Frame,
-        xdata: Any,
+        holder: Holder,
         gfids: Sequence[Gfid],
         may_wait: bool,
         method: Callable[..., Coro[Any]],
         *arguments: Any,
     ) -> Any:
         """Change files when no lease is in the way. Until it is done, none is granted that would be."""
-        use = Use(holder_of(frame, xdata), True)
+        use = Use(holder, True)
         key = object()
         used: list[Gfid] = []
         try:
@@ -107,14 +104,14 @@ class GuardedOperations(LeasesBase):
     async def _create(self, frame: Frame, fd: Fd, request: CreateRequest) -> CreateReply:
         """Make a file, or open one that is there already."""
         flags = request.flags
-        there = await self._named(frame, (request.pargfid, request.name))
-        create = self.child.create
-        may_wait = not flags & NONBLOCK
+        holder = holder_of(frame, request.xdata)
+        there: Sequence[Gfid] = ()
+        if not flags & _EXCLUSIVE:
+            there = await self._named(frame, (request.pargfid, request.name))
         reply: CreateReply = await self._change(
-            frame, request.xdata, there, may_wait, create, fd, request
+            frame, holder, there, not flags & NONBLOCK, self.child.create, fd, request
         )
-        use = Use(holder_of(frame, request.xdata), bool(flags & _CHANGING))
-        self._file(fd.gfid).uses[fd] = use
+        self._file(fd.gfid).uses[fd] = Use(holder, bool(flags & _CHANGING))
         return reply
 
     # -- data -------------------------------------------------------------------------------------
@@ -139,8 +136,8 @@ class GuardedOperations(LeasesBase):
     def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Coro[Written]:
         if not self.is_on or self._is_free(fd) or is_internal(frame, frame.xdata):
             return self.child.writev(frame, fd, data, offset)
-        method, xdata = self.child.writev, frame.xdata
-        return self._change(frame, xdata, (fd.gfid,), is_patient(fd), method, fd, data, offset)
+        method, holder = self.child.writev, holder_of(frame, frame.xdata)
+        return self._change(frame, holder, (fd.gfid,), is_patient(fd), method, fd, data, offset)
 
     def _is_free(self, fd: Fd) -> bool:
         """Tell whether a file has no lease, and gets none, as long as an fd is open for writing."""
@@ -160,13 +157,13 @@ class GuardedOperations(LeasesBase):
     async def _copy(
         self, frame: Frame, fd_in: Fd, fd_out: Fd, request: CopyFileRangeRequest
     ) -> NewEntryReply:
-        xdata = request.xdata
-        use = Use(holder_of(frame, xdata), False)
+        holder = holder_of(frame, request.xdata)
+        use = Use(holder, False)
         await self._guard(frame, fd_in.gfid, use, may_wait=is_patient(fd_in))
         method = self.child.copy_file_range
         gfids = (fd_out.gfid,)
         reply: NewEntryReply = await self._change(
-            frame, xdata, gfids, is_patient(fd_out), method, fd_in, fd_out, request
+            frame, holder, gfids, is_patient(fd_out), method, fd_in, fd_out, request
         )
         return reply
 
@@ -221,7 +218,8 @@ class GuardedOperations(LeasesBase):
         *entries: tuple[Gfid, str],
     ) -> Any:
         gfids = await self._named(frame, *entries)
-        return await self._change(frame, request.xdata, gfids, True, method, request)
+        holder = holder_of(frame, request.xdata, ANY_LEASE_ID)
+        return await self._change(frame, holder, gfids, True, method, request)
 
 
 def _add(name: str) -> None:
@@ -229,23 +227,24 @@ def _add(name: str) -> None:
         fop = getattr(self.child, name)
         if not self.is_on or is_internal(frame, request.xdata):
             return fop(frame, request)  # type: ignore[no-any-return]
-        return self._change(frame, request.xdata, (request.gfid,), True, fop, request)
+        holder = holder_of(frame, request.xdata, ANY_LEASE_ID)
+        return self._change(frame, holder, (request.gfid,), True, fop, request)
 
     setattr(GuardedOperations, name, method)
 
 
-def _add_on_fd(name: str) -> None:
+def _add_on_fd(name: str, nameless: bytes) -> None:
     def method(self: GuardedOperations, frame: Frame, fd: Fd, request: Any) -> Coro[Any]:
         fop = getattr(self.child, name)
         if not self.is_on or is_internal(frame, request.xdata):
             return fop(frame, fd, request)  # type: ignore[no-any-return]
-        gfids = (fd.gfid,)
-        return self._change(frame, request.xdata, gfids, is_patient(fd), fop, fd, request)
+        holder = holder_of(frame, request.xdata, nameless)
+        return self._change(frame, holder, (fd.gfid,), is_patient(fd), fop, fd, request)
 
     setattr(GuardedOperations, name, method)
 
 
 for _name in CHANGES:
     _add(_name)
-for _name in FD_CHANGES:
-    _add_on_fd(_name)
+for _name, _nameless in FD_CHANGES.items():
+    _add_on_fd(_name, _nameless)

@@ -20,17 +20,27 @@ LEASE_ID_SIZE: Final = 16
 #: The lease id of a request that names none.
 NO_LEASE_ID: Final = b""
 
+#: That of a request that cannot name one: it is made in the name of all that its client has.
+ANY_LEASE_ID: Final = b"any"
+
 
 class Holder(NamedTuple):
     """Whose lease it is: nothing that is his own stands in his way.
 
     Attributes:
         client: the client, by identity.
-        lease_id: the lease id, or :data:`NO_LEASE_ID` for one who holds none.
+        lease_id: the lease id; :data:`NO_LEASE_ID` for one who holds none; or :data:`ANY_LEASE_ID`.
     """
 
     client: object
     lease_id: bytes
+
+
+def is_own(lease_of: Holder, caller: Holder) -> bool:
+    """Tell whether a holder's lease is the caller's own."""
+    if caller.lease_id == ANY_LEASE_ID:
+        return lease_of.client is caller.client
+    return lease_of == caller
 
 
 class Use(NamedTuple):
