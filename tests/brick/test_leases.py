@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -298,3 +299,38 @@ def test_names_wait_too(
     brick.wait_for(waiting_for_leases=1)
     one.lease(READ, UNLOCK)
     assert errno_of(two.client.take(fop)[0]) == 0
+
+
+@contextlib.contextmanager
+def two_on(brick: InsideBrick) -> Iterator[tuple[Lessee, Lessee]]:
+    """Two clients of a brick that is the test's own; the first has a lease."""
+    brick.set_options({"features.leases": "on", "features.lease-lock-recall-timeout": LONG})
+    with brick.connect() as first, brick.connect() as second:
+        made = first.create("f")
+        first.release(made.stat.gfid, made.fd)
+        one = Lessee(first, made.stat.gfid, b"one" * 5 + b"!")
+        assert one.lease(READ) == (0, READ)
+        yield one, one._replace(client=second)
+
+
+def test_only_so_many_requests_may_wait(tmp_path: Path) -> None:
+    with (
+        InsideBrick(tmp_path, Limits(blocked_locks=1)) as brick,
+        two_on(brick) as (one, two),
+    ):
+        two.post_truncate()
+        one.recalled()
+        two.post_truncate()
+        assert two.truncated() == errno.ENOLCK
+        one.lease(READ, UNLOCK)
+        assert two.truncated() == 0
+
+
+def test_the_bricks_end_is_the_waitings(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as clients:
+        with InsideBrick(tmp_path) as brick:
+            one, two = clients.enter_context(two_on(brick))
+            two.post_truncate()
+            one.recalled()
+            brick.wait_for(waiting_for_leases=1)
+        assert two.client.is_closed()
