@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Event, Wait
+from glusterio.traps import Event, Now, Wait
 from glusterio.types import NULL_GFID, ROOT_GFID
 from glusterio.wire.callbacks import RecallLease
 from glusterio.wire.credentials import Credentials
@@ -354,6 +354,22 @@ def test_reading_ends_a_read_write_lease_only(bed: Bed, file: bytes) -> None:
     bed.lease(bed.one, file, RW)
     bed.do(bed.two, "readv", anonymous, 10, 0)
     assert bed.one.recalled == [file]
+
+
+def test_nothing_is_kept_of_who_waited(bed: Bed, file: bytes) -> None:
+    bed.leases.reconfigure({**bed.options, "lease-lock-recall-timeout": "1000"})
+    bed.lease(bed.one, file, RW)
+    anonymous = Fd(file, anonymous=True)
+    reading = bed.leases.readv(Frame(client=bed.two), anonymous, 10, 0)
+    assert isinstance(reading.send(None), Now)
+    waits = reading.send(5.0)
+    assert isinstance(waits, Wait)
+    assert waits.seconds == 1000
+    assert bed.leases.counts()["waiting_for_leases"] == 1
+    bed.lease(bed.one, file, RW, cmd=LeaseCommand.UNLOCK)
+    assert waits.event.is_set
+    with pytest.raises(StopIteration):
+        reading.send(True)
 
 
 def test_the_requests_own_lease_id_is_told_by_its_frame(bed: Bed, file: bytes) -> None:
