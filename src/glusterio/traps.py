@@ -205,6 +205,19 @@ class Wait(Trap[bool]):
         self.seconds = seconds
 
 
+#: Seconds: as good as none, but a wait.
+_NEXT_TURN = 1e-6
+
+
+def next_turn(new_event: Callable[[], Event]) -> Wait:
+    """Let whoever else is ready go on first. To be awaited, in what goes on for long.
+
+    Args:
+        new_event: makes an event, which nobody will set.
+    """
+    return Wait(new_event(), _NEXT_TURN)
+
+
 class Spawn(Trap[None]):
     """Start a coroutine that outlives the one that starts it; nobody waits for its result.
 

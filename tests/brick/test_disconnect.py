@@ -160,17 +160,18 @@ class Slow(Xlator):
 
 def test_what_is_opened_when_the_client_has_gone_is_closed(inside: InsideBrick) -> None:
     fops = inside.fops()
-    slow = Slow(fops.top, Services(new_event=Event))
+    top = fops.top
+    slow = Slow(top, Services(new_event=Event))
     client = inside.connect()
     gfid = client.create("f").stat.gfid
-    inside.ask(lambda: setattr(fops, "_top", slow))
+    inside.ask(lambda: setattr(fops, "top", slow))
     client.post(Fop.OPEN, files.OpenRequest(gfid, os.O_RDWR))
     inside.wait_for(pending=1)
     client.close()
     inside.wait_for(pending=1, open_files=0)
     inside.ask(slow.go.set)
     assert inside.wait_for(pending=0, open_files=0)["clients"] == []
-    inside.ask(lambda: setattr(fops, "_top", fops.top))
+    inside.ask(lambda: setattr(fops, "top", top))
     assert inside.dump()["fops"]["OPEN"]["failed"] == 1  # of which nobody heard
 
 

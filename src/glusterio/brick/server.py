@@ -19,7 +19,7 @@ from glusterio.errors import RemoteProtocolError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.service import Request
-from glusterio.traps import Coro, Event, Wait
+from glusterio.traps import Coro, Event, next_turn
 from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import FOPS as SPECS
@@ -48,9 +48,6 @@ _NO_DATA: Final = b""
 
 #: How many descriptors of a client that has gone are closed before others have their turn.
 _CLOSED_AT_ONCE: Final = 256
-
-#: Seconds until the next turn.
-_SOON: Final = 1e-6
 
 #: On whose behalf a brick closes what a client left: nobody's. The empty lock owner of its FLUSH
 #: stands for all owners.
@@ -91,7 +88,7 @@ class FopProgram:
     program = FOPS
 
     def __init__(self, top: Xlator, of: FopProgram | None = None) -> None:
-        self.top = self._top = top
+        self.top = top
         self.counters: dict[Fop, FopCounter] = (
             of.counters if of is not None else {fop: FopCounter() for fop in sorted(SERVED)}
         )
@@ -139,7 +136,7 @@ class FopProgram:
         special = _SPECIAL.get(fop)
         if special is not None:
             return special.__get__(self)  # type: ignore[no-any-return]
-        method = getattr(self._top, fop.name.lower())
+        method = getattr(self.top, fop.name.lower())
         has_fd = "fd" in SPECS[fop].request_class._fields
         wind = self._on_fd(method) if has_fd else self._on_gfid(method)
         may_block = _BLOCKING.get(fop)
@@ -206,7 +203,7 @@ class FopProgram:
     ) -> tuple[Any, Buffer]:
         connection.fds.check_room()
         fd = Fd(message.gfid, message.flags)
-        reply = await self._top.open(frame, fd, message)
+        reply = await self.top.open(frame, fd, message)
         return reply._replace(fd=await self._number(connection, frame, fd, False)), _NO_DATA
 
     async def _opendir(
@@ -214,7 +211,7 @@ class FopProgram:
     ) -> tuple[Any, Buffer]:
         connection.fds.check_room()
         fd = Fd(message.gfid)
-        reply = await self._top.opendir(frame, fd, message)
+        reply = await self.top.opendir(frame, fd, message)
         return reply._replace(fd=await self._number(connection, frame, fd, True)), _NO_DATA
 
     async def _create(
@@ -222,7 +219,7 @@ class FopProgram:
     ) -> tuple[Any, Buffer]:
         connection.fds.check_room()
         fd = Fd(NULL_GFID, message.flags)
-        reply = await self._top.create(frame, fd, message)
+        reply = await self.top.create(frame, fd, message)
         return reply._replace(fd=await self._number(connection, frame, fd, False)), _NO_DATA
 
     async def _number(
@@ -247,7 +244,7 @@ class FopProgram:
     ) -> tuple[Any, Buffer]:
         gfid, number, offset, size, _, frame.xdata = message
         data, stat, eof = await self._with_fd(
-            connection, frame, number, gfid, self._top.readv, size, offset
+            connection, frame, number, gfid, self.top.readv, size, offset
         )
         reply = ReadReply(len(data), errno.ENOENT if eof else 0, stat or ZERO_IATT, len(data))
         return reply, data
@@ -257,7 +254,7 @@ class FopProgram:
     ) -> tuple[Any, Buffer]:
         frame.xdata = message.xdata
         written, before, after = await self._with_fd(
-            connection, frame, message.fd, message.gfid, self._top.writev, tail, message.offset
+            connection, frame, message.fd, message.gfid, self.top.writev, tail, message.offset
         )
         reply = ChangedReply(written, 0, None, before or ZERO_IATT, after or ZERO_IATT)
         return reply, _NO_DATA
@@ -269,7 +266,7 @@ class FopProgram:
 
         async def to_target(frame: Frame, source: Fd) -> Any:
             async def copy(frame: Frame, target: Fd) -> Any:
-                return await self._top.copy_file_range(frame, source, target, message)
+                return await self.top.copy_file_range(frame, source, target, message)
 
             return await self._with_fd(connection, frame, number, gfid, copy)
 
@@ -287,9 +284,9 @@ class FopProgram:
 
     async def _close(self, frame: Frame, opened: OpenFd) -> None:
         if opened.is_directory:
-            await self._top.releasedir(frame, opened.fd)
+            await self.top.releasedir(frame, opened.fd)
         else:
-            await self._top.release(frame, opened.fd)
+            await self.top.release(frame, opened.fd)
 
     # -- the end of a connection ------------------------------------------------------------------
 
@@ -301,7 +298,7 @@ class FopProgram:
         """
         frame = Frame(identity=_THE_BRICK, client=connection.client)
         try:
-            await self._top.client_gone(frame)
+            await self.top.client_gone(frame)
         except Exception:  # the descriptors are closed all the same
             log.exception("%s: letting go of what it held", connection.name)
         if connection.client is not None:
@@ -309,12 +306,12 @@ class FopProgram:
         for count, opened in enumerate(connection.fds.remove_all(), 1):
             try:
                 if not opened.is_directory:
-                    await self._top.flush(frame, opened.fd, FlushRequest(opened.fd.gfid, 0))
+                    await self.top.flush(frame, opened.fd, FlushRequest(opened.fd.gfid, 0))
             except OSError as error:
                 log.warning("%s: flushing %r: %s", connection.name, opened.fd, error)
             await self._close(frame, opened)
             if not count % _CLOSED_AT_ONCE:
-                await Wait(Event(), _SOON)
+                await next_turn(Event)
 
 
 #: Which requests may wait for somebody else to let go of a lock.

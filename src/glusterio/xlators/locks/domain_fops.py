@@ -12,7 +12,7 @@ from typing import Any, Final
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Coro, Now, Spawn, Wait
+from glusterio.traps import Coro, Now, Spawn, next_turn
 from glusterio.types import Gfid
 from glusterio.wire.fops.files import CommonReply
 from glusterio.wire.fops.locks import (
@@ -33,9 +33,6 @@ from glusterio.xlators.locks.waiting import Waiting
 #: A lock from here on stands for a file's attributes, and is in a domain of its own.
 _METADATA_FROM: Final = LAST - 1
 _METADATA: Final = ":metadata"
-
-#: Seconds until those who were granted something have been answered.
-_SOON: Final = 1e-6
 
 _LOCK_TYPES: Final = frozenset(LockType)
 _ENTRYLK_COMMANDS: Final = frozenset(EntrylkCommand)
@@ -151,7 +148,7 @@ class DomainLockOperations(LocksBase):
 
     async def _tell_next_holders(self, gfid: Gfid, domain: str, queue: DomainLocks[Any]) -> None:
         """Tell those who have just got a lock that others still wait; but not before they know it."""
-        await Wait(self.services.new_event(), _SOON)
+        await next_turn(self.services.new_event)
         await self._tell_holders(gfid, domain, queue)
 
     async def client_gone(self, frame: Frame) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Now, Offload, Wait
+from glusterio.traps import Now, Offload, next_turn
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.wire.fops.directories import (
     DirEntry,
@@ -39,11 +39,9 @@ from glusterio.xlators.posix.libc import Entry, read_entries
 ENTRY_COST = 216
 MAX_BUDGET = 128 * 1024
 
-#: How many entries are looked at before the clock is, the seconds after which others have their turn,
-#: and how soon it goes on then.
+#: How many entries are looked at before the clock is, and after how many seconds others have a turn.
 _LOOKED_AT_ONCE = 32
 _LONG = 0.02
-_SOON = 1e-6
 
 
 class DirectoryOperations(ExtraAnswers):
@@ -85,7 +83,7 @@ class DirectoryOperations(ExtraAnswers):
             found.append(self._with_attributes(frame, opened, entry, request))
             # Files that were never seen take long, each getting its handle: others shall have a turn.
             if not len(found) % _LOOKED_AT_ONCE and await Now() - begun > _LONG:
-                await Wait(self.services.new_event(), _SOON)
+                await next_turn(self.services.new_event)
                 begun = await Now()
         return ReaddirpReply(len(found), errno.ENOENT if is_last else 0, None, tuple(found))
 

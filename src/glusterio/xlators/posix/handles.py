@@ -144,11 +144,6 @@ class HandleTree:
             raise fs_error(errno.ENOTDIR) from None
         return parent, parts[3]
 
-    @staticmethod
-    def handle_of(gfid: Gfid) -> str:
-        """Return the path of a gfid's handle, relative to the root."""
-        return handle_of(gfid)
-
     def handle(self, gfid: Gfid) -> str:
         """Return the path of a gfid's handle, relative to the root, once nothing on it leads elsewhere.
 

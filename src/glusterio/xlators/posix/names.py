@@ -10,7 +10,7 @@ from typing import Final
 
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
-from glusterio.traps import Wait
+from glusterio.traps import next_turn
 from glusterio.types import NULL_GFID, ROOT_GFID, Gfid
 from glusterio.wire.dictionary import UInt
 from glusterio.wire.fops.names import (
@@ -27,9 +27,8 @@ from glusterio.xlators.posix.core import iatt_of, operation
 from glusterio.xlators.posix.extras import GET_LINK_COUNT, ExtraAnswers
 from glusterio.xlators.posix.making import gfid_of_request
 
-#: How much of a tree is removed before others have their turn, and the seconds until that.
+#: How much of a tree is removed before others have their turn.
 _REMOVED_AT_ONCE: Final = 32
-_SOON: Final = 1e-6
 
 
 class NameOperations(ExtraAnswers):
@@ -159,7 +158,7 @@ class NameOperations(ExtraAnswers):
                     break
             if looked_at >= _REMOVED_AT_ONCE:
                 looked_at = 0
-                await Wait(self.services.new_event(), _SOON)
+                await next_turn(self.services.new_event)
 
     def _some_names(self, gfid: Gfid) -> list[str]:
         """Return some of the names in a directory; none when it is empty, or has gone."""

@@ -27,6 +27,7 @@ from glusterio.xlators.posix.extras import (
     ExtraAnswers,
     acl_text,
 )
+from glusterio.xlators.posix.handles import handle_of
 from glusterio.xlators.posix.identity import (
     GFID2PATH_PREFIX,
     GFID_KEY,
@@ -169,7 +170,7 @@ class VirtualXattrs(ExtraAnswers):
         try:
             return f"{self.directory}{self._one_path(gfid)}"
         except OSError:
-            return f"{self.directory}/{self.handles.handle_of(gfid)}"
+            return f"{self.directory}/{handle_of(gfid)}"
 
     def _real_filename(self, gfid: Gfid, name: str) -> XattrsReply:
         """Find a name whatever its case, as Samba asks for it."""
