@@ -12,7 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from glusterio.brick.option_table import OPTIONS, VolumeOption
+from glusterio.brick.option_table import OPTIONS
+from glusterio.graph.volume_options import VolumeOption
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "serve.md"
 

@@ -23,10 +23,10 @@ from glusterio.brick import volume as volume_module
 from glusterio.brick.control_socket import make_runtime_directory, runtime_directory
 from glusterio.brick.daemon import Daemon
 from glusterio.brick.main import Brick
-from glusterio.brick.options import OptionError
 from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_options
 from glusterio.brick.volume import Volume
 from glusterio.graph.volfile import parse
+from glusterio.graph.volume_options import OptionError
 from glusterio.wire.control import ControlReply, ControlRequest
 from glusterio.wire.fops.files import FsyncRequest
 from glusterio.wire.fops.locks import Flock, LkRequest

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from glusterio.brick.limits import Limits
-from glusterio.brick.option_table import LAYERS, LIMITS, OPTIONS, addresses
-from glusterio.brick.options import OptionError, VolumeOptions, check
+from glusterio.brick.option_table import LIMITS, OPTIONS, addresses
+from glusterio.brick.options import VolumeOptions, check
 from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_options
 from glusterio.brick.volfiles import client_volfile
+from glusterio.graph.performance import LAYERS
 from glusterio.graph.volfile import Volfile, parse
+from glusterio.graph.volume_options import OptionError
 
 
 def volfile(options: VolumeOptions) -> Volfile:

@@ -19,6 +19,7 @@ from glusterio.api.volfile_server import volfile_of
 from glusterio.graph.frame import Frame
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.inode import InodeTable
+from glusterio.graph.tuning import DAEMON_DEFAULTS, tuned
 from glusterio.graph.volfile import parse
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
@@ -68,7 +69,7 @@ class Core:
 
     Args:
         driver: who runs the coroutines.
-        target: which volume.
+        target: which volume, and how the session wants its graph.
         trace: receives every transition of the lifecycle, or ``None``.
 
     Attributes:
@@ -146,6 +147,7 @@ class Core:
             TimeoutError: not up in time.
             HandshakeError: a server refused.
             GraphError: the volume needs what glusterio does not have; nothing was touched.
+            ValueError: so does one of the session's own options.
             OSError: nobody there.
         """
         try:
@@ -169,7 +171,9 @@ class Core:
             volume=self.target.volume,
             volfile_server=server,
         )
-        graph = build(parse(text), REGISTRY, services)
+        defaults = DAEMON_DEFAULTS if self.target.servers else {}
+        volfile = tuned(parse(text), {**defaults, **self.target.options}, REGISTRY)
+        graph = build(volfile, REGISTRY, services)
         self.graph = graph
         graph.top.parents.append(self._on_notice)
         await graph.init()

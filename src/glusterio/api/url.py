@@ -13,7 +13,9 @@ URL                                      what it means
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 #: Where a management daemon listens when a URL does not say.
@@ -30,6 +32,9 @@ _SERVER = re.compile(
 )
 
 
+_NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class Target(NamedTuple):
     """What a URL names.
 
@@ -39,6 +44,7 @@ class Target(NamedTuple):
         servers: where to ask for the volfile: ``(host, port)`` or a socket's path, in order.
         path: the volfile, or the directory.
         url: the URL as given.
+        options: what the session wants of its graph; :func:`glusterio.graph.tuning.checked` made it.
     """
 
     scheme: str
@@ -46,6 +52,7 @@ class Target(NamedTuple):
     servers: tuple[tuple[str, int] | str, ...] = ()
     path: str = ""
     url: str = ""
+    options: Mapping[str, str] = _NO_OPTIONS
 
 
 def parse_url(url: str) -> Target:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from glusterio.brick.connection import Answer, Connection, Programs, SimpleProgram
 from glusterio.brick.option_table import OPTIONS
-from glusterio.brick.options import OptionError, VolumeOptions, find_option
+from glusterio.brick.options import VolumeOptions
+from glusterio.graph.volume_options import OptionError, find_option
 from glusterio.traps import Coro
 from glusterio.wire.control import CONTROL_CALLS, ControlReply, ControlRequest
 from glusterio.wire.dictionary import old_text
@@ -87,7 +88,7 @@ class Control:
     def _get(self, request: ControlRequest) -> dict[str, Any]:
         name = self._name(request)
         options = self._daemon.volumes[name].options
-        wanted = [find_option(each).name for each in request.options] or list(OPTIONS)
+        wanted = [find_option(OPTIONS, each).name for each in request.options] or list(OPTIONS)
         return {"volume": name, "options": [_described(options, each) for each in wanted]}
 
     async def _set(self, request: ControlRequest) -> dict[str, Any]:

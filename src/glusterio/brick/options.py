@@ -5,32 +5,14 @@ What is not in the table is refused, with the names that are nearest to it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from glusterio.brick.limits import Limits
-from glusterio.brick.option_table import LAYERS, LIMITS, OPTIONS, VolumeOption, addresses
+from glusterio.brick.option_table import LIMITS, OPTIONS, addresses
 from glusterio.graph.options import boolean, seconds
-
-
-class OptionError(ValueError):
-    """An option that there is not, or a value that it cannot have."""
-
-
-def find_option(name: str) -> VolumeOption:
-    """Return an option.
-
-    Raises:
-        OptionError: there is none of the name; the message tells the nearest names.
-    """
-    found = OPTIONS.get(name)
-    if found is not None:
-        return found
-    near = difflib.get_close_matches(name, OPTIONS, n=3, cutoff=0.6)
-    near = near or [each for each in OPTIONS if each.rpartition(".")[2] == name][:3]
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
-    raise OptionError(f"there is no option {name!r}{hint}")
+from glusterio.graph.performance import LAYERS
+from glusterio.graph.volume_options import VolumeOption, check_option, find_option
 
 
 def check(name: str, value: str) -> str:
@@ -39,13 +21,7 @@ def check(name: str, value: str) -> str:
     Raises:
         OptionError: there is no such option, or it cannot have the value.
     """
-    found = find_option(name)
-    value = value.strip()
-    try:
-        found.kind.read(value)
-    except ValueError as error:
-        raise OptionError(f"{name}: {error}") from None
-    return value
+    return check_option(OPTIONS, name, value)
 
 
 class VolumeOptions:
@@ -73,7 +49,7 @@ class VolumeOptions:
         """
         given = dict(self.given)
         for name, value in changes.items():
-            find_option(name)
+            find_option(OPTIONS, name)
             if value is None:
                 given.pop(name, None)
             else:

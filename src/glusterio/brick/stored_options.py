@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from glusterio.brick.options import OptionError
+from glusterio.graph.volume_options import OptionError
 from glusterio.xlators.posix.identity import HIDDEN
 
 #: Where it is, below the directory that is served.

@@ -18,12 +18,13 @@ from glusterio.brick.access import Access
 from glusterio.brick.connection import Connection, Programs
 from glusterio.brick.handshake import Handshake, Offer
 from glusterio.brick.limits import Limits
-from glusterio.brick.options import OptionError, VolumeOptions
+from glusterio.brick.options import VolumeOptions
 from glusterio.brick.server import FopProgram
 from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_options
 from glusterio.brick.volfiles import brick_volfile, client_volfile
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.volfile import parse
+from glusterio.graph.volume_options import OptionError
 from glusterio.runtime.serve import Served, Server
 from glusterio.traps import Event, Offload, Wait
 from glusterio.wire.xdr import raw

@@ -23,6 +23,7 @@ from glusterio.api.mode import BinaryMode, Mode, TextMode, check_arguments
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.url import parse_url
+from glusterio.graph.tuning import SessionOptions, checked
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
@@ -31,17 +32,23 @@ from glusterio.types import StrPath
 
 
 def connect(
-    url: str, *, timeout: float = CONNECT_TIMEOUT, trace: TraceHook | None = None
+    url: str,
+    *,
+    timeout: float = CONNECT_TIMEOUT,
+    options: SessionOptions | None = None,
+    trace: TraceHook | None = None,
 ) -> Opening[AsyncVolume]:
     """Connect to a volume: ``async with connect(url) as vol``, or ``vol = await connect(url)``.
 
     Arguments and errors are those of :func:`glusterio.connect`. Cancelled, it leaves nothing behind.
     """
-    return Opening(_connect(url, timeout, trace))
+    return Opening(_connect(url, timeout, options, trace))
 
 
-async def _connect(url: str, timeout: float, trace: TraceHook | None) -> AsyncVolume:
-    session = AioSession(parse_url(url), trace)
+async def _connect(
+    url: str, timeout: float, options: SessionOptions | None, trace: TraceHook | None
+) -> AsyncVolume:
+    session = AioSession(parse_url(url)._replace(options=checked(options or {})), trace)
     await session.connect(timeout)
     return AsyncVolume(session)
 

@@ -31,6 +31,7 @@ from glusterio.api.threads.methods.many import Many
 from glusterio.api.threads.methods.paths import Paths
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
+from glusterio.graph.tuning import SessionOptions, checked
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
@@ -39,7 +40,11 @@ from glusterio.types import StrPath
 
 
 def connect(
-    url: str, *, timeout: float = CONNECT_TIMEOUT, trace: TraceHook | None = None
+    url: str,
+    *,
+    timeout: float = CONNECT_TIMEOUT,
+    options: SessionOptions | None = None,
+    trace: TraceHook | None = None,
 ) -> Volume:
     """Connect to a volume.
 
@@ -47,17 +52,20 @@ def connect(
         url: ``gluster://HOST[:PORT][,HOST...]/VOLUME``, ``gluster+unix:///VOLUME?socket=PATH``,
             ``volfile:///PATH`` or ``embedded:///DIRECTORY``.
         timeout: for all of it, in seconds.
+        options: what this session wants otherwise than the volume's owner, by the names of ``gluster
+            volume set``: ``{"performance.write-behind": False}``; those that begin with
+            ``performance.`` may be given.
         trace: receives every transition of the session's life; see
             :func:`glusterio.lifecycle.trace.ndjson`.
 
     Raises:
-        ValueError: not such a URL.
+        ValueError: not such a URL; or an option that there is not, or a value that it cannot have.
         TimeoutError: not connected in time.
         VolumeNotFoundError, AuthRejectedError, HandshakeError: a server would not have us.
         UnsupportedGraphError: the volume needs a translator that glusterio does not have.
         OSError: nobody there.
     """
-    session = ThreadsSession(parse_url(url), trace)
+    session = ThreadsSession(parse_url(url)._replace(options=checked(options or {})), trace)
     session.connect(timeout)
     return Volume(session)
 
