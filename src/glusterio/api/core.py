@@ -165,6 +165,7 @@ class Core:
             wall_clock=self.driver.wall_clock,
             new_lock=self.driver.new_lock,
             credentials=encode_v3(self.identity),
+            identity=self.identity,
             process_uuid=(
                 f"CTX_ID:{uuid.uuid4()}-GRAPH_ID:0-PID:{os.getpid()}-HOST:{platform.node()}"
             ),

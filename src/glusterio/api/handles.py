@@ -79,7 +79,8 @@ async def open_file(
         raise fs_error(errno.EOPNOTSUPP, text)
     if flags & os.O_CREAT and flags & os.O_DIRECTORY:
         raise fs_error(errno.EINVAL, text)  # as Linux does since 6.4
-    place = await walk_to_open(core, frame, path, flags)
+    to_read = not flags & ~(_LOCAL_FLAGS | os.O_CREAT)
+    place = await walk_to_open(core, frame, path, flags, to_read=to_read)
     if place.stat is not None and stat_module.S_IFMT(place.stat.mode) not in _OPENED:
         raise fs_error(errno.ENXIO, text)  # it opens something of a kernel's, through a mount only
     directory = place.is_directory
@@ -209,6 +210,8 @@ async def _open(
         if handle.state is HandleState.OPENING:
             session.move(handle, HandleEvent.ABANDON if frame.adopted else HandleEvent.REFUSED)
         raise
+    finally:
+        frame.opening = None
     core.inodes.ref(fd.gfid, handle)
     if session.move(handle, HandleEvent.OPENED) is not HandleState.OPEN:
         # The gate has closed meanwhile; what the brick opened is closed at once.

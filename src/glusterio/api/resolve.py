@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from glusterio.api.standpoint import ROOT, At, Step, of_handle, owns
 from glusterio.errors import GlusterError, fs_error
-from glusterio.graph.frame import Frame
+from glusterio.graph.frame import Frame, Opening
 from glusterio.lifecycle.states import HandleState
 from glusterio.types import NULL_GFID, Gfid, StrPath
 from glusterio.wire.dictionary import Dict
@@ -259,8 +259,18 @@ async def walk_to_entries(
     return await _walking(core, frame, attempt)
 
 
-async def walk_to_open(core: Core, frame: Frame, path: StrPath | At, flags: int) -> Place:
+async def walk_to_open(
+    core: Core, frame: Frame, path: StrPath | At, flags: int, *, to_read: bool = False
+) -> Place:
     """Walk to a file that is to be opened with these flags, and check them against what is there.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        path: the path, relative to the working directory or to another one.
+        flags: those of ``open``.
+        to_read: the file is opened to be read, and nothing else; from the LOOKUP of a regular file on
+            ``frame.opening`` says so.
 
     Returns:
         The place; when nothing is there it is to be made.
@@ -269,7 +279,12 @@ async def walk_to_open(core: Core, frame: Frame, path: StrPath | At, flags: int)
         OSError: what ``open`` would raise, with the path.
     """
     text = text_of(path)
-    place = await named(_walking(core, frame, lambda walk: walk.to_open(path, flags)), text)
+
+    async def attempt(walk: _Walk) -> Place:
+        walk.to_read = to_read
+        return await walk.to_open(path, flags)
+
+    place = await named(_walking(core, frame, attempt), text)
     if place.stat is None and not flags & os.O_CREAT:
         raise fs_error(errno.ENOENT, text)
     return place
@@ -297,11 +312,13 @@ class _Walk:
         relied_on_memory: whether a directory's name was not looked up, since it was known.
         asked: what a brick is asked for when the last name is looked up, besides what it is.
         answer: what came of that.
+        to_read: whether what has the last name is to be opened and read.
     """
 
     def __init__(self, core: Core, frame: Frame, remember: bool = True) -> None:
         self.asked: Dict | None = None
         self.answer: Dict = {}
+        self.to_read = False
         self._core = core
         self._frame = frame
         self._remember = remember
@@ -405,10 +422,15 @@ class _Walk:
         """Look the last name up."""
         if not place.name:
             return place
+        opening = Opening(place.parent, place.name) if self.to_read else None
+        self._frame.opening = opening
         try:
-            return place._replace(stat=await self._lookup(place.parent, place.name, self.asked))
+            stat = await self._lookup(place.parent, place.name, self.asked)
         except FileNotFoundError:
             return place
+        if opening is not None and not stat_module.S_ISREG(stat.mode):
+            self._frame.opening = None
+        return place._replace(stat=stat)
 
     async def _lookup(self, parent: Gfid, name: str, asked: Dict | None = None) -> Iatt:
         core = self._core

@@ -8,8 +8,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from glusterio.graph.fd import Fd
     from glusterio.lifecycle.session import Call
+    from glusterio.types import Gfid
     from glusterio.wire.credentials import Credentials
     from glusterio.wire.dictionary import Dict
+
+
+class Opening:
+    """A file is being opened to be read, and nothing else: this LOOKUP and the OPEN belong together.
+
+    A translator may have the file's content come along with such a LOOKUP; one that remembers what
+    files are does not answer it by itself, so that whoever opens a file sees what it holds now.
+
+    Attributes:
+        parent: the directory that it was looked up in.
+        name: the name that it was looked up by.
+        content: what a translator has in hand of the file, for itself; or ``None``.
+        granted: the file is there, its user may read it, and its content is in hand: so nobody need
+            wait for its OPEN.
+    """
+
+    __slots__ = ("content", "granted", "name", "parent")
+
+    def __init__(self, parent: Gfid, name: str) -> None:
+        self.parent = parent
+        self.name = name
+        self.content: object | None = None
+        self.granted = False
 
 
 class Frame:
@@ -27,11 +51,12 @@ class Frame:
             :class:`~glusterio.wire.programs.TimeFlag` and nanoseconds since the epoch; or ``None``.
         xdata: the request's extra data, where a fop does not take the request itself: READ and WRITE
             on a brick; or ``None``.
+        opening: for the LOOKUP and the OPEN of a file that is opened to be read; or ``None``.
         adopted: whether a translator has taken it on itself to call ``late``; when it lets a
             cancellation through without that, nothing is or will be open.
     """
 
-    __slots__ = ("adopted", "call", "client", "identity", "late", "stamp", "xdata")
+    __slots__ = ("adopted", "call", "client", "identity", "late", "opening", "stamp", "xdata")
 
     def __init__(
         self,
@@ -43,6 +68,7 @@ class Frame:
         self.identity = identity
         self.client = client
         self.late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
+        self.opening: Opening | None = None
         self.adopted = False
         self.stamp: tuple[int, int] | None = None
         self.xdata: Dict | None = None

@@ -31,6 +31,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.traps import Coro, Event
 from glusterio.types import Buffer, Gfid
+from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
 from glusterio.wire.iatt import Iatt
 
@@ -80,6 +81,7 @@ class Services(NamedTuple):
         new_lock: makes a lock, which must not be held across a trap; by default it locks nothing,
             for where there is one thread.
         credentials: the session's own identity, encoded for the wire (version 3).
+        identity: the same, as it is; ``None`` on a brick.
         process_uuid: unique for this session; a brick keys fds and locks to it.
         volume: the volume's name.
         ping_timeout: what to use when the volfile does not say, in seconds.
@@ -91,6 +93,7 @@ class Services(NamedTuple):
     wall_clock: Callable[[], int] = int
     new_lock: Callable[[], AbstractContextManager[Any]] = nullcontext
     credentials: bytes = b""
+    identity: Credentials | None = None
     process_uuid: str = ""
     volume: str = ""
     ping_timeout: float = 42.0
