@@ -1,0 +1,1 @@
+"""The clients that glusterio is compared with. `catalogue` has them all."""

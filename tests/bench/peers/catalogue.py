@@ -1,0 +1,93 @@
+"""The peers that are not glusterio: what each is, how it is started, and in which lines it takes part.
+
+* ``c``: libgfapi as Debian ships it, one call after the other; threads in the lines with threads.
+* ``c-async``: the same by ``glfs_pread_async`` and ``glfs_pwrite_async``, so many under way.
+* ``c-mended``: the same with its timer defect mended by a preload (``tests/interop/c/prompt_fini.c``),
+  for the lines that end sessions: as shipped an end takes ten seconds. libgfapi also waits for its last
+  thread that polls, at times for a second; that one the preload makes a twentieth of a second, so that
+  the ends it measures are of two kinds, some without that wait.
+* ``limit``: a C program that sends the same packets on a bare socket and does nothing else; what is
+  left is the brick, the kernel and the round trips. Nobody is quicker who sends the same.
+* ``gfapi``, ``gfapi-cffi``: the Python bindings of PyPI, with what it takes to make them work.
+* ``fuse``: GlusterFS's own mount, used by the functions of `os`.
+
+The C peers use the volume's graph as it is shipped, unless the runner gives them a volfile.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.bench.lines import LINES
+from tests.bench.peer import Peer
+from tests.bench.peers import building
+
+
+def _lines(*beginnings: str) -> frozenset[str]:
+    """The names of the lines that begin with one of these."""
+    return frozenset(line.name for line in LINES if line.name.startswith(beginnings))
+
+
+_DATA: Final = _lines("pread", "seqread", "pwrite", "seqwrite")
+_NAMES: Final = _lines("stat_", "small", "create", "unlink", "readdirp")
+
+#: The lines of each.
+TAKES_PART: Final[dict[str, frozenset[str]]] = {
+    # As shipped, each end takes ten seconds: a few are measured, thousands are not.
+    "c": _DATA | _NAMES | _lines("connect", "close_", "session_idle", "sessions_open"),
+    "c-async": _lines("apread", "pwrite", "seqread", "seqwrite"),
+    "c-mended": _lines("connect", "close_", "session"),
+    # It has no cache, so nothing to say of what is answered from one, and no session to be idle.
+    "limit": (_DATA | _NAMES | _lines("apread", "connect", "close_", "sessions_1"))
+    - _lines("stat_warm"),
+}
+
+
+def foreign_peers(place: Path) -> list[Peer]:
+    """All of them; those that cannot be had on this machine say why in ``without``.
+
+    Args:
+        place: where programs are compiled to, and virtual environments made; kept between runs.
+
+    Raises:
+        BuildError: a program does not compile.
+    """
+    return [*_c_peers(place), _limit(place)]
+
+
+def _peer(
+    name: str,
+    title: str,
+    command: tuple[str, ...],
+    without: str | None,
+    environment: dict[str, str] | None = None,
+) -> Peer:
+    return Peer(name, title, command, environment or {}, TAKES_PART[name], without)
+
+
+def _c_peers(place: Path) -> list[Peer]:
+    without = building.no_gfapi()
+    if without is None:
+        program, preload = building.gfapi(place), building.prompt_fini(place)
+    else:
+        program = preload = place / "missing"
+    return [
+        _peer("c", "libgfapi, C", (str(program), "sync"), without),
+        _peer("c-async", "libgfapi, C, asynchronous", (str(program), "async"), without),
+        _peer(
+            "c-mended",
+            "libgfapi, C, its end mended",
+            (str(program), "mended"),
+            without,
+            {"LD_PRELOAD": str(preload)},
+        ),
+    ]
+
+
+def _limit(place: Path) -> Peer:
+    without = building.no_compiler()
+    program = place / "missing" if without is not None else building.limit(place)
+    command = (sys.executable, "-m", "tests.bench.peers.limit", str(program))
+    return _peer("limit", "the same packets on a bare socket", command, without)

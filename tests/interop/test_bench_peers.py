@@ -1,0 +1,169 @@
+"""The clients that glusterio is measured against: each does its lines, and does what they say.
+
+Small figures, two rounds each. What they measure is of no account here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import glusterio
+from tests.bench.lines import BY_NAME, HANDLE_FILE, HANDLE_FILES, SMALL_FILE
+from tests.bench.peer import Peer
+from tests.bench.peers.catalogue import TAKES_PART, foreign_peers
+from tests.interop.conftest import _unavailable
+from tests.interop.real_gluster import GlusterVolume, poll
+
+ROOT: Final = Path(__file__).parents[2]
+ROUNDS: Final = 2
+SEED: Final = 7
+DATA: Final = 1 << 20
+
+#: What the lines are told here instead of what they are told in a run.
+LITTLE: Final[dict[str, Any]] = {
+    "size": DATA,
+    "count": 3,
+    "seconds": 0.01,
+    "entries": 20,
+    "handles": 4,
+    "seed": SEED,
+}
+
+#: One of each kind. ``c`` takes ten seconds for a close, and there is the same code in ``c-mended``.
+LINES: Final = [
+    *("connect", "pread4k", "pread4k_4t", "apread4k_8", "pwrite4k", "seqread128k", "seqwrite128k"),
+    *("stat_cold", "stat_warm", "small", "create", "unlink", "readdirp500", "close_10"),
+    *("sessions_100", "session_idle"),
+]
+TOO_LONG: Final = {("c", "close_10")}
+CASES: Final = [
+    (name, line)
+    for name, lines in TAKES_PART.items()
+    for line in LINES
+    if line in lines and (name, line) not in TOO_LONG
+]
+
+
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Peer]:
+    """All of them, compiled."""
+    return {peer.name: peer for peer in foreign_peers(tmp_path_factory.mktemp("peers"))}
+
+
+@pytest.fixture(scope="module")
+def shared(gluster_volume: GlusterVolume) -> Iterator[str]:
+    """What the runner makes for the lines, in small."""
+    root = f"/bench-peers-{os.getpid()}"
+    with glusterio.connect(gluster_volume.url) as volume:
+        for name in ("names", "handles", f"d{LITTLE['entries']}"):
+            volume.makedirs(f"{root}/{name}")
+        volume.write_bytes(f"{root}/data", bytes(DATA))
+        for number in range(ROUNDS * LITTLE["count"]):
+            volume.write_bytes(f"{root}/names/f{number:06d}", bytes(SMALL_FILE))
+        for number in range(min(LITTLE["handles"], HANDLE_FILES)):
+            path = f"{root}/handles/f{number:03d}"
+            volume.write_bytes(path, b"")
+            volume.truncate(path, HANDLE_FILE)
+        for number in range(LITTLE["entries"]):
+            volume.write_bytes(f"{root}/d{LITTLE['entries']}/f{number}", b"")
+    try:
+        yield root
+    finally:
+        with glusterio.connect(gluster_volume.url) as volume:
+            volume.rmtree(root)
+
+
+class Conversation:
+    """A peer at one line."""
+
+    def __init__(self, peer: Peer, line: str, parameters: dict[str, Any]) -> None:
+        self._process = subprocess.Popen(
+            [*peer.command, line, json.dumps(parameters)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **peer.environment},
+            text=True,
+        )
+
+    def ask(self, command: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def quit(self) -> int:
+        self._process.communicate("quit\n", timeout=20)
+        return self._process.returncode
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
+@contextmanager
+def conversation(
+    peers: dict[str, Peer], name: str, line: str, parameters: dict[str, Any]
+) -> Iterator[Conversation]:
+    """Start a peer for a line, unless it is not to be had here or has no such line."""
+    peer = peers[name]
+    if peer.without is not None:
+        _unavailable(peer.without)
+    with closing(Conversation(peer, line, parameters)) as talk:
+        yield talk
+
+
+def parameters_of(line: str, volume: GlusterVolume, shared: str, directory: str) -> dict[str, Any]:
+    told = BY_NAME[line].told(quick=True)
+    little = {key: value for key, value in LITTLE.items() if key in told}
+    where = {"host": volume.host, "port": volume.glusterd_port, "volume": volume.volume}
+    return {**told, **little, **where, "shared": shared, "dir": directory}
+
+
+def operations(line: str) -> int | None:
+    """How many a round has; None where the clock decides."""
+    if line in ("seqread128k", "seqwrite128k"):
+        return DATA >> 17
+    if line.startswith(("connect", "stat_cold", "small", "create", "unlink", "session")):
+        return int(LITTLE["count"])
+    if line.startswith("readdirp"):
+        return int(LITTLE["entries"])
+    return 1 if line.startswith("close_") else None
+
+
+@pytest.mark.parametrize(("name", "line"), CASES)
+def test_a_line(
+    name: str, line: str, peers: dict[str, Peer], gluster_volume: GlusterVolume, shared: str
+) -> None:
+    directory = f"{shared}/{name}-{line}"
+    with glusterio.connect(gluster_volume.url) as volume:
+        volume.mkdir(directory)
+    told = parameters_of(line, gluster_volume, shared, directory)
+    before = gluster_volume.open_files()
+    with conversation(peers, name, line, told) as talk:
+        assert talk.ask("prepare")["ready"] is True
+        for _ in range(ROUNDS):
+            answer = talk.ask("go")
+            assert answer.keys() == {"ops", "seconds", "cpu", "bytes", "rss", "per"}, answer
+            assert answer["ops"] == (operations(line) or answer["ops"]) > 0
+            assert 0 < answer["seconds"] < 10
+            assert 0 <= answer["cpu"] < 10
+            assert answer["rss"] > 1 << 20
+            if "block" in told and "size" in told:
+                assert answer["bytes"] == answer["ops"] * told["block"]
+        assert talk.quit() == 0
+    assert poll(lambda: gluster_volume.open_files() <= before, 5.0)
+    with glusterio.connect(gluster_volume.url) as volume:
+        left = 1 if line == "pwrite4k" else 0
+        assert len(volume.listdir(directory)) == left
