@@ -22,9 +22,9 @@ from tests.embedded import BrickProcess
 #: The functions at whose beginning and end a close is interrupted, by their files.
 CLOSING = {
     "handles.py": {"close_handle", "_let_go"},
-    "lock_owner.py": {"settle_locks"},
     "session.py": {"begin_close", "begin_release"},
-    "client.py": {"release", "releasedir", "_release", "_request"},
+    "client.py": {"release", "releasedir", "_release"},
+    "hot.py": {"release", "releasedir", "_on_fd", "common_reply"},
 }
 
 #: Those that an operation of many requests at once is interrupted in.

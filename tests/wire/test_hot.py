@@ -13,7 +13,8 @@ from glusterio.wire import dictionary, hot, messages
 from glusterio.wire.credentials import Credentials, encode_none, encode_v3
 from glusterio.wire.fops.attributes import FstatRequest, StatReply, StatRequest
 from glusterio.wire.fops.data import ReadReply, ReadRequest, WriteRequest
-from glusterio.wire.fops.files import ChangedReply
+from glusterio.wire.fops.directories import ReleasedirRequest
+from glusterio.wire.fops.files import ChangedReply, CommonReply, ReleaseRequest
 from glusterio.wire.fops.names import LookupReply, LookupRequest
 from glusterio.wire.programs import FOPS, NULL_GFID, Fop
 from glusterio.wire.records import encode_call
@@ -54,6 +55,14 @@ def test_fstat_and_stat(xid: int, gfid: bytes, fd: int) -> None:
     assert PATH.stat(xid, gfid) == general(xid, Fop.STAT, StatRequest(gfid))
 
 
+@given(u32, gfids, fds)
+def test_release_and_releasedir(xid: int, gfid: bytes, fd: int) -> None:
+    assert PATH.release(xid, gfid, fd) == general(xid, Fop.RELEASE, ReleaseRequest(gfid, fd))
+    assert PATH.releasedir(xid, gfid, fd) == general(
+        xid, Fop.RELEASEDIR, ReleasedirRequest(gfid, fd)
+    )
+
+
 @given(u32, gfids, gfids, st.binary(max_size=40))
 def test_lookup(xid: int, gfid: bytes, parent: bytes, name: bytes) -> None:
     assert PATH.lookup(xid, parent, name) == general(
@@ -87,6 +96,9 @@ def test_packets_are_fresh_and_credentials_may_have_any_size() -> None:
         ("write", (1, bytes(16), 3, 0, -1)),
         ("fstat", (1, bytes(15), 3)),
         ("fstat", (-1, bytes(16), 3)),
+        ("release", (1, bytes(15), 3)),
+        ("release", (1, bytes(16), 2**63)),
+        ("releasedir", (-1, bytes(16), 3)),
         ("stat", (1, bytes(15))),
         ("stat", (-1, bytes(16))),
         ("lookup", (1, bytes(15), b"a")),
@@ -150,6 +162,11 @@ def test_write_reply(reply: ChangedReply) -> None:
     assert hot.write_reply(record(reply), BODY) == reply[:2]
 
 
+@given(messages_of(CommonReply))
+def test_common_reply(reply: CommonReply) -> None:
+    assert hot.common_reply(record(reply), BODY) == reply[:2]
+
+
 @given(messages_of(StatReply))
 def test_stat_reply(reply: StatReply) -> None:
     assert hot.stat_reply(record(reply), BODY) == (reply.op_ret, reply.op_errno, reply.stat)
@@ -166,6 +183,7 @@ def test_lookup_reply(reply: LookupReply) -> None:
 DECODERS = [
     (hot.read_reply, record(sample(ReadReply)._replace(op_ret=5), b"data!")),
     (hot.write_reply, record(sample(ChangedReply))),
+    (hot.common_reply, record(sample(CommonReply))),
     (hot.stat_reply, record(sample(StatReply))),
     (hot.lookup_reply, record(sample(LookupReply))),
 ]

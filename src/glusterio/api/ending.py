@@ -41,6 +41,9 @@ CLOSE_GRACE = 2.0
 #: however little is left of the deadline. They have nothing to wait for; this is for a busy machine.
 UNWINDING = 1.0
 
+#: How many RELEASEs are packed before they are sent, so that the brick has something to do meanwhile.
+TOGETHER = 100
+
 
 class Ending:
     """The ending of one session.
@@ -156,7 +159,7 @@ class Ending:
                     raise
 
     async def _drain(self) -> None:
-        core, session = self._core, self._session
+        session = self._session
         closing = []
         for item in plan(session.handles()):
             handle = item.handle
@@ -164,19 +167,27 @@ class Ending:
             if handle.state is not HandleState.CLOSING:
                 self._drained[handle.number] = handle
             if item.action is DrainAction.RELEASE:
-                closing.append(close_handle(core, Frame(), handle))
+                closing.append(handle)
             elif item.action is DrainAction.DROP:
                 session.move(handle, HandleEvent.DROP)
-        await Gather(closing)  # every RELEASE at once; close_handle itself does not wait
+        for first in range(0, len(closing), TOGETHER):  # what a gather begins, it sends together
+            await Gather([self._close(closing[first : first + TOGETHER])])
         waiting = list(self._awaited.values())
-        for handle in waiting:
-            if not await Wait(handle.gone, self._left()):
+        for handle in reversed(waiting):  # the answer that comes last is the one to wait for
+            if not handle.gone.is_set and not await Wait(handle.gone, self._left()):
                 await self._cut_off()
                 break
         for handle in waiting:
-            await Wait(handle.gone, UNWINDING)
+            if not handle.gone.is_set:
+                await Wait(handle.gone, UNWINDING)
         self._written.clear()
         self._report_handles(waiting)
+
+    async def _close(self, handles: list[Handle]) -> None:
+        """Have handles closed, which waits for nothing."""
+        frame = Frame()
+        for handle in handles:
+            await close_handle(self._core, frame, handle)
 
     async def _cut_off(self) -> None:
         """The deadline is over: cut the connections, so that every release ends."""

@@ -15,7 +15,7 @@ import stat as stat_module
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from glusterio.api.lock_owner import settle_locks
+from glusterio.api.lock_owner import LockOwner, settle_locks
 from glusterio.api.resolve import Place, text_of, walk_to_open, walk_to_place
 from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
@@ -245,9 +245,11 @@ async def _let_go(core: Core, handle: Handle) -> None:
     try:
         if not core.session.begin_release(handle):
             return
-        await Wait(handle.idle)
-        await settle_locks(handle)
+        if not handle.idle.is_set:
+            await Wait(handle.idle)
         fd = handle.fd
+        if LockOwner in fd.context:
+            await settle_locks(handle)
         release = core.top.release if handle.kind is HandleKind.FILE else core.top.releasedir
         try:
             await release(Frame(), fd)

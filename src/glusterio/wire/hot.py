@@ -29,8 +29,8 @@ _XID: Final = struct.Struct(">I")
 _CREDENTIALS: Final = 28
 #: READ and WRITE: gfid, descriptor, offset, size, flag.
 _TRANSFER: Final = struct.Struct(">16sqQ2I")
-#: FSTAT: gfid, descriptor.
-_FSTAT: Final = struct.Struct(">16sq")
+#: FSTAT, RELEASE and RELEASEDIR: gfid, descriptor.
+_FD: Final = struct.Struct(">16sq")
 #: LOOKUP: gfid, the directory's gfid, flags.
 _LOOKUP: Final = struct.Struct(">16s16sI")
 
@@ -51,7 +51,10 @@ class HotPath:
     Every method raises :class:`~glusterio.errors.LocalProtocolError` for a value that does not fit.
     """
 
-    __slots__ = ("_body", "_fstat", "_lookup", "_read", "_stat", "_write", "_write_length")
+    __slots__ = (
+        "_body", "_fstat", "_lookup", "_read", "_release", "_releasedir", "_stat", "_write",
+        "_write_length",
+    )  # fmt: skip
 
     def __init__(self, credentials: bytes) -> None:
         def template(fop: Fop, size: int, end: bytes = b"") -> bytes:
@@ -62,7 +65,9 @@ class HotPath:
         self._read = template(Fop.READ, _TRANSFER.size, NULL_DICT)
         self._write = template(Fop.WRITE, _TRANSFER.size, NULL_DICT)
         self._write_length = len(self._write) - MARK_SIZE
-        self._fstat = template(Fop.FSTAT, _FSTAT.size, NULL_DICT)
+        self._fstat = template(Fop.FSTAT, _FD.size, NULL_DICT)
+        self._release = template(Fop.RELEASE, _FD.size, NULL_DICT)
+        self._releasedir = template(Fop.RELEASEDIR, _FD.size, NULL_DICT)
         self._stat = template(Fop.STAT, GFID_SIZE, NULL_DICT)
         self._lookup = template(Fop.LOOKUP, _LOOKUP.size)
 
@@ -98,13 +103,24 @@ class HotPath:
 
     def fstat(self, xid: int, gfid: bytes, fd: int) -> bytearray:
         """Pack an FSTAT."""
-        packet = bytearray(self._fstat)
+        return self._on_fd(self._fstat, xid, gfid, fd)
+
+    def release(self, xid: int, gfid: bytes, fd: int) -> bytearray:
+        """Pack a RELEASE."""
+        return self._on_fd(self._release, xid, gfid, fd)
+
+    def releasedir(self, xid: int, gfid: bytes, fd: int) -> bytearray:
+        """Pack a RELEASEDIR."""
+        return self._on_fd(self._releasedir, xid, gfid, fd)
+
+    def _on_fd(self, template: bytes, xid: int, gfid: bytes, fd: int) -> bytearray:
+        packet = bytearray(template)
         _check_gfid(gfid)
         try:
             _XID.pack_into(packet, MARK_SIZE, xid)
-            _FSTAT.pack_into(packet, self._body, gfid, fd)
+            _FD.pack_into(packet, self._body, gfid, fd)
         except struct.error as error:
-            raise LocalProtocolError(f"FSTAT: {error}") from None
+            raise LocalProtocolError(f"an operation on a descriptor: {error}") from None
         return packet
 
     def stat(self, xid: int, gfid: bytes) -> bytearray:
@@ -207,6 +223,17 @@ def write_reply(view: View, body: int) -> tuple[int, int]:
     """
     op_ret, op_errno, end = _result(view, body)
     _check_end(view, end + 2 * IATT.size)
+    return op_ret, op_errno
+
+
+def common_reply(view: View, body: int) -> tuple[int, int]:
+    """Decode the reply of RELEASE and of others that have nothing to tell: ``op_ret``, ``op_errno``.
+
+    Raises:
+        XdrError: the reply is cut off or too long.
+    """
+    op_ret, op_errno, end = _result(view, body)
+    _check_end(view, end)
     return op_ret, op_errno
 
 

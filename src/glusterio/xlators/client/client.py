@@ -17,6 +17,7 @@ Source: GlusterFS xlators/protocol/client/src/client.c, client-handshake.c, clie
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 from glusterio.errors import (
@@ -28,7 +29,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
 from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
-from glusterio.types import NULL_GFID, Buffer
+from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire import dictionary, hot
 from glusterio.wire.credentials import encode_v3, stamped
 from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
@@ -232,7 +233,13 @@ class Client(Xlator):
     ) -> files.OpenReply:
         return await self._open(Fop.OPENDIR, frame, fd, request)  # type: ignore[no-any-return]
 
-    async def _release(self, fop: Fop, frame: Frame, fd: Fd, message: Any) -> None:
+    async def _release(self, fd: Fd, pack: Callable[[int, Gfid, int], bytearray]) -> None:
+        """Close a descriptor: once the brick has answered every request about it.
+
+        Args:
+            fd: the descriptor.
+            pack: makes the packet, of its number, the gfid and the brick's number for the descriptor.
+        """
         remote = fd.context.get(self)
         connection = self._connection
         if remote is None or connection is None or connection.lost is not None:
@@ -244,20 +251,27 @@ class Client(Xlator):
                     connection,
                     ConnectionLostError(f"{connection.name}: a request is not being answered"),
                 )
-        reply = self._request(fop, frame, message._replace(gfid=fd.gfid, fd=remote.number))
+        xid = connection.next_xid()
+        reply = Reply(connection, xid, (pack(xid, fd.gfid, remote.number),))
         try:
-            await self._answer(fop, reply)
+            await reply
+            op_ret, op_errno = hot.common_reply(reply.record, REPLY_HEADER_SIZE)
         except ConnectionLostError:
-            pass  # and with the connection the brick's fd
+            return  # and with the connection the brick's fd
+        except RemoteProtocolError as error:
+            await Disconnect(connection, error)
+            raise connection.blame(error) from None
         finally:
             if reply.submitted:  # else it was interrupted before, and is called again
                 fd.context.pop(self, None)
+        if op_ret < 0:
+            raise fs_error(op_errno)
 
-    async def release(self, frame: Frame, fd: Fd) -> None:
-        await self._release(Fop.RELEASE, frame, fd, files.ReleaseRequest(fd.gfid, 0))
+    def release(self, frame: Frame, fd: Fd) -> Coro[None]:
+        return self._release(fd, self._hot.release)
 
-    async def releasedir(self, frame: Frame, fd: Fd) -> None:
-        await self._release(Fop.RELEASEDIR, frame, fd, directories.ReleasedirRequest(fd.gfid, 0))
+    def releasedir(self, frame: Frame, fd: Fd) -> Coro[None]:
+        return self._release(fd, self._hot.releasedir)
 
     # -- locks ------------------------------------------------------------------------------------
 
