@@ -17,12 +17,13 @@ The C peers use the volume's graph as it is shipped, unless the runner gives the
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 from tests.bench.lines import LINES
 from tests.bench.peer import Peer
-from tests.bench.peers import building
+from tests.bench.peers import bindings, building, faces
 
 
 def _lines(*beginnings: str) -> frozenset[str]:
@@ -32,6 +33,9 @@ def _lines(*beginnings: str) -> frozenset[str]:
 
 _DATA: Final = _lines("pread", "seqread", "pwrite", "seqwrite")
 _NAMES: Final = _lines("stat_", "small", "create", "unlink", "readdirp")
+_BINDINGS: Final = (_DATA | _NAMES | _lines("connect", "session_idle")) - _lines(
+    "pread4k_4t", "pread4k_16t"
+)
 
 #: The lines of each.
 TAKES_PART: Final[dict[str, frozenset[str]]] = {
@@ -42,19 +46,34 @@ TAKES_PART: Final[dict[str, frozenset[str]]] = {
     # It has no cache, so nothing to say of what is answered from one, and no session to be idle.
     "limit": (_DATA | _NAMES | _lines("apread", "connect", "close_", "sessions_1"))
     - _lines("stat_warm"),
+    # They have no threads of their own, and in one thread a session is as libgfapi has it.
+    "gfapi": _BINDINGS,
+    "gfapi-cffi": _BINDINGS,
+    # The kernel's memory is not the brick's: large reads again and again would be of that.
+    "fuse": (_DATA | _NAMES) - _lines("pread64k", "pread1m"),
 }
 
 
-def foreign_peers(place: Path) -> list[Peer]:
-    """All of them; those that cannot be had on this machine say why in ``without``.
+def foreign_peers(place: Path, names: Collection[str] = tuple(TAKES_PART)) -> list[Peer]:
+    """Make them; those that cannot be had on this machine say why in ``without``.
 
     Args:
         place: where programs are compiled to, and virtual environments made; kept between runs.
+        names: these alone.
 
     Raises:
         BuildError: a program does not compile.
     """
-    return [*_c_peers(place), _limit(place)]
+    made = []
+    if {"c", "c-async", "c-mended"} & set(names):
+        made += _c_peers(place)
+    if "limit" in names:
+        made.append(_limit(place))
+    if {"gfapi", "gfapi-cffi"} & set(names):
+        made += _bindings(place)
+    if "fuse" in names:
+        made.append(_fuse())
+    return [peer for peer in made if peer.name in names]
 
 
 def _peer(
@@ -91,3 +110,19 @@ def _limit(place: Path) -> Peer:
     program = place / "missing" if without is not None else building.limit(place)
     command = (sys.executable, "-m", "tests.bench.peers.limit", str(program))
     return _peer("limit", "the same packets on a bare socket", command, without)
+
+
+def _foreign(face: str, python: str) -> tuple[str, ...]:
+    return (python, "-m", "tests.bench.peers.foreign", face)
+
+
+def _bindings(place: Path) -> list[Peer]:
+    python, without = bindings.environment(place)
+    return [
+        _peer(name, f"{name} {version}", _foreign(name, str(python)), without)
+        for name, version in bindings.VERSIONS.items()
+    ]
+
+
+def _fuse() -> Peer:
+    return _peer("fuse", "FUSE mount", _foreign("fuse", sys.executable), faces.no_fuse())
