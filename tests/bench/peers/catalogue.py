@@ -17,7 +17,6 @@ The C peers use the volume's graph as it is shipped, unless the runner gives the
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -54,26 +53,16 @@ TAKES_PART: Final[dict[str, frozenset[str]]] = {
 }
 
 
-def foreign_peers(place: Path, names: Collection[str] = tuple(TAKES_PART)) -> list[Peer]:
-    """Make them; those that cannot be had on this machine say why in ``without``.
+def foreign_peers(place: Path) -> list[Peer]:
+    """Make them all; those that cannot be had on this machine say why in ``without``.
 
     Args:
         place: where programs are compiled to, and virtual environments made; kept between runs.
-        names: these alone.
 
     Raises:
         BuildError: a program does not compile.
     """
-    made = []
-    if {"c", "c-async", "c-mended"} & set(names):
-        made += _c_peers(place)
-    if "limit" in names:
-        made.append(_limit(place))
-    if {"gfapi", "gfapi-cffi"} & set(names):
-        made += _bindings(place)
-    if "fuse" in names:
-        made.append(_fuse())
-    return [peer for peer in made if peer.name in names]
+    return [*_c_peers(place), _limit(place), *_bindings(place), _fuse()]
 
 
 def _peer(

@@ -256,7 +256,8 @@ struct calls {
     void (*put)(struct calls *calls, const struct packet *copy, long n);
     void (*got)(struct calls *calls, const unsigned char *record, long n);
     bool with_data;
-    int32_t due; /* the result of each; -1: any that is not negative */
+    int32_t due;    /* the result of each; -1: any that is not negative */
+    uint32_t least; /* the length of each reply at least */
     uint64_t offset;
     struct offsets where;
     long first; /* the number of the first name */
@@ -296,6 +297,7 @@ static long pump(struct calls *calls, struct span span)
             int32_t came = result(good(record, "a call"));
             errno = EIO;
             must(calls->due < 0 || came == calls->due, "the size of a transfer");
+            must((get32(record) & 0x7fffffff) >= calls->least, "a content");
             if (calls->got != NULL)
                 calls->got(calls, record, done);
             if (++done == sent)
@@ -482,7 +484,8 @@ static void prepare_stat(void)
 static void prepare_small(void)
 {
     prepare();
-    looks = (struct calls){.packet = packet("content"), .put = put_name, .due = -1};
+    looks = (struct calls){.packet = packet("content"), .put = put_name, .due = -1,
+                           .least = SMALL_FILE};
 }
 
 static void look(struct round *round)
@@ -491,6 +494,7 @@ static void look(struct round *round)
     start(round);
     round->ops = pump(&looks, exactly_so_many(count));
     stop(round);
+    round->bytes = round->ops * looks.least;
 }
 
 /*
