@@ -225,6 +225,7 @@ def add_fops(line: Line, parameters: Parameters, packets: Packets) -> None:
         ]
         packets.told["handle_gfids"] = b"".join(gfids).hex()
         fop("open_handle", Fop.OPEN, OpenRequest(GFID.bytes, os.O_RDWR), gfid=GFID)
+        fop("read_handle", Fop.READ, ReadRequest(GFID.bytes, FD, 0, 1), gfid=GFID, fd=FD)
     fop("release", Fop.RELEASE, ReleaseRequest(GFID.bytes, FD), gfid=GFID, fd=FD)
     if parameters.get("dir"):
         own = line.gfid_of(parameters["dir"])

@@ -299,7 +299,7 @@ static long pump(struct calls *calls, struct span span)
             must(calls->due < 0 || came == calls->due, "the size of a transfer");
             must((get32(record) & 0x7fffffff) >= calls->least, "a content");
             if (calls->got != NULL)
-                calls->got(calls, record, done);
+                calls->got(calls, record, get32(record + XID));
             if (++done == sent)
                 break;
         }
@@ -645,17 +645,12 @@ static void hang_up(void)
 
 static void connecting(struct round *round)
 {
-    double seconds = 0, cpu = 0;
     for (; round->ops < count; round->ops++) {
         start(round);
         connect_brick();
         stop(round);
-        seconds += round->seconds;
-        cpu += round->cpu;
         hang_up();
     }
-    round->seconds = seconds;
-    round->cpu = cpu;
 }
 
 static unsigned char *gfids;
@@ -672,7 +667,6 @@ static void note_fd(struct calls *calls, const unsigned char *record, long n)
     fds[n] = get64(behind_dictionary(record));
 }
 
-/* RELEASE goes by the number; no gfid is looked at. */
 static void put_fd(struct calls *calls, const struct packet *copy, long n)
 {
     put_gfid(calls, copy, n);
@@ -682,7 +676,7 @@ static void put_fd(struct calls *calls, const struct packet *copy, long n)
 static void closing(struct round *round)
 {
     long handles = number("handles", 0);
-    static struct calls opens, releases;
+    static struct calls opens, reads, releases;
     connect_brick();
     if (handles > 0) {
         free(gfids);
@@ -694,7 +688,10 @@ static void closing(struct round *round)
                                .due = -1, .first = known};
         releases = (struct calls){.packet = packet("release"), .put = put_fd, .due = -1,
                                   .first = known};
+        reads = (struct calls){.packet = packet("read_handle"), .put = put_fd, .due = 1,
+                               .first = known};
         pump(&opens, exactly_so_many(handles));
+        pump(&reads, exactly_so_many(handles));
     }
     start(round);
     if (handles > 0)
