@@ -58,6 +58,9 @@ class CoreDriver(Protocol):
     def new_event(self) -> Event:
         """Make an event to wait for."""
 
+    def start(self) -> None:
+        """Watch over the connections while nobody waits for a reply; until it is stopped."""
+
     def start_detached(
         self, coro: Coro[Any], on_done: Callable[[Fiber], None], call: Any = None
     ) -> Fiber:
@@ -156,6 +159,7 @@ class Core:
             raise TimeoutError(
                 f"volume {self.target.volume}: not connected within {timeout:g} s"
             ) from None
+        self.driver.start()
         self.session.connected()
 
     async def _bring_up(self) -> None:
