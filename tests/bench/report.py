@@ -261,7 +261,7 @@ def _row(
         NONE if found is None else f"{found.won}/{found.rounds}",
         duration(spread([cpu(line.name, done) for done in entry.rounds]).median),
         duration(spread(brick).median) if brick else NONE,
-        NONE if entry.requests is None else three(sum(entry.requests.values())),
+        NONE if entry.requests is None else f"{sum(entry.requests.values()):,.3g}",
         amount(entry.rounds[-1]["rss"]),
     ]
     return row
@@ -278,9 +278,9 @@ def _requests(line: Line, entries: dict[str, Entry]) -> Iterator[str]:
     for name, entry in entries.items():
         if entry.requests:
             shown = ", ".join(
-                f"{procedure} {three(count)}"
+                f"{procedure} {count:,.3g}"
                 for procedure, count in entry.requests.items()
-                if count >= 0.005
+                if count >= 0.0005
             )
             same.setdefault(shown, []).append(name)
     if same:

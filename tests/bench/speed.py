@@ -141,6 +141,8 @@ class Bench:
         """Measure every line."""
         begun = time.monotonic()
         told = [(line, self.plan.told(line)) for line in self.plan.lines]
+        for name, why in self.results.without.items():
+            say(f"{name} takes no part: {why}")
         say("making what is read ...")
         for venue in filter(None, (self.gluster, self.serve)):
             mine = [one for one in told if venue is self.gluster or one[0].both_bricks]

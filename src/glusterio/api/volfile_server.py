@@ -15,7 +15,6 @@ from glusterio.rpc.connection import Connection
 from glusterio.traps import Connect, Disconnect, Offload
 from glusterio.wire.handshake import GetspecReply, GetspecRequest
 from glusterio.wire.programs import HANDSHAKE, HandshakeProc
-from glusterio.xlators.base import VolfileServer
 from glusterio.xlators.client.handshake import ask
 
 #: The range of operating versions that we claim to know: everything.
@@ -32,10 +31,8 @@ end-volume
 _SPECIAL = re.compile(r'[\\"`]')
 
 
-async def volfile_of(target: Target) -> tuple[str, VolfileServer | None]:
+async def volfile_of(target: Target) -> tuple[str, tuple[str, int] | str | None]:
     """Return the volfile's text for a target, and the server that gave it.
-
-    The connection to the server is the caller's, to be closed.
 
     Raises:
         VolumeNotFoundError: the daemons that answer know no such volume.
@@ -56,12 +53,12 @@ def _read_text(path: str) -> str:
 
 async def _ask_servers(
     servers: Sequence[tuple[str, int] | str], volume: str
-) -> tuple[str, VolfileServer]:
+) -> tuple[str, tuple[str, int] | str]:
     """Ask each server in turn; the first volfile counts."""
     failures: list[OSError] = []
     for server in servers:
         try:
-            return await _ask_server(server, volume)
+            return await _ask_server(server, volume), server
         except OSError as error:
             failures.append(error)
     if len(failures) == 1:
@@ -75,7 +72,7 @@ async def _ask_servers(
     )
 
 
-async def _ask_server(server: tuple[str, int] | str, volume: str) -> tuple[str, VolfileServer]:
+async def _ask_server(server: tuple[str, int] | str, volume: str) -> str:
     where = server if isinstance(server, str) else f"{server[0]}:{server[1]}"
     connection = Connection(f"management daemon {where}")
     try:
@@ -87,11 +84,10 @@ async def _ask_server(server: tuple[str, int] | str, volume: str) -> tuple[str, 
             GetspecRequest(0, volume, _OP_VERSIONS),
             GetspecReply,
         )
-        if reply.op_ret < 0:
-            if reply.op_errno == errno.ENOENT:
-                raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
-            raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
-    except BaseException:
+    finally:
         await Disconnect(connection)
-        raise
-    return reply.spec, VolfileServer(server, connection)
+    if reply.op_ret < 0:
+        if reply.op_errno == errno.ENOENT:
+            raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
+        raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
+    return str(reply.spec)

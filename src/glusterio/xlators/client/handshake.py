@@ -67,7 +67,7 @@ async def ask(
         raise connection.blame(error) from None
 
 
-async def find_brick(options: Mapping[str, str], services: Services) -> Address:
+async def find_brick(options: Mapping[str, str]) -> Address:
     """Return where to look for a brick: where the volfile says, or else where its glusterd says.
 
     Raises:
@@ -81,44 +81,33 @@ async def find_brick(options: Mapping[str, str], services: Services) -> Address:
     port = options.get("remote-port")
     if port:
         return host, int(port)
-    daemon = host, int(options.get("glusterd-port", GLUSTERD_PORT))
-    return await _ask_portmap(daemon, options, services)
+    return await _ask_portmap(host, int(options.get("glusterd-port", GLUSTERD_PORT)), options)
 
 
-async def _ask_portmap(
-    daemon: tuple[str, int], options: Mapping[str, str], services: Services
-) -> Address:
+async def _ask_portmap(host: str, port: int, options: Mapping[str, str]) -> Address:
     """Return where a brick listens, as a portmapper says.
-
-    The daemon that gave the volfile is asked on the connection that is open to it: as a rule it is the
-    brick's, too, and connecting would take longer than all of it.
 
     Raises:
         HandshakeError: the brick is not running.
         VersionMismatchError: there is no portmapper.
         OSError: nobody there.
     """
-    host, port = daemon
     brick = options.get("remote-subvolume", "")
-    server = services.volfile_server
-    if server is not None and server.address == daemon and server.connection.lost is None:
-        reply = await _port_of(brick, server.connection)
-    else:
-        connection = Connection(f"glusterd {host}:{port}")
-        try:
-            await Connect(daemon, connection)
-            reply = await _port_of(brick, connection)
-        finally:
-            await Disconnect(connection)
+    connection = Connection(f"glusterd {host}:{port}")
+    try:
+        await Connect((host, port), connection)
+        reply = await ask(
+            connection,
+            PORTMAP,
+            PortmapProc.PORTBYBRICK,
+            PortByBrickRequest(brick),
+            PortByBrickReply,
+        )
+    finally:
+        await Disconnect(connection)
     if reply.op_ret < 0 or not 0 < reply.port < 65536:
         raise HandshakeError(f"brick {host}:{brick} is not running", errno.ENOTCONN)
     return host, reply.port
-
-
-async def _port_of(brick: str, connection: Connection) -> Any:
-    return await ask(
-        connection, PORTMAP, PortmapProc.PORTBYBRICK, PortByBrickRequest(brick), PortByBrickReply
-    )
 
 
 async def connect_to_brick(
@@ -148,14 +137,14 @@ async def connect_to_brick(
         HandshakeError: the brick refused; its subclasses say why.
         OSError: nobody there.
     """
-    address = await find_brick(options, services)
+    address = await find_brick(options)
     try:
         return await _accepted_at(address, name, options, services, on_lost)
     except VersionMismatchError as mismatch:
         if isinstance(address, str) or "remote-port" not in options:
             raise
         try:
-            address = await _ask_portmap(address, options, services)
+            address = await _ask_portmap(*address, options)
         except VersionMismatchError:
             raise mismatch from None
     return await _accepted_at(address, name, options, services, on_lost)
