@@ -31,7 +31,9 @@ from glusterio.traps import Coro, Event, Within
 from glusterio.wire.credentials import Credentials, encode_v3
 from glusterio.xlators.base import Notice, Services, Xlator
 from glusterio.xlators.client import Client
+from glusterio.xlators.open_behind import OpenBehind
 from glusterio.xlators.posix import Posix
+from glusterio.xlators.quick_read import QuickRead
 from glusterio.xlators.utime import Utime
 
 #: How long connecting may take, in seconds.
@@ -39,7 +41,14 @@ CONNECT_TIMEOUT = 30.0
 
 #: The translators that glusterio has, by their type in a volfile.
 REGISTRY: dict[str, type[Xlator]] = {
-    xlator.xlator_type: xlator for xlator in (Client, Posix, Utime)
+    xlator.xlator_type: xlator
+    for xlator in (
+        Client,
+        OpenBehind,
+        Posix,
+        QuickRead,
+        Utime,
+    )
 }
 
 
