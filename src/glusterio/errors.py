@@ -194,3 +194,19 @@ def fs_error(
     if errno <= 0 or errno >= GF_ERROR_FIRST_PRIVATE:
         return OSError(_errno.EIO, f"GlusterFS error {errno}", path, None, path2)
     return OSError(errno, os.strerror(errno), path, None, path2)
+
+
+def with_path(error: Exception, path: str) -> Exception:
+    """Return an error that says which file it concerns, for where that would not be clear."""
+    if isinstance(error, ConnectionLostError):
+        if str(error.args[-1]).startswith(f"{path}: "):
+            return error
+        return ConnectionLostError(
+            f"{path}: {error.args[-1]}", may_have_happened=error.may_have_happened
+        )
+    if isinstance(error, OSError) and not isinstance(error, GlusterError):
+        if error.filename is None:
+            error.filename = path
+    elif path not in getattr(error, "__notes__", ()):
+        error.add_note(path)
+    return error

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from glusterio.api.handles import close_handle, open_file, open_found, pread, pwrite
+from glusterio.api.handles import close_handle, drop_handle, open_file, open_found, pread, pwrite
 from glusterio.api.in_flight import in_order
 from glusterio.api.names import readlink, symlink
 from glusterio.api.resolve import named, own_text, walk
@@ -127,8 +127,10 @@ async def _copy_file(
             raise
         try:
             await copy_data(core, frame, source, target)
-        finally:
-            await close_handle(core, frame, target)
+        except BaseException:
+            await drop_handle(core, target)
+            raise
+        await close_handle(core, frame, target)  # tells of what was deferred
     finally:
         await close_handle(core, frame, source)
 

@@ -7,6 +7,7 @@ way, the call is counted out. So what the session counts is the callers, not the
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import uuid
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 from glusterio.api.standpoint import Standpoint
 from glusterio.api.url import Target
 from glusterio.api.volfile_server import volfile_of
+from glusterio.errors import with_path
 from glusterio.graph.frame import Frame
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.inode import InodeTable
@@ -24,31 +26,28 @@ from glusterio.graph.volfile import parse
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.session import Call, Session
-from glusterio.lifecycle.states import HandleState
+from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.fiber import Fiber
 from glusterio.traps import Coro, Event, Within
 from glusterio.wire.credentials import Credentials, encode_v3
 from glusterio.xlators.base import Notice, Services, Xlator
 from glusterio.xlators.client import Client
-from glusterio.xlators.open_behind import OpenBehind
 from glusterio.xlators.posix import Posix
-from glusterio.xlators.quick_read import QuickRead
 from glusterio.xlators.utime import Utime
+from glusterio.xlators.write_behind import WriteBehind
 
 #: How long connecting may take, in seconds.
 CONNECT_TIMEOUT = 30.0
 
+#: How many errors of which nobody heard are kept for the report; all are logged.
+UNTOLD = 1000
+
+log = logging.getLogger("glusterio")
+
 #: The translators that glusterio has, by their type in a volfile.
 REGISTRY: dict[str, type[Xlator]] = {
-    xlator.xlator_type: xlator
-    for xlator in (
-        Client,
-        OpenBehind,
-        Posix,
-        QuickRead,
-        Utime,
-    )
+    xlator.xlator_type: xlator for xlator in (Client, Posix, Utime, WriteBehind)
 }
 
 
@@ -100,6 +99,8 @@ class Core:
         self.cwd = Standpoint()
         self.identity = Credentials(os.getpid(), os.geteuid(), os.getegid(), tuple(os.getgroups()))
         self.now = driver.now
+        #: errors of which nobody in the application heard; the teardown reports them
+        self.untold: list[Exception] = []
         self._top: Xlator | None = None
 
     # -- running operations -----------------------------------------------------------------------
@@ -136,6 +137,19 @@ class Core:
         call: Call = fiber.call
         call.fiber = None  # the fiber knows its call, and nothing shall be left to the collector
         self.session.leave(call)
+
+    def not_told(self, handle: Handle, error: Exception) -> None:
+        """An error concerns a handle, and nobody waits for it: the report of the teardown gets it.
+
+        While the session goes on it is logged, too, since that may be for long.
+        """
+        error = with_path(error, handle.path)
+        if handle.error is None:
+            handle.error = error
+        if len(self.untold) < UNTOLD:
+            self.untold.append(error)
+        if self.session.state is SessionState.ACTIVE:
+            log.error("%s", error)
 
     @property
     def top(self) -> Xlator:

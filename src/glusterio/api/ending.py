@@ -8,9 +8,10 @@ Why it ends in time. Every wait is bounded by what is left of the deadline:
 * *settle* waits for the admitted calls for the grace time, then cancels them. A cancelled call has
   nothing left to wait for; one that still does not end (its thread sits in a system call) is counted
   out when the deadline is over, and named in the report.
-* *drain* starts every RELEASE at once and waits for the answers. When the deadline is over the
-  connections are cut: every reply that is still due then fails, every release ends, and the bricks
-  let go of the fds because their client is gone.
+* *drain* starts every RELEASE at once and waits for the answers; a RELEASE waits for the deferred
+  writes of its file. When the deadline is over the connections are cut: every reply that is still due
+  then fails, every release ends, and the bricks let go of the fds because their client is gone. What
+  was accepted and is not on a brick is then named in the report.
 * the later steps wait for nothing but the closing of sockets.
 """
 
@@ -20,9 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from glusterio.api.handles import close_handle
+from glusterio.api.handles import drop_handle
 from glusterio.errors import ConnectionLostError, SessionClosedError
-from glusterio.graph.frame import Frame
 from glusterio.lifecycle.drain import DrainAction, plan
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
@@ -185,9 +185,8 @@ class Ending:
 
     async def _close(self, handles: list[Handle]) -> None:
         """Have handles closed, which waits for nothing."""
-        frame = Frame()
         for handle in handles:
-            await close_handle(self._core, frame, handle)
+            await drop_handle(self._core, handle)
 
     async def _cut_off(self) -> None:
         """The deadline is over: cut the connections, so that every release ends."""
@@ -205,9 +204,10 @@ class Ending:
             DrainedHandle(handle.path, handle.kind.value, handle.opened_at, handle.error)
             for handle in self._drained.values()
         ]
-        for handle in handles:
-            if handle.error is not None and handle.error not in self.report.errors:
-                self.report.errors.append(handle.error)
+        further = [handle.error for handle in handles if handle.error is not None]
+        for error in further + self._core.untold:
+            if error not in self.report.errors:
+                self.report.errors.append(error)
 
     def _strike_off(self) -> None:
         for handle in self._session.handles():

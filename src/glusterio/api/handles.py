@@ -16,7 +16,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from glusterio.api.lock_owner import LockOwner, settle_locks
-from glusterio.api.mode import BUFFER_SIZE
 from glusterio.api.resolve import Place, text_of, walk_to_open, walk_to_place
 from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
@@ -24,7 +23,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleEvent, HandleState
-from glusterio.traps import Spawn, Wait
+from glusterio.traps import Event, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid, StrPath
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest, ReaddirpRequest
@@ -221,15 +220,61 @@ async def _open(
     return handle
 
 
+class _Closing:
+    """A close that waits for deferred writes, and will tell its caller of those that failed.
+
+    Attributes:
+        settled: set when they are answered.
+        error: the error to be told.
+        gave_up: whether the caller does not wait any more.
+    """
+
+    __slots__ = ("error", "gave_up", "settled")
+
+    def __init__(self, settled: Event) -> None:
+        self.settled = settled
+        self.error: Exception | None = None
+        self.gave_up = False
+
+
 async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
     """Close a handle, unless somebody has, or is about to.
 
-    Returns when the handle can no longer be used; calls under way on it finish by themselves, and the
-    brick is told when they have. What has been acknowledged is with the brick already.
+    Returns when the handle can no longer be used and what was written through it is with the brick;
+    calls under way on it finish by themselves, and the brick is told when they have.
+
+    Raises:
+        OSError: a deferred write failed, of which the application was not told yet. The handle is
+            closed all the same, as with ``os.close``.
+    """
+    fd = handle.fd
+    if fd is None or fd.settle is None:
+        await drop_handle(core, handle)
+        return
+    closing = _Closing(core.driver.new_event())
+    await drop_handle(core, handle, closing)
+    try:
+        await Wait(closing.settled)
+    except BaseException:
+        closing.gave_up = True
+        if closing.error is not None:
+            core.not_told(handle, closing.error)
+        raise
+    if closing.error is not None:
+        raise closing.error
+
+
+async def drop_handle(core: Core, handle: Handle, closing: _Closing | None = None) -> None:
+    """Close a handle, unless somebody has, or is about to; never wait.
+
+    For cleaning up, where an error is on its way already: what deferred writes have to tell goes to the
+    report of the teardown.
     """
     try:
         if core.session.begin_close(handle):
-            await Spawn(_let_go(core, handle))
+            await Spawn(_let_go(core, handle, closing))
+        elif closing is not None:
+            closing.settled.set()
     except GeneratorExit:
         raise
     except BaseException:  # interrupted, perhaps when it was CLOSING already and nobody knew
@@ -238,7 +283,7 @@ async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
         raise
 
 
-async def _let_go(core: Core, handle: Handle) -> None:
+async def _let_go(core: Core, handle: Handle, closing: _Closing | None = None) -> None:
     """Bring a handle from ``CLOSING`` to ``CLOSED``: the one place where RELEASE comes from.
 
     Interrupted in the middle of anything, it is begun anew; a translator sends no second RELEASE.
@@ -246,6 +291,8 @@ async def _let_go(core: Core, handle: Handle) -> None:
     try:
         if not core.session.begin_release(handle):
             return
+        if closing is not None:
+            await _settle(core, handle, closing)
         if not handle.idle.is_set:
             await Wait(handle.idle)
         fd = handle.fd
@@ -255,15 +302,28 @@ async def _let_go(core: Core, handle: Handle) -> None:
         try:
             await release(Frame(), fd)
         except Exception as error:
-            handle.error = error
+            core.not_told(handle, error)
     except GeneratorExit:
         raise
     except BaseException:
         handle.releasing = False
-        await Spawn(_let_go(core, handle))
+        await Spawn(_let_go(core, handle, closing))
         raise
     core.inodes.unref(handle.fd.gfid, handle)
     core.session.move(handle, HandleEvent.RELEASED)
+
+
+async def _settle(core: Core, handle: Handle, closing: _Closing) -> None:
+    """Wait for deferred writes in the name of a close, before that waits for calls under way."""
+    settle = handle.fd.settle
+    if settle is not None:
+        try:
+            await settle()
+        except Exception as error:
+            closing.error = error
+    closing.settled.set()
+    if closing.gave_up and closing.error is not None:
+        core.not_told(handle, closing.error)
 
 
 # -- what can be done with an open file -----------------------------------------------------------
@@ -285,27 +345,6 @@ async def pread(core: Core, frame: Frame, handle: Handle, size: int, offset: int
                 break
         return b"".join(pieces)
     return b""
-
-
-async def read_rest(core: Core, frame: Frame, handle: Handle, offset: int) -> bytes:
-    """Read all that is left from ``offset`` on.
-
-    A file that ends within the first piece, as most do, costs one READ and nothing else.
-    """
-    _check_transfer(handle, BUFFER_SIZE, offset, os.O_WRONLY)
-    found = await core.top.readv(frame, handle.fd, BUFFER_SIZE, offset)
-    data = found.data
-    if found.eof or len(data) < BUFFER_SIZE:
-        return data if type(data) is bytes else bytes(data)
-    pieces = [bytes(data)]
-    left = (await fstat(core, frame, handle)).size - offset
-    while True:
-        offset += len(pieces[-1])
-        left -= len(pieces[-1])
-        wanted = max(left + 1, BUFFER_SIZE)  # one more than there is: so its end is seen at once
-        pieces.append(await pread(core, frame, handle, wanted, offset))
-        if len(pieces[-1]) < wanted:
-            return b"".join(pieces)
 
 
 async def read_into(core: Core, frame: Frame, handle: Handle, sink: memoryview, offset: int) -> int:
@@ -388,6 +427,13 @@ def _check_transfer(handle: Handle, size: int, offset: int, refused: int) -> int
     if not size and handle.fd.flags & os.O_ACCMODE == refused:
         raise fs_error(errno.EBADF)  # the brick is not asked about nothing
     return size
+
+
+async def flush(core: Core, frame: Frame, handle: Handle) -> None:
+    """Wait until the brick has what was written, and raise the error of what failed."""
+    settle = handle.fd.settle
+    if settle is not None:
+        await settle()
 
 
 async def fsync(core: Core, frame: Frame, handle: Handle, data_only: bool) -> None:

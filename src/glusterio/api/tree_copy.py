@@ -25,7 +25,7 @@ from glusterio.api.copying import (
     copy_status,
     open_source,
 )
-from glusterio.api.handles import close_handle, create_in, gfid_request, open_file
+from glusterio.api.handles import close_handle, create_in, drop_handle, gfid_request, open_file
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import Found, list_by_gfid
 from glusterio.api.names import makedirs
@@ -384,8 +384,10 @@ class _Round:
                         core, frame, source, target, lambda count: work.copied(src, count)
                     )
                 await copy_status(core, frame, src, found, dst, target.fd.gfid, work.besides)
-            finally:
-                await close_handle(core, frame, target)
+            except BaseException:
+                await drop_handle(core, target)
+                raise
+            await close_handle(core, frame, target)  # tells of what was deferred
         finally:
             await close_handle(core, frame, source)
 

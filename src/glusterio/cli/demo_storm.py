@@ -65,6 +65,9 @@ class Storm:
     failures: list[str] = field(default_factory=list)
 
 
+_WRITTEN_THROUGH = {"performance.write-behind": "off"}
+
+
 class StormStep:
     """One session, its threads, and everything that they leave open.
 
@@ -86,7 +89,8 @@ class StormStep:
         self._threads: list[threading.Thread] = []
         self._root = root
         with trying_to(f"connect to {url}"):
-            self._volume: Volume = glusterio.connect(url)
+            # A write shall be under way until the brick has it: that is what is shown.
+            self._volume: Volume = glusterio.connect(url, options=_WRITTEN_THROUGH)
         self._directories = [f"{root}/thread-{n}" for n in range(HOLDERS)]
 
     @property

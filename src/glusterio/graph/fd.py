@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from glusterio.traps import Coro
 from glusterio.types import Gfid
 
 
@@ -17,15 +19,19 @@ class Fd:
 
     Attributes:
         context: what each translator keeps for this fd, by translator; dropped by its ``release``.
+        settle: where a translator answers writes before the brick has them: waits until the brick has
+            those of this fd, and raises the error of what failed and nobody was told of. ``None`` as
+            long as none did so, and where nobody wants to wait.
     """
 
-    __slots__ = ("__weakref__", "anonymous", "context", "flags", "gfid")
+    __slots__ = ("__weakref__", "anonymous", "context", "flags", "gfid", "settle")
 
     def __init__(self, gfid: Gfid, flags: int = 0, *, anonymous: bool = False) -> None:
         self.gfid = gfid
         self.flags = flags
         self.anonymous = anonymous
         self.context: dict[object, Any] = {}
+        self.settle: Callable[[], Coro[None]] | None = None
 
     def __repr__(self) -> str:
         return f"<Fd {self.gfid.hex()} flags={self.flags:#o}>"

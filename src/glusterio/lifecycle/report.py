@@ -14,7 +14,8 @@ class DrainedHandle:
         kind: ``"file"`` or ``"directory"``.
         opened_at: ``file:line`` of the call that opened it, or an empty string.
         error: why it could not be released gracefully (the brick lets go of it at the disconnect
-            all the same), or why its last buffered data could not be written; else ``None``.
+            all the same), or why its last buffered or deferred data could not be written: which, if it
+            was deferred, the error says; else ``None``.
     """
 
     path: str
@@ -40,7 +41,8 @@ class TeardownReport:
         handles: the handles that the application had left open, in the order of opening.
         calls_settled: calls that were under way at the gate and finished by themselves.
         calls_cancelled: calls that were ended when the grace time was over, by operation name.
-        errors: what went wrong on the way: lack of grace, never failure to close.
+        errors: what went wrong on the way: lack of grace, never failure to close. Among them are the
+            errors of deferred writes of which the application was not told before.
         defects: what glusterio itself left behind (an inode reference, a handle); empty, or a bug.
         steps: the time of each step.
     """

@@ -259,6 +259,7 @@ class Create(Work):
         watch.start()
         self.make()
         watch.stop()
+        self.remove()
         count = self.parameters["count"]
         return watch.answer(count, count * SMALL_FILE)
 

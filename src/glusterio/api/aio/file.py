@@ -34,7 +34,11 @@ class AsyncFile(AsyncFileData, AsyncFileRanges, AsyncFileAttributes, AsyncFileLo
         return self._handle.state >= HandleState.CLOSING
 
     async def close(self) -> None:
-        """Close the file. Harmless when repeated, or when the session is closed."""
+        """Close the file. Harmless when repeated, or when the session is closed.
+
+        Raises:
+            OSError: some of what was written has failed, and nobody was told yet. It is closed.
+        """
         await self._session.close_handle(self._handle)
 
     async def __aenter__(self) -> AsyncFile:

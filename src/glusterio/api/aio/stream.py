@@ -23,8 +23,8 @@ Text = TypeVar("Text", str, bytes)
 class AsyncStream(Generic[Text]):
     """A file with a position, for ``async for`` and the like: what ``aio.Volume.open`` returns.
 
-    Reading is buffered. Writing is not: when ``write`` returns the brick has the data, so there is
-    nothing that a close, or the session's end, could lose. Calls of several tasks are done one after
+    Reading is buffered. Writing is not, but where the volume has write-behind the data is only on its
+    way when ``write`` returns, as with :meth:`File.pwrite`. Calls of several tasks are done one after
     the other, in the order in which they came. A task that is cancelled in ``write`` does not know
     whether the data was written, and the position is as it was.
 
@@ -185,8 +185,14 @@ class AsyncStream(Generic[Text]):
             return length
 
     async def flush(self) -> None:
-        """Nothing is ever waiting to be written; for symmetry with Python's files."""
-        self._check_open()
+        """Wait until the brick has what was written.
+
+        Raises:
+            OSError: some of that failed, and nobody was told yet.
+        """
+        async with self._turn:
+            self._check_open()
+            await self.raw.flush()
 
     # -- the position -----------------------------------------------------------------------------
 
@@ -252,7 +258,11 @@ class AsyncStream(Generic[Text]):
             raise io.UnsupportedOperation("not readable")
 
     async def close(self) -> None:
-        """Close the file. Harmless when repeated."""
+        """Close the file. Harmless when repeated.
+
+        Raises:
+            OSError: some of what was written has failed, and nobody was told yet. It is closed.
+        """
         await self.raw.close()
 
     async def __aenter__(self) -> AsyncStream[Text]:

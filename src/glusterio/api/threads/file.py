@@ -53,6 +53,9 @@ class File(FileData, FileRanges, FileAttributes, FileLocks):
         """Close the file. Harmless when repeated, or when the session is closed.
 
         Operations of other threads that are under way on it finish; new ones are refused.
+
+        Raises:
+            OSError: some of what was written has failed, and nobody was told yet. It is closed.
         """
         self._session.close_handle(self._handle)
 

@@ -100,9 +100,13 @@ class RawFile(io.RawIOBase):
 
     def readall(self) -> bytes:
         self._check_reading()
-        data: bytes = self._session.call(handles.read_rest, self._file._handle, self._position)
-        self._position += len(data)
-        return data
+        size = max(self._file.fstat().st_size - self._position, 0)
+        pieces = []
+        while piece := self._file.pread(max(size, BUFFER_SIZE), self._position):
+            pieces.append(piece)
+            self._position += len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
 
     def write(self, data: Any) -> int:
         self._check_writing()
@@ -142,6 +146,18 @@ class RawFile(io.RawIOBase):
     def tell(self) -> int:
         self._check_open()
         return self._position
+
+    def flush(self) -> None:
+        """Wait until the brick has what was written.
+
+        Raises:
+            OSError: a deferred write failed, of which nobody was told yet.
+        """
+        super().flush()
+        handle = self._file._handle
+        if self._file.closed or handle.fd.settle is None or self._drainer == threading.get_ident():
+            return
+        self._file.flush()
 
     def truncate(self, size: int | None = None) -> int:
         self._check_writing()
@@ -217,11 +233,15 @@ class _Reader(_Dropped, io.BufferedReader):
 
 
 class _Writer(_Dropped, io.BufferedWriter):
-    pass
+    def flush(self) -> None:
+        super().flush()
+        self._root.flush()  # Python's own leaves that out: a kernel has nothing to flush
 
 
 class _Random(_Dropped, io.BufferedRandom):
-    pass
+    def flush(self) -> None:
+        super().flush()
+        self._root.flush()
 
 
 class _Text(_Dropped, io.TextIOWrapper):

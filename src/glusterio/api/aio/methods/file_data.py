@@ -37,7 +37,15 @@ class AsyncFileData(AsyncFileBase):
         return total
 
     async def pwrite(self, data: Buffer, offset: int) -> int:
-        """Write ``data`` at ``offset``; return the number of bytes. On the brick when it returns."""
+        """Write ``data`` at ``offset``; return the number of bytes.
+
+        Where the volume has write-behind, as most have, the data is on its way when this returns, and
+        whoever reads through this session finds it. That the brick has it, :meth:`flush` or
+        :meth:`close` tells; that it is on the brick's disk, :meth:`fsync`.
+
+        Raises:
+            OSError: also when an earlier write failed since; then nothing of this one was written.
+        """
         result: int = await self._session.call(handles.pwrite, self._handle, data, offset)
         return result
 
@@ -45,14 +53,26 @@ class AsyncFileData(AsyncFileBase):
         """Write several buffers one after the other at ``offset``, as one operation."""
         return await self.pwrite(b"".join(map(handles.bytes_of, buffers)), offset)
 
+    async def flush(self) -> None:
+        """Wait until the brick has what was written.
+
+        Raises:
+            OSError: some of that failed, and nobody was told yet.
+        """
+        await self._session.call(handles.flush, self._handle)
+
     async def truncate(self, length: int) -> None:
         """Set the file's length, in bytes."""
         await self._session.call(handles.ftruncate, self._handle, length)
 
     async def fsync(self) -> None:
-        """Bring data and attributes to the brick's disk."""
+        """Bring data and attributes to the brick's disk.
+
+        Raises:
+            OSError: also when an earlier write failed, and nobody was told yet.
+        """
         await self._session.call(handles.fsync, self._handle, False)
 
     async def fdatasync(self) -> None:
-        """Bring the data to the brick's disk."""
+        """Bring the data to the brick's disk; as :meth:`fsync`."""
         await self._session.call(handles.fsync, self._handle, True)

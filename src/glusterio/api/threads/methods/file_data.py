@@ -40,7 +40,15 @@ class FileData(FileBase):
         return total
 
     def pwrite(self, data: Buffer, offset: int) -> int:
-        """Write ``data`` at ``offset``; return the number of bytes. On the brick when it returns."""
+        """Write ``data`` at ``offset``; return the number of bytes.
+
+        Where the volume has write-behind, as most have, the data is on its way when this returns, and
+        whoever reads through this session finds it. That the brick has it, :meth:`flush` or
+        :meth:`close` tells; that it is on the brick's disk, :meth:`fsync`.
+
+        Raises:
+            OSError: also when an earlier write failed since; then nothing of this one was written.
+        """
         result: int = self._session.call(handles.pwrite, self._handle, data, offset)
         return result
 
@@ -48,14 +56,26 @@ class FileData(FileBase):
         """Write several buffers one after the other at ``offset``, as one operation."""
         return self.pwrite(b"".join(map(handles.bytes_of, buffers)), offset)
 
+    def flush(self) -> None:
+        """Wait until the brick has what was written.
+
+        Raises:
+            OSError: some of that failed, and nobody was told yet.
+        """
+        self._session.call(handles.flush, self._handle)
+
     def truncate(self, length: int) -> None:
         """Set the file's length, in bytes."""
         self._session.call(handles.ftruncate, self._handle, length)
 
     def fsync(self) -> None:
-        """Bring data and attributes to the brick's disk."""
+        """Bring data and attributes to the brick's disk.
+
+        Raises:
+            OSError: also when an earlier write failed, and nobody was told yet.
+        """
         self._session.call(handles.fsync, self._handle, False)
 
     def fdatasync(self) -> None:
-        """Bring the data to the brick's disk."""
+        """Bring the data to the brick's disk; as :meth:`fsync`."""
         self._session.call(handles.fsync, self._handle, True)

@@ -1,0 +1,153 @@
+"""What write-behind keeps for a file, and for each open file: who writes, who waits, what went wrong.
+
+An error is kept as Linux keeps one (``errseq``): every open file that writes is told, each once.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from glusterio.errors import ConnectionLostError, GlusterError, fs_error
+from glusterio.graph.fd import Fd
+from glusterio.traps import Event
+from glusterio.types import Gfid
+from glusterio.xlators.write_behind.order import END, Order, Write
+
+#: How many ranges an error names at most.
+RANGES: Final = 8
+
+
+class Losses:
+    """Deferred writes that failed and of which an open file has not been told yet.
+
+    Attributes:
+        count: bytes that are not on the brick.
+    """
+
+    __slots__ = ("_appended", "_error", "_may_have_happened", "_more", "_ranges", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._error: Exception | None = None
+        self._ranges: list[tuple[int, int]] = []  # offset, end
+        self._more = 0
+        self._appended = 0
+        self._may_have_happened = False
+
+    def add(self, error: Exception, write: Write, offset: int, size: int) -> None:
+        """Take note of a failure.
+
+        Args:
+            error: why; the first one is what will be raised.
+            write: the write.
+            offset: where what failed begins, in bytes.
+            size: how much it is, in bytes.
+        """
+        if self._error is None:
+            self._error = error
+        self._may_have_happened |= getattr(error, "may_have_happened", False)
+        self.count += size
+        if write.end == END:
+            self._appended += size
+            return
+        ranges = self._ranges
+        for at, (start, end) in enumerate(ranges):
+            if end == offset or start == offset + size:
+                ranges[at] = (min(start, offset), max(end, offset + size))
+                return
+        if len(ranges) < RANGES:
+            ranges.append((offset, offset + size))
+        else:
+            self._more += 1
+
+    def take(self) -> Exception:
+        """Return the error to be raised, and forget it: it is told once.
+
+        An ``OSError`` keeps its errno and so its class; a lost connection stays one.
+        """
+        error, what = self._error, self.describe()
+        may_have_happened = self._may_have_happened
+        assert error is not None
+        self.__init__()  # type: ignore[misc]
+        if isinstance(error, ConnectionLostError):
+            return ConnectionLostError(
+                f"{error.args[-1]}; {what}", may_have_happened=may_have_happened
+            )
+        if isinstance(error, OSError) and not isinstance(error, GlusterError):
+            plain = fs_error(error.errno or 0)
+            return type(plain)(plain.errno, f"{plain.strerror}; {what}")
+        error.add_note(what)
+        return error
+
+    def describe(self) -> str:
+        """Say which writes failed."""
+        places = [f"{start}-{end}" for start, end in sorted(self._ranges)]
+        if self._more:
+            places.append(f"{self._more} more ranges")
+        if self._appended:
+            places.append(f"{self._appended} bytes appended")
+        return f"deferred writes failed, {self.count} bytes: {', '.join(places)}"
+
+    def __bool__(self) -> bool:
+        return self._error is not None
+
+
+class Writer:
+    """An open file that writes: what is kept with its fd.
+
+    Args:
+        fd: the open file.
+        deferred: the file's deferred writes.
+        strict_o_direct: whether ``O_DIRECT`` means that nothing is deferred.
+
+    Attributes:
+        appends: every write goes to the end of the file, wherever that is.
+        through: no write is deferred.
+        losses: which deferred writes of the file failed since this was last told.
+    """
+
+    __slots__ = ("appends", "deferred", "fd", "losses", "through")
+
+    def __init__(self, fd: Fd, deferred: Deferred, strict_o_direct: bool = False) -> None:
+        synchronous = os.O_SYNC | os.O_DSYNC | (os.O_DIRECT if strict_o_direct else 0)
+        self.fd = fd
+        self.deferred = deferred
+        self.appends = bool(fd.flags & os.O_APPEND)
+        self.through = bool(fd.flags & synchronous)
+        self.losses = Losses()
+
+
+class Deferred:
+    """The deferred writes of one file, who writes, and who waits.
+
+    Args:
+        gfid: the file.
+        order: the writes.
+
+    Attributes:
+        writers: the open files that write; each is told of every failure.
+        barriers: who waits until all writes up to a number are answered.
+        room: who waits until not more than so many bytes are under way.
+    """
+
+    __slots__ = ("barriers", "gfid", "order", "room", "writers")
+
+    def __init__(self, gfid: Gfid, order: Order) -> None:
+        self.gfid = gfid
+        self.order = order
+        self.writers: dict[Writer, None] = {}
+        self.barriers: list[tuple[int, Event]] = []
+        self.room: list[tuple[int, Event]] = []
+
+    def take_woken(self) -> list[Event]:
+        """Return, and forget, the events of those who need not wait any more."""
+        woken: list[Event] = []
+        order = self.order
+        if self.barriers:
+            woken += [event for number, event in self.barriers if order.has_passed(number)]
+            self.barriers = [each for each in self.barriers if not order.has_passed(each[0])]
+        if self.room:
+            woken += [event for size, event in self.room if order.size <= size]
+            self.room = [each for each in self.room if order.size > each[0]]
+        return woken

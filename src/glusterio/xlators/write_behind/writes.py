@@ -1,0 +1,277 @@
+"""Accepting writes, having them carried to the brick, and waiting for that.
+
+Whoever writes hands the data over and goes on. A sub-call carries each WRITE (``_carry``); it outlives
+its caller, and RELEASE of the file waits for it: so it is accounted for with the handle that is in the
+session's ledger. A writer that finds the window full waits until half of it is free, and meanwhile, on
+the threads driver, is the one that receives: so replies are taken in batches.
+
+One lock for all files, held for bookkeeping alone; events are set when it has been let go.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from glusterio.errors import fs_error
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.graph.options import boolean, option
+from glusterio.graph.options import size as size_of
+from glusterio.traps import Event, Spawn, Wait
+from glusterio.types import Buffer, Gfid
+from glusterio.xlators.base import Services, Written, Xlator
+from glusterio.xlators.write_behind.order import Order, Write
+from glusterio.xlators.write_behind.writer import Deferred, Writer
+
+#: What may be under way of one file, and up to where small writes are joined, in bytes.
+WINDOW: Final = 1 << 20
+AGGREGATE: Final = 128 << 10
+
+#: So many large writes may be under way as long as they are not more than so many bytes, however small
+#: the window is: with one at a time the brick and the client wait for each other.
+LARGE: Final = 4
+LARGE_SIZE: Final = 4 << 20
+
+#: What may be under way of all files together, in bytes.
+SESSION_WINDOW: Final = 64 << 20
+
+#: What reaches further is not deferred: a file system that cannot do it should say so at once.
+FAR: Final = 1 << 43
+
+
+class Writes(Xlator):
+    """The writing part of the translator."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, str],
+        children: Sequence[Xlator],
+        services: Services,
+    ) -> None:
+        super().__init__(name, options, children, services)
+        self._lock = services.new_lock()
+        self._files: dict[Gfid, Deferred] = {}  # those that some open file writes
+        self._dirty: dict[Gfid, Deferred] = {}  # those of which a write is under way
+        self._size = 0  # bytes under way, of all files
+        self._room: list[Event] = []  # who waits until that is less
+        self.reconfigure(options)
+
+    def reconfigure(self, options: Mapping[str, str]) -> None:
+        super().reconfigure(options)
+        window = option(options, "window-size", size_of, WINDOW)
+        window = option(options, "cache-size", size_of, window)
+        self._aggregate = option(options, "aggregate-size", size_of, AGGREGATE)
+        self._window = max(window, self._aggregate)
+        self._flush_behind = option(options, "flush-behind", boolean, False)
+        self._strict_o_direct = option(options, "strict-O_DIRECT", boolean, False)
+        self._strict_order = option(options, "strict-write-ordering", boolean, False)
+
+    def counts(self) -> dict[str, int]:
+        """Tell what is under way: ``deferred_writes`` of ``deferred_bytes``, in ``dirty_files``."""
+        with self._lock:
+            writes = sum(len(deferred.order.writes) for deferred in self._dirty.values())
+            files = len(self._dirty)
+            return {
+                "deferred_writes": writes,
+                "deferred_bytes": self._size,
+                "dirty_files": files,
+            }
+
+    # -- accepting --------------------------------------------------------------------------------
+
+    async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
+        """Accept a write; or have it carried and wait, where it must not be deferred.
+
+        Raises:
+            OSError: a deferred write of the file has failed. Nothing of this one was accepted.
+        """
+        size = len(data)
+        if not size or not fd.flags & os.O_ACCMODE:  # the brick has to say what that means
+            return await self.child.writev(frame, fd, data, offset)
+        writer = fd.context.get(self) or self._writer(fd)
+        if type(data) is not bytes:
+            data = _kept(data)
+        deferred = writer.deferred
+        order = deferred.order
+        through = writer.through or offset + size > FAR
+        limit, enough = self._limits(size)
+        while True:
+            with self._lock:
+                if writer.losses.count:
+                    raise writer.losses.take()
+                if order.size and order.size + size > limit:
+                    room = self.services.new_event()
+                    deferred.room.append((enough, room))
+                elif self._size + size > SESSION_WINDOW and self._size:
+                    room = self.services.new_event()
+                    self._room.append(room)
+                else:
+                    write, ready = order.accept(writer, frame.identity, data, offset, through)
+                    if through:
+                        write.told = self.services.new_event()
+                    self._size += size
+                    self._dirty[deferred.gfid] = deferred
+                    break
+            await Wait(room)
+        if ready:
+            await self._start(deferred, ready)
+        if write.told is not None:
+            await Wait(write.told)
+            if write.error is not None:
+                raise write.error
+        return Written(size)
+
+    def _limits(self, size: int) -> tuple[int, int]:
+        """Return what may be under way of a file once a write of this size is, and from where on room
+        is made for who waits with one: in bytes.
+        """
+        limit = max(self._window, min(size * LARGE, LARGE_SIZE))
+        # Who has to wait with a small write waits for half the window, so that replies come in batches.
+        return limit, limit // 2 if size * 8 <= limit else max(limit - size, 0)
+
+    def _writer(self, fd: Fd) -> Writer:
+        """Make an open file known as one that writes, or wants to hear of failures."""
+        with self._lock:
+            writer: Writer | None = fd.context.get(self)
+            if writer is not None:
+                return writer
+            deferred = self._files.get(fd.gfid)
+            if deferred is None:
+                deferred = Deferred(fd.gfid, Order(self._aggregate, self._strict_order))
+                self._files[fd.gfid] = deferred
+            writer = Writer(fd, deferred, self._strict_o_direct)
+            if fd.anonymous:  # nobody could be told later
+                writer.through = True
+                return writer
+            deferred.writers[writer] = None
+            fd.context[self] = writer
+            if not self._flush_behind:
+                fd.settle = lambda: self._settle(writer)
+            return writer
+
+    # -- carrying ---------------------------------------------------------------------------------
+
+    async def _start(self, deferred: Deferred, ready: list[Write]) -> None:
+        """Have writes carried to the brick, each by a sub-call of its own."""
+        try:
+            for write in ready:
+                await Spawn(self._carry(deferred, write))
+        except GeneratorExit:
+            raise
+        except BaseException:  # interrupted in the middle of anything: what was accepted is written
+            for write in ready:
+                if not write.begun:
+                    await Spawn(self._carry(deferred, write))
+            raise
+
+    async def _carry(self, deferred: Deferred, write: Write) -> None:
+        """Bring a write to the brick; then one of those that may go now, and so on."""
+        while True:
+            write.begun = True
+            done = 0
+            error: Exception | None = None
+            interrupt: BaseException | None = None
+            try:
+                done = await self._write_out(write)
+            except Exception as failure:
+                error = failure
+            except GeneratorExit:
+                raise
+            except BaseException as given_up:  # an interrupt of whoever steps this
+                interrupt = given_up
+                error = fs_error(errno.EINTR)
+            if error is None and done < len(write.data):
+                error = fs_error(errno.EIO)
+            ready = self._answered(deferred, write, error, done)
+            if interrupt is not None:
+                await self._start(deferred, ready)
+                raise interrupt
+            if not ready:
+                return
+            write = ready.pop()
+            if ready:
+                await self._start(deferred, ready)
+
+    async def _write_out(self, write: Write) -> int:
+        """Have the brick write all of it; return how much it did write."""
+        fd, data = write.writer.fd, write.data
+        size = len(data)
+        frame = Frame(None, write.identity)
+        done = 0
+        while True:
+            part = data if not done else memoryview(data)[done:]
+            count = (await self.child.writev(frame, fd, part, write.offset + done)).written
+            done += count
+            if done >= size or not count:
+                return done
+
+    def _answered(
+        self, deferred: Deferred, write: Write, error: Exception | None, done: int
+    ) -> list[Write]:
+        """Take note of an answer, wake whom it concerns, and return what must be sent now."""
+        size = len(write.data)
+        with self._lock:
+            ready = deferred.order.answered(write)
+            self._size -= size
+            if not deferred.order.writes:
+                self._dirty.pop(deferred.gfid, None)
+                if not deferred.writers:
+                    self._files.pop(deferred.gfid, None)
+            if error is not None:
+                if write.told is not None:
+                    write.error = error
+                else:
+                    for writer in deferred.writers:
+                        writer.losses.add(error, write, write.offset + done, size - done)
+            woken = deferred.take_woken()
+            if self._room and self._size <= SESSION_WINDOW // 2:
+                woken += self._room
+                self._room = []
+            if write.told is not None:
+                woken.append(write.told)
+        for event in woken:
+            event.set()
+        return ready
+
+    # -- waiting ----------------------------------------------------------------------------------
+
+    async def _until(self, deferred: Deferred, number: int | None = None) -> None:
+        """Wait until the brick has answered all writes up to a number; by default, all until now."""
+        with self._lock:
+            order = deferred.order
+            if number is None:
+                number = order.last
+            if order.has_passed(number):
+                return
+            answered = self.services.new_event()
+            deferred.barriers.append((number, answered))
+            ready = order.urge(number)
+        if ready:
+            await self._start(deferred, ready)
+        await Wait(answered)
+
+    async def _settle(self, writer: Writer) -> None:
+        """Wait until what was accepted by now is answered.
+
+        Raises:
+            OSError: some of it, or something before, has failed, and this open file was not told yet.
+        """
+        await self._until(writer.deferred)
+        self._tell(writer)
+
+    def _tell(self, writer: Writer) -> None:
+        """Raise the error that an open file was not told yet, if there is one."""
+        with self._lock:
+            if writer.losses.count:
+                raise writer.losses.take()
+
+
+def _kept(data: Buffer) -> Buffer:
+    """Return data that stays as it is, whatever its owner does with the buffer."""
+    if isinstance(data, memoryview) and type(data.obj) is bytes:
+        return data
+    return bytes(data)
