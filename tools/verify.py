@@ -61,7 +61,7 @@ class Outcome:
     text: str = ""
 
 
-_VIOLATED = re.compile(r"(?:Invariant|Action property|Temporal property) (\w+) is violated")
+_VIOLATED = re.compile(r"(?:Invariant|Action property|Temporal property) (\w+) (?:is|was) violated")
 _COUNTS = re.compile(r"^(\d+) states generated, (\d+) distinct states found", re.MULTILINE)
 _DEPTH = re.compile(r"depth of the complete state graph search is (\d+)")
 _STATE = re.compile(r"^State \d+: <(Initial predicate|\w+)[^\n]*\n((?:.+\n)+)", re.MULTILINE)
@@ -72,8 +72,8 @@ def parse(text: str, properties: list[str]) -> Outcome:
 
     Args:
         text: its output.
-        properties: the configuration's temporal properties. TLC does not say which one is violated,
-            so a configuration that shall violate one has no other.
+        properties: the configuration's temporal properties. An older TLC does not say which one is
+            violated, so a configuration that shall violate one has no other.
     """
     outcome = Outcome("", text=text)
     if match := _VIOLATED.search(text):
@@ -101,6 +101,8 @@ def run(jar: Path, check: dict[str, Any]) -> Outcome:
     workers = check.get("workers", 1)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="glusterio-tlc-") as place:
+        for path in (*SPEC.glob("*.tla"), SPEC / f"{config}.cfg"):
+            shutil.copy(path, place)  # a newer TLC writes beside what it reads
         command = [
             "java",
             "-XX:+UseSerialGC" if workers == 1 else "-XX:+UseParallelGC",
@@ -118,13 +120,13 @@ def run(jar: Path, check: dict[str, Any]) -> Outcome:
             "-metadir",
             place,
             "-config",
-            f"{config}.cfg",
+            f"{config.split('/')[1]}.cfg",
             f"{config.split('/')[0]}.tla",
         ]
         try:
             done = subprocess.run(
                 command,
-                cwd=SPEC,
+                cwd=place,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

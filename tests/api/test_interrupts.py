@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -25,6 +26,15 @@ CLOSING = {
     "session.py": {"begin_close", "begin_release"},
     "client.py": {"release", "releasedir", "_release"},
     "hot.py": {"release", "releasedir", "_on_fd", "common_reply"},
+    "open_behind.py": {"release", "_release", "_forget"},
+    "quick_read.py": {"release", "_part"},
+}
+
+#: Those that an OPEN is interrupted in which was put off until something needed it.
+LATE_OPEN = {
+    "client.py": {"_open", "_opened"},
+    "open_behind.py": {"readv", "_when_opened", "_opened", "_send", "_answered", "_forget"},
+    "quick_read.py": {"_read", "_part"},
 }
 
 #: Those that an operation of many requests at once is interrupted in.
@@ -70,8 +80,12 @@ def interrupted(at: int, functions: dict[str, set[str]], function: Callable[[], 
     return False
 
 
-@pytest.mark.parametrize("what", ["file", "directory"])
-def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "flags"),
+    [("file", os.O_RDWR), ("file", os.O_RDONLY), ("directory", os.O_RDONLY)],
+    ids=["file", "file that was not opened", "directory"],
+)
+def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str, flags: int) -> None:
     (brick.directory / "file").touch()
     (brick.directory / "directory").mkdir(exist_ok=True)
     at = 1
@@ -80,7 +94,7 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str) -> None:
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         while True:
             with glusterio.connect(brick.url) as volume:
-                file = volume.open_handle(what, os.O_RDONLY)
+                file = volume.open_handle(what, flags)
                 came = interrupted(at, CLOSING, file.close)
                 if not file.closed:  # before anything had been done
                     assert at <= 1
@@ -93,6 +107,29 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str) -> None:
                 break
             at += 1
     assert at > 10
+
+
+def test_a_late_open_interrupted_anywhere(brick: BrickProcess) -> None:
+    (brick.directory / "file").write_bytes(b"content")
+    came = True
+    at = 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        while came:
+            with glusterio.connect(brick.url, options={"performance.quick-read": True}) as volume:
+                file = volume.open_handle("file")
+                for content in volume._session.core.top._kept.values():  # type: ignore[attr-defined]
+                    content.until = 0.0
+                came = interrupted(at, LATE_OPEN, partial(file.pread, 10, 0))
+                if not came:
+                    assert file.pread(10, 0) == b"content"
+                volume.stat("/")  # the session goes on
+                file.close()
+                brick.wait_for(fds=0)
+            report = volume.close()
+            assert (report.errors, report.defects, report.handles) == ([], [], [])
+            at += 1
+    assert at > 15
 
 
 def test_many_requests_at_once_interrupted_anywhere(brick: BrickProcess) -> None:

@@ -26,7 +26,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import glusterio
+from tests.bench.machine import file_system_of, fixed_work, gluster_version, processor
 from tests.embedded import start_brick
 from tests.interop import real_gluster
 from tests.interop.programs import building
@@ -178,15 +178,6 @@ def measure(
     return {name: float(figure) for name, figure, _ in lines}
 
 
-def fixed_work() -> float:
-    """How long the machine takes for the same bit of work, in milliseconds."""
-    begun = time.perf_counter()
-    total = 0
-    for number in range(300_000):
-        total += number * number
-    return (time.perf_counter() - begun) * 1e3
-
-
 @dataclass
 class Run:
     """A whole run: the servers with their figures, and how the machine was meanwhile."""
@@ -221,14 +212,6 @@ def run(place: Path, rounds: int, milliseconds: int, names: Sequence[str]) -> Ru
                     server.found_shipped.setdefault(name, []).append(figure)
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
     return Run(both, rounds, milliseconds, load, work, began, file_system_of(place))
-
-
-def file_system_of(place: Path) -> str:
-    """The kind of file system that a directory is on."""
-    found = subprocess.run(
-        ["stat", "-f", "-c", "%T", str(place)], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return found.stdout.strip()
 
 
 # -- what is written ----------------------------------------------------------------------------------
@@ -275,25 +258,14 @@ def table(done: Run) -> str:
     return "\n".join(lines)
 
 
-def processor() -> str:
-    """The processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
 def page(done: Run) -> str:
     """The page of documentation."""
-    version = subprocess.run(
-        ["glusterfsd", "--version"], stdout=subprocess.PIPE, text=True, check=True
-    ).stdout.split()[1]
     work = done.work
     return f"""\
 # How fast the brick is
 
-Made by `make bench-brick`: the same libgfapi client against `glusterfsd` {version} and against
-`python -m glusterio.brick`, on the same disk, in turns, in one run. A figure is the median of
+Made by `make bench-brick`: the same libgfapi client against `glusterfsd` {gluster_version()} and
+against `python -m glusterio.brick`, on the same disk, in turns, in one run. A figure is the median of
 {done.rounds} rounds of {done.milliseconds / 1000:g} s each, with the range; a ratio is glusterio's
 median to glusterfsd's, with the range of the rounds. Without a note, the client has no translators,
 so that each call goes over the wire.

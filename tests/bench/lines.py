@@ -40,6 +40,9 @@ The parameters, where a line has them:
 ``handles``         handles that are open when the session ends
 ``entries``         entries of the directory
 ``seed``            of the offsets
+``brick_pid``       the brick's process. A peer may answer ``"brick_cpu"``, its CPU seconds in the timed
+                    part, read from that process's clock: ``clock_gettime(((~pid) << 3) | 2)``. Else the
+                    runner takes the whole round's, where a line is timed as a whole
 ==================  ====================================================================================
 
 **Offsets** are the same for every peer: from the seed on
@@ -61,7 +64,8 @@ to round.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 KIB: Final = 1 << 10
@@ -73,6 +77,22 @@ SMALL_FILE: Final = 4 * KIB
 #: Bytes of a file of ``SHARED/handles``: more than quick-read would hold, so that a read opens it.
 HANDLE_FILE: Final = 128 * KIB
 HANDLE_FILES: Final = 1000
+
+
+#: The procedures of a round's requests, in their order.
+Requests = list[str]
+
+
+def _from_first(procedure: str) -> Callable[[Requests], Requests]:
+    return lambda seen: seen[seen.index(procedure) :] if procedure in seen else []
+
+
+def _after_last(procedure: str) -> Callable[[Requests], Requests]:
+    def after(seen: Requests) -> Requests:
+        backwards = seen[::-1]
+        return seen[len(seen) - backwards.index(procedure) :] if procedure in seen else seen
+
+    return after
 
 
 @dataclass(frozen=True)
@@ -89,6 +109,15 @@ class Line:
         read_ahead: both sides have ``performance.read-ahead`` on.
         apart: only these peers take part, by name.
         per: further figures that ``go`` answers in ``per``, and what they are.
+        both_bricks: it is measured on GlusterFS's brick and on glusterio's, side by side.
+        told_as: the line as the peers know it, if by another name.
+        whole: a round is timed as a whole, or very nearly.
+        counted: its requests are counted, too, in a round that is not timed.
+        of_the_timed: which of a round's requests belong to the timed part.
+        patience: how long a round may take before the peer counts as stuck, in seconds.
+        in_quick: a quick run has it,
+        quick_rounds: with no more rounds than this.
+        quick_without: peers that a quick run leaves out here.
     """
 
     name: str
@@ -100,6 +129,20 @@ class Line:
     read_ahead: bool = False
     apart: tuple[str, ...] = ()
     per: dict[str, str] = field(default_factory=dict)
+    both_bricks: bool = False
+    told_as: str = ""
+    whole: bool = True
+    counted: bool = True
+    of_the_timed: Callable[[Requests], Requests] = lambda seen: seen
+    patience: float = 60.0
+    in_quick: bool = True
+    quick_rounds: int = 2
+    quick_without: tuple[str, ...] = ()
+
+    @property
+    def base(self) -> str:
+        """The line as the peers know it."""
+        return self.told_as or self.name
 
     def told(self, quick: bool) -> dict[str, Any]:
         """The parameters, as a run tells them."""
@@ -139,8 +182,17 @@ def _close(handles: int, rounds: int) -> Line:
         f"close_{handles}",
         f"end of a session with {handles:,} handles open",
         {"handles": handles},
+        {"handles": min(handles, 3000)},
         unit="session",
         most_rounds=rounds,
+        whole=False,
+        of_the_timed=_after_last("READ"),
+        # As shipped, libgfapi's ends take ten seconds each.
+        quick_rounds=1,
+        in_quick=handles in (0, 1000, 10000),
+        quick_without=() if handles == 1000 else ("c",),
+        counted=handles <= 1000,
+        patience=60 + handles / 100,
         per={"released": "handles that the end found open and let go (a report's own count)"},
     )
 
@@ -155,13 +207,16 @@ def _readdirp(name: str, entries: int, quick: dict[str, Any] | None = None) -> L
     )
 
 
-def _sessions(name: str, title: str, count: int, rounds: int = 1) -> Line:
+def _sessions(name: str, title: str, count: int) -> Line:
     return Line(
         name,
         title,
         {"count": count},
         unit="session",
-        most_rounds=rounds,
+        most_rounds=1,
+        in_quick=count <= 100,
+        counted=False,
+        patience=600,
         per={**_RSS, "rss_10": "the same after the tenth session"},
     )
 
@@ -212,6 +267,7 @@ LINES: Final[list[Line]] = [
         {"count": 10},
         {"count": 4},
         unit="session",
+        whole=False,
     ),
     _pread("pread4k", "4 KiB pread, one at a time", seed=1),
     _pread("pread4k_4t", "4 KiB pread, 4 threads on one session", threads=4, seed=1),
@@ -233,10 +289,24 @@ LINES: Final[list[Line]] = [
     _stream("seqwrite1m", "sequential write, 1 MiB a call, and close", MIB),
     _stream("seqwrite128k", "sequential write, 128 KiB a call, and close", 128 * KIB),
     Line("stat_cold", "stat, first time", {"count": 500}, {"count": 100}),
-    Line("stat_warm", "stat, again within a second", {"count": 100, "seconds": 0.5}, BRIEF),
+    Line(
+        "stat_warm",
+        "stat, again within a second",
+        {"count": 100, "seconds": 0.5},
+        BRIEF,
+        whole=False,
+    ),
     Line("small", "open, read, close a file of 4 KiB", {"count": 500}, {"count": 100}, unit="file"),
     Line("create", "create, write 4 KiB, close", {"count": 300}, {"count": 60}, unit="file"),
-    Line("unlink", "unlink", {"count": 300}, {"count": 60}, unit="file"),
+    Line(
+        "unlink",
+        "unlink",
+        {"count": 300},
+        {"count": 60},
+        unit="file",
+        whole=False,
+        of_the_timed=_from_first("UNLINK"),
+    ),
     _readdirp("readdirp500", 500),
     _readdirp("readdirp5k", 5000),
     _readdirp("readdirp50k", 50000, {"entries": 10000}),
@@ -253,7 +323,8 @@ LINES: Final[list[Line]] = [
         "memory of one idle session",
         {"count": 1},
         unit="session",
-        most_rounds=3,
+        most_rounds=1,
+        counted=False,
         per={**_RSS, "rss_start": "the same before the library was loaded"},
     ),
     Line(
@@ -263,8 +334,30 @@ LINES: Final[list[Line]] = [
         {"count": 20},
         unit="session",
         most_rounds=1,
+        counted=False,
         per={**_RSS, "rss_start": "the same before the library was loaded"},
     ),
 ]
 
+
+def _on_both(base: Line) -> Line:
+    return replace(
+        base,
+        name=f"brick_{base.name}",
+        told_as=base.name,
+        apart=("c", "threads"),
+        both_bricks=True,
+        counted=False,
+        in_quick=base.name in ("pread4k", "create"),
+    )
+
+
 BY_NAME: Final = {line.name: line for line in LINES}
+
+#: The brick's own lines: the same client on both bricks.
+BRICK_LINES: Final = [
+    _on_both(BY_NAME[name])
+    for name in ("pread4k", "pwrite4k", "seqread1m", "seqwrite1m", "stat_cold", "create")
+] + [_on_both(BY_NAME["readdirp5k"]), _on_both(BY_NAME["close_1000"])]
+
+BY_NAME.update((line.name, line) for line in BRICK_LINES)

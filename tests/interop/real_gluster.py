@@ -532,7 +532,7 @@ def _online_brick(sock: str) -> tuple[int, int] | None:
     return (int(pid), int(port)) if pid.isdigit() and port.isdigit() else None
 
 
-def _left_by(brick_pid: int) -> list[str]:
+def left_by(brick_pid: int) -> list[str]:
     """The files outside our directory that a glusterd's brick makes and leaves: socket and log."""
     words = Path(f"/proc/{brick_pid}/cmdline").read_text().split("\0")
     return [words[words.index(option) + 1] for option in ("-S", "-l") if option in words]
@@ -627,7 +627,7 @@ def start_volume(directory: str | Path) -> GlusterVolume:
             raise SetUpError("the volume's brick is not online")
         pid, port = online[0]
         state.processes["volume"] = Process.of(pid)
-        state.leftovers = _left_by(pid)
+        state.leftovers = left_by(pid)
         state.write()
         if not poll(lambda: listening(port)):
             raise SetUpError(f"the volume's brick does not listen on port {port}")

@@ -33,7 +33,9 @@ from glusterio.traps import Coro, Event, Within
 from glusterio.wire.credentials import Credentials, encode_v3
 from glusterio.xlators.base import Notice, Services, Xlator
 from glusterio.xlators.client import Client
+from glusterio.xlators.open_behind import OpenBehind
 from glusterio.xlators.posix import Posix
+from glusterio.xlators.quick_read import QuickRead
 from glusterio.xlators.utime import Utime
 from glusterio.xlators.write_behind import WriteBehind
 
@@ -47,7 +49,15 @@ log = logging.getLogger("glusterio")
 
 #: The translators that glusterio has, by their type in a volfile.
 REGISTRY: dict[str, type[Xlator]] = {
-    xlator.xlator_type: xlator for xlator in (Client, Posix, Utime, WriteBehind)
+    xlator.xlator_type: xlator
+    for xlator in (
+        Client,
+        OpenBehind,
+        Posix,
+        QuickRead,
+        Utime,
+        WriteBehind,
+    )
 }
 
 

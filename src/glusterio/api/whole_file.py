@@ -32,9 +32,9 @@ from glusterio.api.handles import (
 from glusterio.api.resolve import own_text, walk_asking
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
+from glusterio.graph.permission import ACL, may_read
 from glusterio.types import Buffer, StrPath
 from glusterio.wire.dictionary import Dict
-from glusterio.wire.iatt import Iatt
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -47,10 +47,9 @@ SMALL: Final = 64 * 1024
 PIECE: Final = 1 << 20
 
 _CONTENT: Final = "glusterfs.content"
-_ACL: Final = "system.posix_acl_access"
 
 #: What LOOKUP is asked for.
-_ASKED: Final[Dict] = {_CONTENT: SMALL, _ACL: 0}
+_ASKED: Final[Dict] = {_CONTENT: SMALL, ACL: 0}
 
 
 async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> bytes:
@@ -63,7 +62,7 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
     found, answer = await walk_asking(core, frame, text, _ASKED)
     if stat_module.S_ISDIR(found.mode):
         raise fs_error(errno.EISDIR, text)
-    if stat_module.S_ISREG(found.mode) and _ACL not in answer and _may_read(core, found):
+    if stat_module.S_ISREG(found.mode) and ACL not in answer and may_read(core.identity, found):
         content = b"" if not found.size else answer.get(_CONTENT)
         if isinstance(content, bytes):
             return content
@@ -81,18 +80,6 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
         return b"".join(pieces)
     finally:
         await close_handle(core, frame, handle)
-
-
-def _may_read(core: Core, found: Iatt) -> bool:
-    """Tell whether the permission bits let the session's user read a file."""
-    user = core.identity
-    if user.uid == 0:
-        return True
-    if user.uid == found.uid:
-        return bool(found.mode & stat_module.S_IRUSR)
-    if found.gid == user.gid or found.gid in user.groups:
-        return bool(found.mode & stat_module.S_IRGRP)
-    return bool(found.mode & stat_module.S_IROTH)
 
 
 async def write_file(

@@ -97,7 +97,7 @@ class Preads(Work):
 
     async def go(self) -> Answer:
         in_flight = self.parameters.get("inflight", 1)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         if in_flight == 1:
             ops = await self.run(until)
@@ -131,7 +131,7 @@ class StreamIn(Work):
     async def go(self) -> Answer:
         fd, buffer = self.fd, bytearray(self.parameters["block"])
         offset = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         while offset < self.parameters["size"]:
             offset += await fd.read_into(buffer, offset)
@@ -160,7 +160,7 @@ class Pwrites(Work):
         fd = await self.vol.open_handle(self.path, os.O_RDWR)
         await fd.pread(1, 0)
         ops = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         while clock() < until:
             await fd.pwrite(block, next(where))
@@ -177,7 +177,7 @@ class StreamOut(Work):
         size, block = self.parameters["size"], os.urandom(self.parameters["block"])
         path = f"{self.parameters['dir']}/new"
         fd = await self.vol.open_handle(path, os.O_RDWR | os.O_CREAT, 0o644)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         for offset in range(0, size, len(block)):
             await fd.pwrite(block, offset)
@@ -202,7 +202,7 @@ class EachName(Work):
 
     async def go(self) -> Answer:
         paths = names(self.parameters, self.round)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         await in_tasks(paths, self.one, self.tasks)
         watch.stop()
@@ -224,7 +224,7 @@ class StatWarm(Work):
         for path in paths:
             await stat(path)
         ops = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         while clock() < until:
             for path in paths:
@@ -256,7 +256,7 @@ class NewNames(EachName):
         directory, count = self.parameters["dir"], self.parameters["count"]
         paths = [f"{directory}/r{self.round}-{n}" for n in range(count)]
         await self.make(paths)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         await in_tasks(paths, self.one, self.tasks)
         watch.stop()
@@ -289,7 +289,7 @@ class Readdirp(Work):
 
     async def go(self) -> Answer:
         path = f"{self.parameters['shared']}/d{self.parameters['entries']}"
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         ops = 0
         async with self.vol.scandir(path) as entries:
@@ -318,7 +318,7 @@ class Connect(Sessions):
     """The connecting alone."""
 
     async def go(self) -> Answer:
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         for _ in range(self.parameters["count"]):
             watch.start()
             vol = await self.connect()
@@ -344,7 +344,7 @@ class Close(Sessions):
         async with asyncio.TaskGroup() as group:
             for _ in range(TASKS):
                 group.create_task(open_them())
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         report = await vol.close()
         watch.stop()
@@ -359,7 +359,7 @@ class ManySessions(Sessions):
 
     async def go(self) -> Answer:
         per: dict[str, float] = {"rss_before": rss()}
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         for number in range(self.parameters["count"]):
             async with aio.connect(url_of(self.parameters)) as vol:
@@ -378,7 +378,7 @@ class IdleSessions(Sessions):
 
     async def go(self) -> Answer:
         rss_before = rss()
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         volumes = [await self.connect() for _ in range(self.parameters["count"])]
         watch.stop()

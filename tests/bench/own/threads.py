@@ -67,7 +67,7 @@ class Preads(Work):
     def go(self) -> Answer:
         block, fd, where, clock = self.parameters["block"], self.fd, self.offsets, time.perf_counter
         ops = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         while clock() < until:
             fd.pread(block, next(where))
@@ -83,7 +83,7 @@ class LargePreads(Preads):
         block, fd, where, clock = self.parameters["block"], self.fd, self.offsets, time.perf_counter
         buffer = bytearray(block)
         ops = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         while clock() < until:
             fd.read_into(buffer, next(where))
@@ -118,7 +118,7 @@ class ThreadedPreads(Preads):
         threads = [threading.Thread(target=run, args=(n,)) for n in range(len(self.each))]
         for thread in threads:
             thread.start()
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         begin.wait()
         for thread in threads:
@@ -134,7 +134,7 @@ class FuturePreads(Preads):
         block, fd, where, clock = self.parameters["block"], self.fd, self.offsets, time.perf_counter
         under_way: deque[Future[bytes]] = deque()
         ops = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         for _ in range(self.parameters["inflight"]):
             under_way.append(fd.pread_async(block, next(where)))
@@ -160,7 +160,7 @@ class StreamIn(Work):
     def go(self) -> Answer:
         fd, buffer = self.fd, bytearray(self.parameters["block"])
         offset = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         while offset < self.parameters["size"]:
             offset += fd.read_into(buffer, offset)
@@ -189,7 +189,7 @@ class Pwrites(Work):
         fd = self.vol.open_handle(self.path, os.O_RDWR)
         fd.pread(1, 0)
         ops = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         while clock() < until:
             fd.pwrite(block, next(where))
@@ -206,7 +206,7 @@ class StreamOut(Work):
         size, block = self.parameters["size"], os.urandom(self.parameters["block"])
         path = f"{self.parameters['dir']}/new"
         fd = self.vol.open_handle(path, os.O_RDWR | os.O_CREAT, 0o644)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         for offset in range(0, size, len(block)):
             fd.pwrite(block, offset)
@@ -231,7 +231,7 @@ class EachName(Work):
 
     def go(self) -> Answer:
         paths = names(self.parameters, self.round)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         for path in paths:
             self.one(path)
@@ -254,7 +254,7 @@ class StatWarm(Work):
         for path in paths:
             stat(path)
         ops = 0
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         until = watch.start() + self.parameters["seconds"]
         while clock() < until:
             for path in paths:
@@ -293,7 +293,7 @@ class NewNames(EachName):
         directory, count = self.parameters["dir"], self.parameters["count"]
         paths = [f"{directory}/r{self.round}-{n}" for n in range(count)]
         self.make(paths)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         for path in paths:
             self.one(path)
@@ -332,7 +332,7 @@ class Readdirp(Work):
 
     def go(self) -> Answer:
         path = f"{self.parameters['shared']}/d{self.parameters['entries']}"
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         ops = 0
         with self.vol.scandir(path) as entries:
@@ -361,7 +361,7 @@ class Connect(Sessions):
     """The connecting alone."""
 
     def go(self) -> Answer:
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         for _ in range(self.parameters["count"]):
             watch.start()
             vol = self.connect()
@@ -379,7 +379,7 @@ class Close(Sessions):
         for path in handle_names(self.parameters):
             files.append(vol.open_handle(path, os.O_RDWR))
             files[-1].pread(1, 0)
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         report = vol.close()
         watch.stop()
@@ -394,7 +394,7 @@ class ManySessions(Sessions):
 
     def go(self) -> Answer:
         per: dict[str, float] = {"rss_before": rss()}
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         for number in range(self.parameters["count"]):
             with self.connect() as vol:
@@ -413,7 +413,7 @@ class IdleSessions(Sessions):
 
     def go(self) -> Answer:
         rss_before = rss()
-        watch = Stopwatch()
+        watch = Stopwatch(self.parameters)
         watch.start()
         volumes = [self.connect() for _ in range(self.parameters["count"])]
         watch.stop()

@@ -259,7 +259,6 @@ class Create(Work):
         watch.start()
         self.make()
         watch.stop()
-        self.remove()
         count = self.parameters["count"]
         return watch.answer(count, count * SMALL_FILE)
 

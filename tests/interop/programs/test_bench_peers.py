@@ -187,6 +187,10 @@ def test_a_line(
         assert talk.quit() == 0
     assert poll(lambda: gluster_volume.open_files() <= before, 5.0)
     left = volume.listdir(directory)
+    if line == "create":
+        assert len(left) == ROUNDS * LITTLE["count"]
+        assert all(len(volume.read_bytes(f"{directory}/{name}")) == SMALL_FILE for name in left)
+        return
     if line == "pwrite4k":
         assert written(volume.read_bytes(f"{directory}/{left.pop()}")) == expected_offsets()
     assert left == []

@@ -100,13 +100,9 @@ class RawFile(io.RawIOBase):
 
     def readall(self) -> bytes:
         self._check_reading()
-        size = max(self._file.fstat().st_size - self._position, 0)
-        pieces = []
-        while piece := self._file.pread(max(size, BUFFER_SIZE), self._position):
-            pieces.append(piece)
-            self._position += len(piece)
-            size -= len(piece)
-        return b"".join(pieces)
+        data: bytes = self._session.call(handles.read_rest, self._file._handle, self._position)
+        self._position += len(data)
+        return data
 
     def write(self, data: Any) -> int:
         self._check_writing()

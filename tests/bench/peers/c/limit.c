@@ -571,13 +571,6 @@ static void prepare_names(void)
     unlinks = (struct calls){.packet = packet("unlink"), .put = put_name, .due = -1};
 }
 
-static void create(struct round *round)
-{
-    struct round unused = {0};
-    create_files(round);
-    remove_files(&unused);
-}
-
 static void unlink_files(struct round *round)
 {
     struct round unused = {0};
@@ -735,7 +728,7 @@ static const struct {
     {{"seqwrite128k", prepare_files, stream_out, false}, 8},
     {{"stat_cold", prepare_stat, look, false}, 1},
     {{"small", prepare_small, look, false}, 1},
-    {{"create", prepare_names, create, false}, 1},
+    {{"create", prepare_names, create_files, false}, 1},
     {{"unlink", prepare_names, unlink_files, false}, 1},
     {{"readdirp", prepare_listing, listing, false}, 1},
     {{"connect", room_for_replies, connecting, false}, 1},
