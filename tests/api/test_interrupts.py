@@ -22,12 +22,12 @@ from tests.embedded import BrickProcess
 
 #: The functions at whose beginning and end a close is interrupted, by their files.
 CLOSING = {
-    "handles.py": {"close_handle", "_let_go"},
+    "handles.py": {"close_handle", "_let_go", "_let_go_at_once"},
     "session.py": {"begin_close", "begin_release"},
     "client.py": {"release", "releasedir", "_release"},
     "hot.py": {"release", "releasedir", "_on_fd", "common_reply"},
-    "open_behind.py": {"release", "_release", "_forget"},
-    "quick_read.py": {"release", "_part"},
+    "open_behind.py": {"drop", "release", "_release", "_forget"},
+    "quick_read.py": {"drop", "release", "_part"},
 }
 
 #: Those that an OPEN is interrupted in which was put off until something needed it.

@@ -21,6 +21,7 @@ NAMES = ("a", "b")
 OPTIONS = {
     "performance.quick-read": True,
     "performance.open-behind": True,
+    "performance.write-behind": True,
     "performance.quick-read-cache-timeout": 600,
 }
 

@@ -19,6 +19,7 @@ from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops.files import OpenRequest
 from glusterio.wire.fops.names import LookupReply, LookupRequest
 from glusterio.xlators.base import Data, Notice, Services, Xlator
+from glusterio.xlators.open_behind import OpenBehind
 from glusterio.xlators.quick_read import CONTENT, QuickRead
 from tests.xlators.posix_bed import PosixBed, posix_bed
 
@@ -158,3 +159,33 @@ def test_what_is_kept_goes_with_the_last_fd(below: PosixBed) -> None:
         assert bed.quick_read.counts() == {"files": 1, "bytes": 7}
         bed.release(fd)
     assert bed.quick_read.counts() == {"files": 0, "bytes": 0}
+
+
+class Told(Between):
+    """Has a ``release`` of its own, and nothing to say about dropping."""
+
+    released = 0
+
+    async def release(self, frame: Frame, fd: Fd) -> None:
+        self.released += 1
+        await self.child.release(frame, fd)
+
+
+def test_an_fd_is_not_dropped_past_a_translator_that_wants_to_hear_of_it(below: PosixBed) -> None:
+    bed = Bed(below, SUPERUSER)
+    services = Services(Event, identity=SUPERUSER)
+    behind = OpenBehind("open-behind", {}, (below.posix,), services)
+    told = Told("told", {}, (behind,), services)
+    quick_read = QuickRead("quick-read", {}, (told,), services)
+    for bed.quick_read, may_be_dropped in (
+        (quick_read, False),
+        (QuickRead("quick-read", {}, (behind,), services), True),
+    ):
+        fd, granted = bed.open("f")
+        assert granted
+        assert bed.quick_read.drop(fd) is may_be_dropped
+        assert bed.quick_read.counts()["files"] == (0 if may_be_dropped else 1)
+        if not may_be_dropped:
+            bed.release(fd)
+        assert behind.counts() == {"pending": 0}
+    assert told.released == 1

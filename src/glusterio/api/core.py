@@ -204,6 +204,7 @@ class Core:
             ),
             volume=self.target.volume,
             volfile_server=server,
+            clock=self.driver.now,
         )
         defaults = DAEMON_DEFAULTS if self.target.servers else {}
         volfile = tuned(parse(text), {**defaults, **self.target.options}, REGISTRY)

@@ -272,7 +272,7 @@ async def drop_handle(core: Core, handle: Handle, closing: _Closing | None = Non
     report of the teardown.
     """
     try:
-        if core.session.begin_close(handle):
+        if core.session.begin_close(handle) and not _let_go_at_once(core, handle):
             await Spawn(_let_go(core, handle, closing))
         elif closing is not None:
             closing.settled.set()
@@ -282,6 +282,18 @@ async def drop_handle(core: Core, handle: Handle, closing: _Closing | None = Non
         if core.session.begin_close(handle) or handle.state is HandleState.CLOSING:
             await Spawn(_let_go(core, handle))
         raise
+
+
+def _let_go_at_once(core: Core, handle: Handle) -> bool:
+    """Bring a handle from ``CLOSING`` to ``CLOSED`` if no brick has ever heard of it.
+
+    A fiber, which :func:`_let_go` needs, would be a sixth of what it costs to read a small file.
+    """
+    if not handle.idle.is_set or not core.top.drop(handle.fd):
+        return False
+    core.inodes.unref(handle.fd.gfid, handle)
+    core.session.move(handle, HandleEvent.RELEASED)
+    return True
 
 
 async def _let_go(core: Core, handle: Handle, closing: _Closing | None = None) -> None:

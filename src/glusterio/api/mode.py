@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from typing import Literal, TypeAlias
@@ -24,8 +25,18 @@ UpdateBinaryMode: TypeAlias = Literal[
 BinaryMode: TypeAlias = ReadBinaryMode | WriteBinaryMode | UpdateBinaryMode
 
 
+@functools.lru_cache(maxsize=64)
+def mode_of(text: str) -> Mode:
+    """Take a mode string of ``open`` apart; there are not many, and each is taken apart once.
+
+    Raises:
+        ValueError: Python's ``open`` would not take it either.
+    """
+    return Mode(text)
+
+
 class Mode:
-    """A mode string of ``open``, taken apart.
+    """A mode string of ``open``, taken apart. It does not change.
 
     Args:
         text: ``"r"``, ``"wb"``, ``"a+"`` and so on.

@@ -430,7 +430,7 @@ class _Walk:
             return place
         if opening is not None and not stat_module.S_ISREG(stat.mode):
             self._frame.opening = None
-        return place._replace(stat=stat)
+        return Place(place.parent, place.name, stat, place.slash, "", place.way)
 
     async def _lookup(self, parent: Gfid, name: str, asked: Dict | None = None) -> Iatt:
         core = self._core
@@ -513,5 +513,8 @@ def _standpoint(core: Core, directory: Handle | None) -> tuple[Step, ...]:
 def _split(path: str) -> list[str]:
     """Return a path's names in reverse, the first to walk last. A dot stays only at the end."""
     names = [name for name in path.split("/") if name]
+    if "." not in names:
+        names.reverse()
+        return names
     last = len(names) - 1
     return [name for at, name in reversed(list(enumerate(names))) if name != "." or at == last]

@@ -85,6 +85,7 @@ class Services(NamedTuple):
         process_uuid: unique for this session; a brick keys fds and locks to it.
         volume: the volume's name.
         ping_timeout: what to use when the volfile does not say, in seconds.
+        clock: the driver's clock, which never goes back, in seconds; by default it stands still.
         volfile_server: where the volfile came from, ``(host, port)`` or a Unix socket's path, or
             ``None`` for a volfile from disk.
     """
@@ -98,6 +99,7 @@ class Services(NamedTuple):
     volume: str = ""
     ping_timeout: float = 42.0
     volfile_server: tuple[str, int] | str | None = None
+    clock: Callable[[], float] = float
 
 
 class _Nothing:
@@ -196,6 +198,15 @@ class Xlator:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+    def drop(self, fd: Fd) -> bool:
+        """Let go of an fd at once, if no brick has ever heard of it and nothing uses it any more.
+
+        Returns:
+            Whether that is so. If not, nothing has happened, and ``release`` must follow.
+        """
+        passes = self.children and type(self).release is Xlator.release
+        return self.child.drop(fd) if passes else False
 
     # -- names ------------------------------------------------------------------------------------
 

@@ -209,6 +209,19 @@ class OpenBehind(Xlator):
             return self.child.release(frame, fd)
         return self._release(frame, pending)
 
+    def drop(self, fd: Fd) -> bool:
+        pending = fd.context.get(self)
+        if pending is None:
+            return False
+        with self._lock:
+            if pending.begun and not pending.dropped:
+                return False
+            pending.dropped = pending.begun = True
+            self._forget(pending)
+        pending.answered.set()
+        fd.context.pop(self, None)
+        return True
+
     async def _release(self, frame: Frame, pending: Pending) -> None:
         with self._lock:
             if not pending.begun:

@@ -36,7 +36,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame, Opening
 from glusterio.graph.options import boolean, integer, option, size
 from glusterio.graph.permission import ACL, may_read
-from glusterio.traps import Coro, Now
+from glusterio.traps import Coro
 from glusterio.types import Gfid
 from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops.attributes import FstatRequest, StatReply
@@ -88,6 +88,7 @@ class QuickRead(Xlator):
         if option(options, "pass-through", boolean, False):
             self._largest = 0
         self._asked: Dict = {CONTENT: self._largest, ACL: 0}
+        self._clock = services.clock
         self._lock = services.new_lock()
         self._kept: OrderedDict[Gfid, Content] = OrderedDict()  # fetched first, first
         self._size = 0
@@ -113,8 +114,9 @@ class QuickRead(Xlator):
         theirs = request.xdata
         asked = {**theirs, **self._asked} if theirs else self._asked
         since = self._changes
-        until = await Now() + self._seconds
-        reply = await self.child.lookup(frame, request._replace(xdata=asked))
+        until = self._clock() + self._seconds
+        gfid, parent, flags, name, _ = request
+        reply = await self.child.lookup(frame, LookupRequest(gfid, parent, flags, name, asked))
         stat, answer = reply.stat, reply.xdata or {}
         if stat_module.S_ISREG(stat.mode) and ACL not in answer:
             data = answer.get(CONTENT) if stat.size else b""
@@ -122,8 +124,11 @@ class QuickRead(Xlator):
                 opening.content = self._keep(stat, data, since, until)
         if not answer:
             return reply
-        kept = {key: answer[key] for key in answer if key in (theirs or ()) or key not in asked}
-        return reply._replace(xdata=kept or None)
+        if theirs:
+            others = {key: answer[key] for key in answer if key in theirs or key not in asked}
+        else:
+            others = {key: answer[key] for key in answer if key not in asked}
+        return LookupReply(reply.op_ret, reply.op_errno, others or None, stat, reply.postparent)
 
     def _keep(self, stat: Iatt, data: bytes, since: int, until: float) -> Content | None:
         gfid = stat.gfid
@@ -192,9 +197,8 @@ class QuickRead(Xlator):
         offset: int,
         sink: memoryview | None,
     ) -> Data:
-        now = await Now()
         data = content.data
-        if data is None or now >= content.until:
+        if data is None or self._clock() >= content.until:
             self._part(fd)
             return await self.child.readv(frame, fd, size, offset, sink)
         piece = data if not offset and size >= len(data) else data[offset : offset + size]
@@ -249,6 +253,12 @@ class QuickRead(Xlator):
     def release(self, frame: Frame, fd: Fd) -> Coro[None]:
         self._part(fd)
         return self.child.release(frame, fd)
+
+    def drop(self, fd: Fd) -> bool:
+        dropped = self.child.drop(fd)
+        if dropped:
+            self._part(fd)
+        return dropped
 
     def _part(self, fd: Fd) -> None:
         """An fd reads from what is in hand no more, or is written to no more."""

@@ -19,7 +19,7 @@ from glusterio.api.aio.stream import AsyncStream
 from glusterio.api.call_site import call_site
 from glusterio.api.core import CONNECT_TIMEOUT
 from glusterio.api.ending import CLOSE_GRACE, CLOSE_TIMEOUT
-from glusterio.api.mode import BinaryMode, Mode, TextMode, check_arguments
+from glusterio.api.mode import BinaryMode, Mode, TextMode, check_arguments, mode_of
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.url import parse_url
@@ -123,7 +123,7 @@ class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncPaths):
         Arguments and errors are those of Python's ``open``; the encoding is UTF-8 unless given.
         ``dir_fd`` is the open directory that ``path`` is relative to.
         """
-        parsed = Mode(mode)
+        parsed = mode_of(mode)
         check_arguments(parsed, -1, encoding, errors, newline)
         return Opening(
             self._open_stream(at(path, dir_fd), parsed, encoding, errors, newline, call_site())

@@ -14,12 +14,12 @@ from glusterio.api.core import CONNECT_TIMEOUT
 from glusterio.api.ending import CLOSE_GRACE, CLOSE_TIMEOUT
 from glusterio.api.mode import (
     BinaryMode,
-    Mode,
     ReadBinaryMode,
     TextMode,
     UpdateBinaryMode,
     WriteBinaryMode,
     check_arguments,
+    mode_of,
 )
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
@@ -190,7 +190,7 @@ class Volume(Copies, Directories, Many, Paths):
             OSError: what ``open`` would raise.
             ValueError: arguments that contradict each other.
         """
-        parsed = Mode(mode)
+        parsed = mode_of(mode)
         check_arguments(parsed, buffering, encoding, errors, newline)
         file = self._open(at(path, dir_fd), parsed.flags, 0o666)
         try:
