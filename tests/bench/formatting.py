@@ -20,6 +20,11 @@ def three(value: float) -> str:
     return f"{value:.2f}"
 
 
+def count(value: float) -> str:
+    """A number of requests, which may be a small part of one: ``0.0028``, ``4``, ``1,000``."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def duration(seconds: float) -> str:
     """A time: ``12.3 ms``."""
     for size, unit in _TIMES:

@@ -22,7 +22,7 @@ class Family:
         title: what it is.
         axis: what grows.
         unit: what a unit of the cost is of.
-        lines: the line of each size. (In a quick run a size may be smaller: `size_of`.)
+        lines: the line of each size. (In a run a size may be smaller: `size_of`.)
         by: the parameter that is the size.
         per: what the cost is divided by: ``size``, or ``ops``.
         fixed: what it costs without any work is taken away first (the line of size 0).
@@ -37,9 +37,10 @@ class Family:
     per: str
     fixed: bool = False
 
-    def size_of(self, line: str, quick: bool) -> int:
-        """How large the work of a line is."""
-        return int(BY_NAME[line].told(quick).get(self.by, 1))
+    def size_of(self, line: str, results: Results) -> int:
+        """How large the work of a line was."""
+        told = results.told.get(line) or BY_NAME[line].told(results.quick)
+        return int(told.get(self.by, 1))
 
 
 FAMILIES: Final = [
@@ -133,7 +134,7 @@ def curve(family: Family, entrant: str, results: Results) -> list[Point]:
     for line in family.lines:
         entry = results.lines.get(line, {}).get(entrant)
         if entry is not None and entry.rounds:
-            size = family.size_of(line, results.quick)
+            size = family.size_of(line, results)
             best[size] = min(entry.rounds, key=lambda done: done["seconds"] / done["ops"])
     base = best[0]["seconds"] if family.fixed and 0 in best else 0.0
     points = []

@@ -315,7 +315,7 @@ LINES: Final[list[Line]] = [
     _close(100, 5),
     _close(1000, 5),
     _close(10000, 3),
-    _close(100000, 3),
+    _close(100000, 2),
     _sessions("sessions_100", "100 sessions opened and closed, in one process", 100),
     _sessions("sessions_1000", "1,000 sessions opened and closed, in one process", 1000),
     Line(

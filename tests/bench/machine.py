@@ -63,6 +63,14 @@ def cpu_of(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
+def files_of(pid: int) -> int:
+    """How many files a process may have open."""
+    for line in Path(f"/proc/{pid}/limits").read_text().splitlines():
+        if line.startswith("Max open files"):
+            return int(line.split()[3])
+    raise AssertionError("Linux always says so")
+
+
 def processors() -> int:
     """How many of them this process may use."""
     return len(os.sched_getaffinity(0))

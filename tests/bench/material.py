@@ -21,7 +21,7 @@ class Needs:
     """What there has to be.
 
     Attributes:
-        size: bytes of ``data``, 0 if nobody reads it.
+        size: bytes of ``data``, at least.
         names: files of ``names``.
         directories: how many entries each directory is to have.
         handles: whether somebody opens those of ``handles``.
@@ -64,8 +64,7 @@ async def _make(url: str, wanted: Needs) -> None:
         if wanted.handles:
             paths = (f"{SHARED}/handles/f{n:03d}" for n in range(HANDLE_FILES))
             await _each(paths, lambda path: _hole(vol, path))
-        if wanted.size:
-            await _data(vol, wanted.size)
+        await _data(vol, max(wanted.size, MIB))  # always: some peers look whether it is there
         # Last, so that the brick has them all in mind, whoever comes first.
         if wanted.names:
             paths = (f"{SHARED}/names/f{n:06d}" for n in range(wanted.names))

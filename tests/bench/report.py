@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.formatting import amount, duration, durations, ratio, table, three, times
+from tests.bench.formatting import amount, count, duration, durations, ratio, table, three, times
 from tests.bench.growth import FAMILIES, cliffs
 from tests.bench.lines import BRICK_LINES, LINES, Line
 from tests.bench.results import (
@@ -229,6 +229,9 @@ def _line(line: Line, entries: dict[str, Entry], results: Results, notes: dict[s
     parts = [f"### {line.name}", f"{line.title[0].upper()}{line.title[1:]}."]
     if line.read_ahead:
         parts[1] += " `performance.read-ahead` is on, for everybody."
+    handles = results.told.get(line.name, {}).get("handles")
+    if handles is not None and handles < line.told(results.quick)["handles"]:
+        parts[1] += f" **Here with {handles:,}**: the brick's process may open no more files."
     if rows:
         parts.append(table(head, rows))
     if line.per and rows:
@@ -261,7 +264,7 @@ def _row(
         NONE if found is None else f"{found.won}/{found.rounds}",
         duration(spread([cpu(line.name, done) for done in entry.rounds]).median),
         duration(spread(brick).median) if brick else NONE,
-        NONE if entry.requests is None else f"{sum(entry.requests.values()):,.3g}",
+        NONE if entry.requests is None else count(sum(entry.requests.values())),
         amount(entry.rounds[-1]["rss"]),
     ]
     return row
@@ -278,9 +281,9 @@ def _requests(line: Line, entries: dict[str, Entry]) -> Iterator[str]:
     for name, entry in entries.items():
         if entry.requests:
             shown = ", ".join(
-                f"{procedure} {count:,.3g}"
-                for procedure, count in entry.requests.items()
-                if count >= 0.0005
+                f"{procedure} {count(number)}"
+                for procedure, number in entry.requests.items()
+                if number >= 0.0005
             )
             same.setdefault(shown, []).append(name)
     if same:

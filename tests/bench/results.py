@@ -50,6 +50,7 @@ class Results:
         titles: of the entrants, by name, in order.
         without: who could not take part, and why.
         lines: what was found, by line and entrant.
+        told: what the peers were told of each line.
     """
 
     began: str
@@ -62,6 +63,7 @@ class Results:
     titles: dict[str, str] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
     lines: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def errors(self) -> list[str]:
         """What went wrong, a text each."""

@@ -58,6 +58,9 @@ FEW_PEERS: Final = frozenset(
 )
 QUICK_REQUESTS: Final = frozenset({"threads"})
 
+#: Files that a brick has open for itself, and for whoever else is there.
+RESERVED: Final = 2000
+
 READ_AHEAD: Final = "performance.read-ahead"
 
 
@@ -140,7 +143,8 @@ class Bench:
     def run(self) -> Results:
         """Measure every line."""
         begun = time.monotonic()
-        told = [(line, self.plan.told(line)) for line in self.plan.lines]
+        told = [(line, self._told(line)) for line in self.plan.lines]
+        self.results.told = {line.name: parameters for line, parameters in told}
         for name, why in self.results.without.items():
             say(f"{name} takes no part: {why}")
         say("making what is read ...")
@@ -154,6 +158,14 @@ class Bench:
                 self.results.lines[line.name] = self._line(line, parameters)
         self.results.took = time.monotonic() - begun
         return self.results
+
+    def _told(self, line: Line) -> dict[str, Any]:
+        """What peers are told of a line: no more handles than the brick may have open."""
+        told = self.plan.told(line)
+        if "handles" in told:
+            room = machine.files_of(self.gluster.brick_pid) - RESERVED
+            told["handles"] = min(told["handles"], room)
+        return told
 
     @contextmanager
     def _options(self, line: Line) -> Iterator[None]:

@@ -205,6 +205,13 @@ def test_the_page_names_cliffs() -> None:
     assert "from 1,000 to 10,000 handles open the cost of one handle grows 3.0 times" in text
 
 
+def test_fewer_handles_than_the_title_says_are_owned_up_to() -> None:
+    found = close(n0=0.001, n1000=0.011, n100000=0.2)
+    found.told = {"close_100000": {"handles": 18000}}
+    assert "**Here with 18,000**" in report.page(found, {}, set())
+    assert curve(FAMILY["close"], "threads", found)[-1].size == 18000
+
+
 def test_the_notes_are_about_lines_that_exist() -> None:
     import tomllib
 
