@@ -191,7 +191,7 @@ def _close(handles: int, rounds: int) -> Line:
         quick_rounds=1,
         in_quick=handles in (0, 1000, 10000),
         quick_without=() if handles == 1000 else ("c",),
-        counted=handles <= 1000,
+        counted=0 < handles <= 1000,
         patience=60 + handles / 100,
         per={"released": "handles that the end found open and let go (a report's own count)"},
     )

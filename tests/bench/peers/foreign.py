@@ -45,14 +45,14 @@ class Work:
     def prepare(self) -> None:
         self.face.connect()
         self.face.stat(self.parameters["dir"])
-        self.face.stat(self.parameters["shared"] + "/names")
+        self.face.stat(self.parameters["shared"])
 
     def go(self) -> Answer:
         raise NotImplementedError
 
     def stopwatch(self) -> Stopwatch:
         """One for a round."""
-        return Stopwatch()
+        return Stopwatch(self.parameters)
 
     def until(self, begun: float) -> Callable[[int], bool]:
         """Whether a round goes on, after so many operations: by its count, or by the clock."""

@@ -188,63 +188,62 @@ def setvolume(options: Mapping[str, str], identity: str) -> SetvolumeRequest:
     return SetvolumeRequest(given)
 
 
-def add_fops(line: Line, parameters: Parameters, packets: Packets) -> None:
-    """Tell the packets of every line."""
-    block = parameters.get("block", 4096)
+def add_fops(line: Line, name: str, parameters: Parameters, packets: Packets) -> None:
+    """Tell the packets of a line."""
+    block = parameters.get("block", SMALL_FILE)
     shared = parameters.get("shared")
 
-    def fop(name: str, procedure: Fop, request: Any, **places: Any) -> None:
-        packets.add(name, call_packet(FOPS, procedure, request), **places)
+    def fop(name: str, procedure: Fop, request: Any, tail: int = 0, **places: Any) -> None:
+        packets.add(name, call_packet(FOPS, procedure, request, tail), **places)
 
     fop("lookup_root", Fop.LOOKUP, LookupRequest(gfid=ROOT))
-    if shared is not None:
+    fop("release", Fop.RELEASE, ReleaseRequest(GFID.bytes, FD), gfid=GFID, fd=FD)
+    if name.startswith(("pread", "apread", "seqread")):
         data = line.gfid_of(f"{shared}/data")
         fop("open", Fop.OPEN, OpenRequest(data, os.O_RDONLY))
         fop("read", Fop.READ, ReadRequest(data, FD, OFFSET, block), fd=FD, offset=OFFSET)
-        names = line.gfid_of(f"{shared}/names")
-        look = LookupRequest(pargfid=names, name=f"f{DIGITS}")
+    elif name.startswith(("stat", "small")):
+        look = LookupRequest(pargfid=line.gfid_of(f"{shared}/names"), name=f"f{DIGITS}")
         fop("lookup", Fop.LOOKUP, look, digits=f"f{DIGITS}")
         look = look._replace(xdata={"glusterfs.content": SMALL_FILE})
         fop("content", Fop.LOOKUP, look, digits=f"f{DIGITS}")
-    if shared is not None and parameters.get("entries"):
+    elif name.startswith("readdirp"):
         listed = line.gfid_of(f"{shared}/d{parameters['entries']}")
         fop("opendir", Fop.OPENDIR, OpendirRequest(listed))
         batch = ReaddirpRequest(listed, FD, OFFSET, 1 << 20)
         fop("readdirp", Fop.READDIRP, batch, fd=FD, offset=OFFSET)
         fop("releasedir", Fop.RELEASEDIR, ReleasedirRequest(listed, FD), fd=FD)
-    if shared is not None and parameters.get("handles"):
-        handles = line.gfid_of(f"{shared}/handles")
-        gfids = [
-            line.call(
-                FOPS,
-                Fop.LOOKUP,
-                LookupRequest(pargfid=handles, name=f"f{number:03d}"),
-                LookupReply,
-            ).stat.gfid
-            for number in range(min(parameters["handles"], HANDLE_FILES))
-        ]
-        packets.told["handle_gfids"] = b"".join(gfids).hex()
+    elif name.startswith("close_"):
+        packets.told["handle_gfids"] = b"".join(handle_gfids(line, parameters)).hex()
         fop("open_handle", Fop.OPEN, OpenRequest(GFID.bytes, os.O_RDWR), gfid=GFID)
         fop("read_handle", Fop.READ, ReadRequest(GFID.bytes, FD, 0, 1), gfid=GFID, fd=FD)
-    fop("release", Fop.RELEASE, ReleaseRequest(GFID.bytes, FD), gfid=GFID, fd=FD)
-    if parameters.get("dir"):
+    elif name.startswith(("pwrite", "seqwrite", "create", "unlink")):
         own = line.gfid_of(parameters["dir"])
         create = CreateRequest(own, os.O_RDWR, 0o644, 0, f"f{DIGITS}", {"gfid-req": GFID})
         fop("create", Fop.CREATE, create, digits=f"f{DIGITS}", gfid=GFID)
         fop("unlink", Fop.UNLINK, UnlinkRequest(own, f"f{DIGITS}"), digits=f"f{DIGITS}")
         write = WriteRequest(GFID.bytes, FD, OFFSET, block)
-        packet = call_packet(FOPS, Fop.WRITE, write, block)
-        packets.add("write", packet, gfid=GFID, fd=FD, offset=OFFSET)
+        fop("write", Fop.WRITE, write, block, gfid=GFID, fd=FD, offset=OFFSET)
 
 
-def rehearsed(parameters: Parameters) -> dict[str, Any]:
-    """The parameters, with all packets."""
+def handle_gfids(line: Line, parameters: Parameters) -> list[bytes]:
+    """The gfids of the files that handles are on."""
+    if not parameters["handles"]:
+        return []
+    parent = line.gfid_of(f"{parameters['shared']}/handles")
+    names = [f"f{number:03d}" for number in range(min(parameters["handles"], HANDLE_FILES))]
+    requests = [LookupRequest(pargfid=parent, name=name) for name in names]
+    return [line.call(FOPS, Fop.LOOKUP, one, LookupReply).stat.gfid for one in requests]
+
+
+def rehearsed(name: str, parameters: Parameters) -> dict[str, Any]:
+    """The parameters of a line, with all its packets."""
     packets = Packets()
     address, options = brick_of(parameters, packets)
     with Line(address) as line:
         request = setvolume(options, IDENTITY)
         line.call(HANDSHAKE, HandshakeProc.SETVOLUME, request, SetvolumeReply)
-        add_fops(line, parameters, packets)
+        add_fops(line, name, parameters, packets)
     packets.add(
         "setvolume",
         call_packet(HANDSHAKE, HandshakeProc.SETVOLUME, setvolume(options, IDENTITY)),
@@ -256,7 +255,7 @@ def rehearsed(parameters: Parameters) -> dict[str, Any]:
 def main(program: str, line: str, text: str) -> None:
     """Make the packets and become the program."""
     try:
-        parameters = rehearsed(json.loads(text))
+        parameters = rehearsed(line, json.loads(text))
     except (OSError, ValueError) as error:
         sys.stdin.readline()
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)

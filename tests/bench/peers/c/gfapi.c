@@ -86,7 +86,7 @@ static void prepare_session(void)
     struct stat st;
     fs = connected();
     must(directory == NULL || glfs_stat(fs, directory, &st) == 0, "dir");
-    must(shared == NULL || glfs_stat(fs, in(shared, "names"), &st) == 0, "shared");
+    must(shared == NULL || glfs_stat(fs, shared, &st) == 0, "shared");
 }
 
 /* ------------------------------------------------------------------------- reading and writing */
