@@ -103,6 +103,7 @@ TypeOK ==
     /\ calls \subseteq Threads
     /\ connecting \in BOOLEAN
     /\ state \in [Handles -> DOMAIN HandleTable \cup {"NONE"}]
+    /\ refs \in [Handles -> Int]
     /\ pc \in [Threads -> {"out", "passed", "opening", "using", "leaving", "stuck"}]
     /\ on \in [Threads -> Handles \cup {None}]
     /\ took \in [Threads -> Graphs \cup {None}]
@@ -110,6 +111,7 @@ TypeOK ==
     /\ active \in Graphs
     /\ conn \in [Graphs -> {"none", "up", "down", "gone"}]
     /\ at \in [Handles -> Graphs]
+    /\ held \in [Handles -> [Graphs -> Int]]
     /\ wire \in [Handles -> {"none", "open", "opened", "refused", "release", "released", "twice"}]
     /\ unanswered \subseteq Handles \X Graphs
     /\ brick \subseteq Handles \X Graphs

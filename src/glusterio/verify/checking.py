@@ -1,0 +1,111 @@
+"""One configuration, from its files to the verdict, and the counterexample as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from glusterio.verify.compiler import Compiled, State
+from glusterio.verify.config import Config, read
+from glusterio.verify.explore import Counts, Form, Result, explore
+from glusterio.verify.shapes import FunctionOf, printed, shapes
+from glusterio.verify.symmetry import Sorting
+from glusterio.verify.tla import Module, parse
+
+#: Modules of TLA+'s own; what of them is used is built in.
+_STANDARD = {"Naturals", "Integers", "FiniteSets", "TLC"}
+
+
+def load(spec: Path, name: str) -> Module:
+    """Read a module, with what it extends.
+
+    Raises:
+        SpecError: it holds what this checker cannot read.
+        OSError: it is not there.
+    """
+    module, extends = parse((spec / f"{name}.tla").read_text())
+    for other in extends:
+        if other not in _STANDARD:
+            base = load(spec, other)
+            module.constants = base.constants + module.constants
+            module.variables = base.variables + module.variables
+            module.definitions = {**base.definitions, **module.definitions}
+    return module
+
+
+class Checking:
+    """One configuration.
+
+    Args:
+        spec: the directory with the modules.
+        name: the configuration: ``Teardown/one``.
+
+    Raises:
+        SpecError: the module or the configuration holds what this checker cannot read.
+        OSError: one of them is not there.
+    """
+
+    def __init__(self, spec: Path, name: str) -> None:
+        self.name = name
+        self.module = load(spec, name.split("/")[0])
+        self.config: Config = read((spec / f"{name}.cfg").read_text())
+        self.compiled = Compiled(self.module, self.config)
+
+    def run(self) -> Result:
+        """Look at every state; with symmetry, if the configuration says so."""
+        return explore(self.compiled, self._form() if self.config.symmetry else None)
+
+    def counted(self) -> Result:
+        """Look at every *form* of a state, and return the counts of the states."""
+        counts = Counts()
+        result = explore(self.compiled, self._form(), counts)
+        result.generated, result.distinct = counts.generated, counts.distinct
+        return result
+
+    def _form(self) -> Form:
+        form = shapes(self.module, self.config)
+        sizes = {name: len(members) for name, members in self.config.members.items()}
+        return Sorting([form[name] for name in self.module.variables], sizes).form
+
+    def lines(self, result: Result) -> Iterator[str]:
+        """Tell a counterexample, one line a step: what happened, and what it changed."""
+        names: dict[str, list[str]] = {}
+        for constant, value in self.config.constants.items():
+            if isinstance(value, frozenset):
+                names[constant] = self.config.members[constant]
+        form = shapes(self.module, self.config)
+        before: State | None = None
+        for number, (label, state) in enumerate(result.trace, 1):
+            changes = []
+            for at, variable in enumerate(self.module.variables):
+                if before is None or before[at] == state[at]:
+                    continue
+                shape = form[variable]
+                if isinstance(shape, FunctionOf):
+                    for i, (old, new) in enumerate(zip(before[at], state[at], strict=True)):
+                        if old != new:
+                            argument = names[shape.of][i - 1] if shape.of else str(i)
+                            changes.append(
+                                f"{variable}[{argument}] = {printed(new, shape.values, names)}"
+                            )
+                else:
+                    changes.append(f"{variable} = {printed(state[at], shape, names)}")
+            action, *arguments = label
+            named = self._arguments(action, arguments, names)
+            yield f"{number:3}  {named:<22} {'; '.join(changes)}".rstrip()
+            before = state
+
+    def _arguments(self, action: str, values: list[object], names: dict[str, list[str]]) -> str:
+        """An action with its arguments; a parameter's letter is that of the set it is from."""
+        if not values:
+            return action
+        parameters = self.module.definitions[action][0]
+        texts = []
+        for parameter, value in zip(parameters, values, strict=True):
+            known = next((n for n in names.values() if n[0].startswith(parameter)), [])
+            is_name = isinstance(value, int) and not isinstance(value, bool)
+            if is_name and known and 1 <= int(str(value)) <= len(known):
+                texts.append(known[int(str(value)) - 1])
+            else:
+                texts.append(str(value))
+        return f"{action}({', '.join(texts)})"
