@@ -169,7 +169,9 @@ class Runner:
     def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
         raise NotImplementedError
 
-    def start(self, coro: Coroutine[Any, Any, Any], call: Any = None) -> Future[Any]:
+    def start(
+        self, coro: Coroutine[Any, Any, Any], call: Any = None, leave: Any = None
+    ) -> Future[Any]:
         raise NotImplementedError
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -200,12 +202,14 @@ class ThreadsRunner(Runner):
     def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
         return self.driver.run(coro)
 
-    def start(self, coro: Coroutine[Any, Any, Any], call: Any = None) -> Future[Any]:
+    def start(
+        self, coro: Coroutine[Any, Any, Any], call: Any = None, leave: Any = None
+    ) -> Future[Any]:
         future: Future[Any] = Future()
 
         def run() -> None:
             try:
-                result = self.driver.run(coro, call)
+                result = self.driver.run(coro, call, leave)
             except BaseException as error:
                 future.set_exception(error)
             else:
@@ -252,8 +256,10 @@ class AioRunner(Runner):
     def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
         return self.start(coro).result(PATIENCE)
 
-    def start(self, coro: Coroutine[Any, Any, Any], call: Any = None) -> Future[Any]:
-        return asyncio.run_coroutine_threadsafe(self.driver.run(coro, call), self.loop)
+    def start(
+        self, coro: Coroutine[Any, Any, Any], call: Any = None, leave: Any = None
+    ) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(self.driver.run(coro, call, leave), self.loop)
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         async def run() -> Any:

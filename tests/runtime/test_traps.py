@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
@@ -61,6 +63,61 @@ def cancelled(runner: Runner, coro: Coroutine[Any, Any, Any], peer: Peer, count:
     assert call.fiber is not None
     runner.call(call.fiber.cancel, Stop("enough"))
     return future
+
+
+# -- ends -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_call_is_counted_out_once(
+    runner: Runner, peer: Peer, *, waits: bool, fails: bool
+) -> None:
+    connection = runner.connect(peer)
+    call = Call()
+    left: list[Call] = []
+
+    async def work() -> str:
+        if waits:
+            await request(connection)
+        if fails:
+            raise LookupError("of its own")
+        return "done"
+
+    future = runner.start(work(), call, left.append)
+    if fails:
+        assert isinstance(future.exception(PATIENCE), LookupError)
+    else:
+        assert future.result(PATIENCE) == "done"
+    assert left == [call]
+
+
+def test_a_call_that_lost_its_connection_hears_why_it_was_unwanted(runner: Runner) -> None:
+    call = Call()
+    call.unwanted = Stop("the session was closed")
+    lost = ConnectionLostError("nobody: not connected")
+    future = runner.start(fail(lost), call)
+    assert future.exception(PATIENCE) is call.unwanted
+
+
+def test_an_error_leaves_nothing_to_the_collector(threads: ThreadsRunner) -> None:
+    class Held:
+        pass
+
+    async def hold(held: Held) -> None:
+        raise LookupError
+
+    gc.collect()
+    gc.disable()
+    try:
+        held = Held()
+        gone = weakref.ref(held)
+        with pytest.raises(LookupError):
+            threads.run(hold(held))
+        del held
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 # -- Reply ------------------------------------------------------------------------------------------

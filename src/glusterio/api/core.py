@@ -142,9 +142,8 @@ class Core:
             raise
         return coro, call
 
-    def left(self, fiber: Fiber) -> None:
-        """An operation's fiber has ended: count its call out."""
-        call: Call = fiber.call
+    def left(self, call: Call) -> None:
+        """An operation has ended: count its call out."""
         call.fiber = None  # the fiber knows its call, and nothing shall be left to the collector
         self.session.leave(call)
 

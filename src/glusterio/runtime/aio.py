@@ -26,7 +26,7 @@ from typing import Any, cast
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import unknown_host
-from glusterio.runtime.fiber import Armed, Fiber
+from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended
 from glusterio.runtime.link import bind_privileged
 from glusterio.traps import Connect, Coro, Event, Offload, Reply
 
@@ -175,33 +175,49 @@ class AioDriver:
         self,
         coro: Coro[Any],
         call: Any = None,
-        on_done: Callable[[Fiber], None] | None = None,
+        leave: Callable[[Any], None] | None = None,
         unwanted: Callable[[Any], None] | None = None,
     ) -> Any:
         """Run a coroutine of the core; return its result or raise its error.
 
         Args:
-            coro: the coroutine.
-            call: what the fiber runs for; each gets to know the other.
-            on_done: called with the fiber when it has ended, which after a cancellation can be later
-                than the return from here.
+            coro: the coroutine; one that does not have to wait needs no fiber.
+            call: what it runs for; it gets to know the fiber, if there is one.
+            leave: called with ``call`` when the coroutine has ended, which after a cancellation can be
+                later than the return from here.
             unwanted: called with the result when the caller was cancelled and cannot take it: an
                 opened file must not be lost.
         """
+        trap = interrupt = None
+        try:
+            trap = coro.send(None)
+        except StopIteration as stop:
+            if leave is not None:
+                leave(call)
+            return stop.value
+        except BaseException as error:
+            if has_ended(coro):
+                if leave is not None:
+                    leave(call)
+                if for_caller(error, call) is error:
+                    raise
+                raise for_caller(error, call) from None
+            interrupt = error
         waiter: asyncio.Future[None] | None = None
 
         def done(fiber: Fiber) -> None:
-            if on_done is not None:
-                on_done(fiber)
+            if leave is not None:
+                leave(call)
             if fiber.orphaned:
                 _drop(fiber, unwanted)
             elif waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
         fiber = Fiber(coro, self, None, done)
+        fiber.resume_error, interrupt = interrupt, None
         if call is not None:
             fiber.run_for(call)
-        fiber.step()
+        fiber.step(trap)
         if not fiber.done:
             waiter = self.loop.create_future()
             try:

@@ -197,7 +197,7 @@ class Fiber:
                     self._finish(stop.value, None)
                     return
                 except BaseException as exception:
-                    if getattr(coro, "cr_frame", None) is not None:
+                    if not has_ended(coro):
                         value, error = None, exception  # an interrupt when it had come to a trap
                         continue
                     self._finish(None, exception)
@@ -206,7 +206,7 @@ class Fiber:
             if self.wanted_cancel is not None and kind not in _NOT_WAITING:
                 value, error = None, Cancelled(self.wanted_cancel)
                 self.wanted_cancel = None
-                _discard(trap)
+                discard(trap)
                 trap = None
                 continue
             try:
@@ -222,22 +222,12 @@ class Fiber:
         """Return what the coroutine returned, or raise what its caller shall see."""
         if self.error is None:
             return self.value
-        error = self.for_caller(self.error)
+        error = for_caller(self.error, self.call)
         try:
             raise error
         finally:
             self.error = None  # no reference cycle through the traceback
             del error
-
-    def for_caller(self, error: BaseException) -> BaseException:
-        """Return what the caller shall see for an error that ended the coroutine."""
-        if isinstance(error, Cancelled):
-            return error.cause
-        if isinstance(error, ConnectionLostError) and self.call is not None:
-            # It had been told to give up, and found its session gone before it could hear of that.
-            unwanted: BaseException | None = self.call.unwanted
-            return unwanted or error
-        return error
 
     def wake(self, trap: object, value: Any, error: BaseException | None = None) -> bool:
         """Complete ``trap``, if the fiber still rests on it. From any thread.
@@ -307,6 +297,27 @@ class Fiber:
     def __repr__(self) -> str:
         state = "done" if self.done else f"at {self.trap!r}"
         return f"<Fiber {getattr(self.coro, '__qualname__', self.coro)} {state}>"
+
+
+def has_ended(coro: Coro[Any]) -> bool:
+    """Tell whether a coroutine that raised has ended; if not, it was interrupted at a trap."""
+    return getattr(coro, "cr_frame", None) is None
+
+
+def for_caller(error: BaseException, call: Any) -> BaseException:
+    """Return what the caller shall see for an error that ended the coroutine.
+
+    Args:
+        error: the error.
+        call: the admitted call that the coroutine ran for, if any.
+    """
+    if isinstance(error, Cancelled):
+        return error.cause
+    if isinstance(error, ConnectionLostError) and call is not None:
+        # It had been told to give up, and found its session gone before it could hear of that.
+        unwanted: BaseException | None = call.unwanted
+        return unwanted or error
+    return error
 
 
 def is_interrupt(error: BaseException | None) -> TypeGuard[BaseException]:
@@ -505,7 +516,7 @@ _ARM: dict[type, Callable[[Fiber, Any], Armed]] = {
 _NOT_WAITING = frozenset({Spawn, Disconnect, Now})
 
 
-def _discard(trap: object) -> None:
+def discard(trap: object) -> None:
     """Let go of what a trap holds that will never be armed."""
     if isinstance(trap, Reply):
         if not trap.submitted and not trap.done:

@@ -44,7 +44,7 @@ from typing import Any
 from glusterio.errors import CloseFromCallbackError, ConnectionLostError, ReentrantCallError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
-from glusterio.runtime.fiber import Armed, Fiber, recover
+from glusterio.runtime.fiber import Armed, Fiber, discard, for_caller, has_ended, recover
 from glusterio.runtime.link import Link
 from glusterio.traps import Connect, Coro, Event, Offload, Reply
 
@@ -53,6 +53,9 @@ log = logging.getLogger("glusterio")
 #: How long the house-keeper stays away after a caller took the lead from it, and how often the ping
 #: clocks are looked at, in seconds.
 TICK = 0.25
+
+#: Whether this thread holds a lock. As a function it is mapped over all of them without Python's help.
+_is_owned: Callable[[Any], bool] = type(threading.RLock())._is_owned  # type: ignore[attr-defined]
 
 _READ = select.EPOLLIN
 _BOTH = select.EPOLLIN | select.EPOLLOUT
@@ -69,6 +72,32 @@ class _Home:
         self.polling = False  # in poll(), as the leader: waking it takes a byte
         self.gate = threading.Lock()
         self.gate.acquire()  # released to wake the thread
+
+
+class _ThreadState:
+    """What the driver keeps in mind of one thread.
+
+    Attributes:
+        calls: operations that it is running, one inside the other.
+        callbacks: completion callbacks that it is in.
+        corked: the links whose requests it holds back; ``None`` when it sends at once.
+        home: its home, while that is not in use. A new one costs a lock.
+    """
+
+    __slots__ = ("callbacks", "calls", "corked", "home")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.callbacks = 0
+        self.corked: set[Link] | None = None
+        self.home: _Home | None = _Home()
+
+
+class _PerThread(threading.local):
+    """Finds a thread's state."""
+
+    def __init__(self) -> None:
+        self.state = _ThreadState()
 
 
 class _Timer:
@@ -105,7 +134,7 @@ class ThreadsDriver:
         self._wake_out.setblocking(False)
         self._wake_number = self._wake_in.fileno()
         self._poller.register(self._wake_number, _READ)
-        self._home_of = threading.local()
+        self._per_thread = _PerThread()
         self._keeper_home = _Home()
         self._keeper_home.thread = 0  # it has none yet
         self._keeper_may_go = threading.Event()
@@ -126,42 +155,66 @@ class ThreadsDriver:
         self,
         coro: Coro[Any],
         call: Any = None,
-        on_done: Callable[[Fiber], None] | None = None,
+        leave: Callable[[Any], None] | None = None,
         unwanted: Callable[[Any], None] | None = None,
     ) -> Any:
         """Run a coroutine on this thread until it ends; return its result or raise its error.
 
+        One that does not have to wait, since a translator knows the answer, ends here: it needs no
+        fiber and no home, which is half of what such a call costs.
+
         Args:
             coro: the coroutine.
-            call: what the fiber runs for; each gets to know the other.
-            on_done: called with the fiber when it has ended, before this returns.
+            call: what it runs for; it gets to know the fiber, if there is one.
+            leave: called with ``call`` when the coroutine has ended, before this returns.
             unwanted: called with the result when an interrupt kept this thread from taking it: an
                 opened file must not be lost.
         """
-        home = _Home()
-        fiber = Fiber(coro, self, home, on_done)
-        if call is not None:
-            fiber.run_for(call)
-        depth = self._home_of.__dict__
-        depth["calls"] = depth.get("calls", 0) + 1
-        held = depth.pop("corked", None)
+        state = self._per_thread.state
+        state.calls += 1
+        held, state.corked = state.corked, None
         if held is not None:  # a run inside a step: what it waits for must go out
             self._send_held(held)
+        fiber: Fiber | None = None
+        home: _Home | None = None
         try:
-            fiber.step()
+            trap = None
+            if unwanted is None:
+                try:
+                    trap = coro.send(None)
+                except StopIteration as stop:
+                    return stop.value
+            home, state.home = state.home, None
+            if home is None:
+                home = _Home()
+            fiber = Fiber(coro, self, home)
+            if call is not None:
+                fiber.run_for(call)
+            fiber.step(trap)
             while not fiber.done:
                 self._wait(home)
                 self._step_ready(home)
-        except BaseException as error:  # KeyboardInterrupt, most likely
-            self._unwind(fiber, home, error)
+            state.home = home
+        except BaseException as error:  # the operation's own; or KeyboardInterrupt, most likely
+            if fiber is None:
+                if has_ended(coro):
+                    if for_caller(error, call) is error:
+                        raise
+                    raise for_caller(error, call) from None
+                if trap is not None:
+                    discard(trap)
+                fiber = Fiber(coro, self, home or _Home())
+            self._unwind(fiber, fiber.home, error)
             if unwanted is not None and fiber.error is None:
                 unwanted(fiber.value)
             fiber.error = None
             raise
         finally:
-            depth["calls"] -= 1
+            state.calls -= 1
             if held is not None:
-                depth["corked"] = held
+                state.corked = held
+            if leave is not None:
+                leave(call)
         return fiber.result()
 
     def start_detached(
@@ -179,12 +232,12 @@ class ThreadsDriver:
         """
 
         def deliver(fiber: Fiber) -> None:
-            state = self._home_of.__dict__
-            state["callbacks"] = state.get("callbacks", 0) + 1
+            state = self._per_thread.state
+            state.callbacks += 1
             try:
                 on_done(fiber)
             finally:
-                state["callbacks"] -= 1
+                state.callbacks -= 1
                 with self.lock:
                     self._detached -= 1
 
@@ -203,10 +256,10 @@ class ThreadsDriver:
         Raises:
             CloseFromCallbackError: it is inside one of them itself.
         """
-        state = self._home_of.__dict__
+        state = self._per_thread.state
         if (
-            state.get("calls")
-            or state.get("callbacks")
+            state.calls
+            or state.callbacks
             or threading.current_thread() is self._keeper
             or self._is_inside()
         ):
@@ -233,10 +286,11 @@ class ThreadsDriver:
         leader = self._leader
         if leader is not None and leader.thread == threading.get_ident():
             return True
-        return any(lock._is_owned() for lock in self._locks)
+        return any(map(_is_owned, self._locks))
 
     def _unwind(self, fiber: Fiber, home: _Home, error: BaseException) -> None:
         """End a fiber whose thread was interrupted; bounded, since nothing that waits is left."""
+        self._pass_the_lead(home)  # it may have been interrupted before it came to that
         with self.lock:
             recover(fiber, home.ready, error)
         fiber.cancel(error)
@@ -537,7 +591,7 @@ class ThreadsDriver:
             raise ConnectionLostError(
                 f"{reply.connection.name}: not connected", may_have_happened=False
             )
-        held: set[Link] | None = self._home_of.__dict__.get("corked")
+        held = self._per_thread.state.corked
         if held is not None:
             link.hold(reply)
             held.add(link)
@@ -550,16 +604,16 @@ class ThreadsDriver:
 
     @contextlib.contextmanager
     def corked(self) -> Iterator[None]:
-        state = self._home_of.__dict__
-        if "corked" in state:  # the outermost sends
+        state = self._per_thread.state
+        if state.corked is not None:  # the outermost sends
             yield
             return
         held: set[Link] = set()
-        state["corked"] = held
+        state.corked = held
         try:
             yield
         finally:
-            del state["corked"]
+            state.corked = None
             self._send_held(held)
 
     def _send_held(self, held: set[Link]) -> None:

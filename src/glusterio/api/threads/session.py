@@ -20,7 +20,7 @@ from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
-from glusterio.runtime.fiber import Fiber
+from glusterio.runtime.fiber import Fiber, for_caller
 from glusterio.runtime.threads import ThreadsDriver
 from glusterio.traps import Coro, Within
 
@@ -111,10 +111,10 @@ class ThreadsSession:
                 if error is None:
                     future.set_result(fiber.value)
                 else:
-                    future.set_exception(fiber.for_caller(error))
+                    future.set_exception(for_caller(error, call))
             finally:
                 # After the callbacks: a close that settles this call has seen them delivered.
-                self.core.left(fiber)
+                self.core.left(call)
 
         self.driver.start_detached(coro, done, call)
         return future
