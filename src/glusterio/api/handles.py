@@ -13,7 +13,7 @@ import operator
 import os
 import stat as stat_module
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from glusterio.api.lock_owner import LockOwner, settle_locks
 from glusterio.api.mode import BUFFER_SIZE
@@ -53,6 +53,10 @@ _OPENED = (stat_module.S_IFREG, stat_module.S_IFDIR)
 #: How much one READ or WRITE carries at most, in bytes; what is more takes several of them. A brick
 #: sets so much memory aside for a READ, whatever the file's size.
 TRANSFER = 16 << 20
+
+#: What is looked at in every read.
+_LAST_OFFSET: Final = (1 << 63) - 1
+_FILE: Final = HandleKind.FILE
 
 
 def gfid_request() -> dict[str, Any]:
@@ -344,9 +348,17 @@ async def _settle(core: Core, handle: Handle, closing: _Closing) -> None:
 
 async def pread(core: Core, frame: Frame, handle: Handle, size: int, offset: int) -> bytes:
     """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
-    if _check_transfer(handle, check_offset(size), offset, os.O_WRONLY):
+    # The usual case is told without a call; the rest is looked at properly.
+    usual = (
+        type(size) is type(offset) is int
+        and 0 < size <= TRANSFER
+        and 0 <= offset <= _LAST_OFFSET
+        and handle.kind is _FILE
+    )
+    if usual or _check_transfer(handle, check_offset(size), offset, os.O_WRONLY):
         if size <= TRANSFER:
-            return bytes((await core.top.readv(frame, handle.fd, size, offset)).data)
+            data = (await core.top.readv(frame, handle.fd, size, offset)).data
+            return data if type(data) is bytes else bytes(data)
         pieces = []
         while size:
             wanted = min(size, TRANSFER)

@@ -176,9 +176,12 @@ class Fiber:
         Args:
             trap: where the coroutine stands already, when it was begun without a fiber.
         """
+        value = error = None
         try:
-            value, error = self.resume_value, self.resume_error
-            self.resume_value = self.resume_error = self.trap = None
+            value = self.resume_value
+            self.resume_value = self.trap = None
+            if self.resume_error is not None:
+                error, self.resume_error = self.resume_error, None
             if self.cleanup is not None:
                 self.cleanup()
                 self.cleanup = None
@@ -237,13 +240,19 @@ class Fiber:
         """
         driver = self.driver
         with driver.lock:
-            if self.trap is not trap:
+            if not self.claim(trap):
                 return False
-            self.trap = _CLAIMED
             self.resume_value = value
             self.resume_error = error
             driver.enqueue(self)
             return True
+
+    def claim(self, trap: object) -> bool:
+        """Claim ``trap``, if the fiber still rests on it. Called with the driver's lock held."""
+        if self.trap is not trap:
+            return False
+        self.trap = _CLAIMED
+        return True
 
     def cancel(self, cause: BaseException) -> None:
         """Make the coroutine give up; ``cause`` is what its caller shall see. From any thread."""

@@ -103,8 +103,14 @@ class Link:
     def _send(self) -> bool:
         connection = self.connection
         try:
-            while connection.has_data_to_send:
-                connection.sent(self.sock.sendmsg(connection.data_to_send()))
+            left = connection.has_data_to_send
+            while left:
+                buffers = connection.data_to_send()
+                if len(buffers) == 1:
+                    count = self.sock.send(buffers[0])  # 0.4 us less than sendmsg()
+                else:
+                    count = self.sock.sendmsg(buffers)
+                left = connection.sent(count)
         except _NOT_NOW:
             self.wants_write = True
             return True
@@ -122,35 +128,34 @@ class Link:
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
-    def receive(self) -> tuple[list[Reply], list[bytes]]:
+    def receive(self) -> list[Reply]:
         """Take what has arrived.
 
         Returns:
-            The replies that are complete, or that failed when this showed the end of the connection,
-            and the records that the server sent unasked.
+            The replies that are complete, or that failed when this showed the end of the connection.
         """
         with self.receiving:
             if self.closed:
-                return [], []
+                return []
             connection = self.connection
             try:
                 count = self.sock.recv_into(connection.get_buffer())
                 if count:
-                    return connection.received(count), connection.messages()
+                    return connection.received(count)
             except _NOT_NOW:
-                return [], []
+                return []
             except RemoteProtocolError as error:
                 with self.sending:
-                    return connection.fail(error), []
+                    return connection.fail(error)
             except OSError as error:
                 lost = ConnectionLostError(f"{connection.name}: {os.strerror(error.errno or 0)}")
                 with self.sending:
-                    return connection.fail(lost), []
+                    return connection.fail(lost)
             except BaseException:  # KeyboardInterrupt: bytes may have come and not been taken
                 self._shut_down()
                 raise
             with self.sending:
-                return connection.eof(), []
+                return connection.eof()
 
     def tick(self, now: float) -> list[Reply]:
         """Let the connection's ping clock run; see :meth:`Connection.tick`."""

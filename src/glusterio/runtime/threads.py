@@ -45,6 +45,7 @@ from glusterio.errors import CloseFromCallbackError, ConnectionLostError, Reentr
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.fiber import Armed, Fiber, discard, for_caller, has_ended, recover
+from glusterio.runtime.home import Home, PerThread
 from glusterio.runtime.link import Link
 from glusterio.traps import Connect, Coro, Event, Offload, Reply
 
@@ -58,46 +59,8 @@ TICK = 0.25
 _is_owned: Callable[[Any], bool] = type(threading.RLock())._is_owned  # type: ignore[attr-defined]
 
 _READ = select.EPOLLIN
-_BOTH = select.EPOLLIN | select.EPOLLOUT
-
-
-class _Home:
-    """One thread's call: where its fibers are queued, and how the thread is woken."""
-
-    __slots__ = ("gate", "polling", "ready", "thread")
-
-    def __init__(self) -> None:
-        self.thread = threading.get_ident()
-        self.ready: list[Fiber] = []
-        self.polling = False  # in poll(), as the leader: waking it takes a byte
-        self.gate = threading.Lock()
-        self.gate.acquire()  # released to wake the thread
-
-
-class _ThreadState:
-    """What the driver keeps in mind of one thread.
-
-    Attributes:
-        calls: operations that it is running, one inside the other.
-        callbacks: completion callbacks that it is in.
-        corked: the links whose requests it holds back; ``None`` when it sends at once.
-        home: its home, while that is not in use. A new one costs a lock.
-    """
-
-    __slots__ = ("callbacks", "calls", "corked", "home")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.callbacks = 0
-        self.corked: set[Link] | None = None
-        self.home: _Home | None = _Home()
-
-
-class _PerThread(threading.local):
-    """Finds a thread's state."""
-
-    def __init__(self) -> None:
-        self.state = _ThreadState()
+_WRITE = select.EPOLLOUT
+_BOTH = _READ | _WRITE
 
 
 class _Timer:
@@ -121,8 +84,8 @@ class ThreadsDriver:
         # holds one: check_not_inside() keeps it from ever entering one twice.
         self._locks: tuple[Any, ...] = ()
         self.lock: AbstractContextManager[Any] = self.new_lock()
-        self._leader: _Home | None = None
-        self._followers: dict[_Home, None] = {}  # in the order of their coming
+        self._leader: Home | None = None
+        self._followers: dict[Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
         self._timers: list[tuple[float, int, _Timer]] = []
         self._order = itertools.count()
@@ -134,8 +97,8 @@ class ThreadsDriver:
         self._wake_out.setblocking(False)
         self._wake_number = self._wake_in.fileno()
         self._poller.register(self._wake_number, _READ)
-        self._per_thread = _PerThread()
-        self._keeper_home = _Home()
+        self._per_thread = PerThread()
+        self._keeper_home = Home()
         self._keeper_home.thread = 0  # it has none yet
         self._keeper_may_go = threading.Event()
         self._stopping = False
@@ -176,7 +139,7 @@ class ThreadsDriver:
         if held is not None:  # a run inside a step: what it waits for must go out
             self._send_held(held)
         fiber: Fiber | None = None
-        home: _Home | None = None
+        home: Home | None = None
         try:
             trap = None
             if unwanted is None:
@@ -186,7 +149,7 @@ class ThreadsDriver:
                     return stop.value
             home, state.home = state.home, None
             if home is None:
-                home = _Home()
+                home = Home()
             fiber = Fiber(coro, self, home)
             if call is not None:
                 fiber.run_for(call)
@@ -203,11 +166,12 @@ class ThreadsDriver:
                     raise for_caller(error, call) from None
                 if trap is not None:
                     discard(trap)
-                fiber = Fiber(coro, self, home or _Home())
+                    trap = None
+                fiber = Fiber(coro, self, home or Home())
             self._unwind(fiber, fiber.home, error)
             if unwanted is not None and fiber.error is None:
                 unwanted(fiber.value)
-            fiber.error = None
+            trap = fiber.error = fiber.wanted_cancel = None  # no cycle through the traceback
             raise
         finally:
             state.calls -= 1
@@ -288,7 +252,7 @@ class ThreadsDriver:
             return True
         return any(map(_is_owned, self._locks))
 
-    def _unwind(self, fiber: Fiber, home: _Home, error: BaseException) -> None:
+    def _unwind(self, fiber: Fiber, home: Home, error: BaseException) -> None:
         """End a fiber whose thread was interrupted; bounded, since nothing that waits is left."""
         self._pass_the_lead(home)  # it may have been interrupted before it came to that
         with self.lock:
@@ -301,36 +265,43 @@ class ThreadsDriver:
 
     # -- waiting ----------------------------------------------------------------------------------
 
-    def _wait(self, home: _Home) -> None:
+    def _wait(self, home: Home) -> None:
         """Return when something is queued for ``home``; lead meanwhile if nobody does."""
+        lock = self.lock
         while True:
-            with self.lock:
+            with lock:  # one time for all that changes hands: it costs as much as ten calls
+                leader = self._leader
+                if leader is home:  # we have led
+                    self._leader = leader = None
                 if home.ready:
-                    self._wake_a_follower()  # if we were given the lead just then
+                    if leader is None:
+                        self._wake_a_follower()  # also if we were given the lead just then
                     return
-                if self._leader is None or self._leader is self._keeper_home:
+                leads = leader is None or leader is self._keeper_home
+                if leads:
                     self._leader = home  # from the house-keeper without asking
-                    leads = True
                 else:
                     self._followers[home] = None
-                    leads = False
             if leads:
                 try:
                     self._lead(home)
-                finally:
+                except BaseException:
                     self._pass_the_lead(home)
-                self._step_loose()
+                    raise
+                if self._loose:
+                    self._pass_the_lead(home)
+                    self._step_loose()
             else:
                 try:
                     home.gate.acquire()
                 except BaseException:
-                    with self.lock:
+                    with lock:
                         if self._followers.pop(home, home) is home:
                             home.gate.acquire(blocking=False)  # woken just then
                             self._wake_a_follower()
                     raise
 
-    def _pass_the_lead(self, home: _Home) -> None:
+    def _pass_the_lead(self, home: Home) -> None:
         with self.lock:
             if self._leader is home:
                 self._leader = None
@@ -347,17 +318,18 @@ class ThreadsDriver:
         elif self._detached:
             self._keeper_may_go.set()
 
-    def _step_ready(self, home: _Home) -> None:
-        with self.lock:
-            ready, home.ready = home.ready, []
-        left = iter(ready)
-        try:
-            for fiber in left:
+    @staticmethod
+    def _step_ready(home: Home) -> None:
+        # Others append meanwhile; each of these operations on the list is one of its own.
+        ready = home.ready
+        while ready:
+            fiber = ready.pop(0)
+            try:
                 fiber.step()
-        except BaseException:  # interrupted; the others are stepped all the same
-            with self.lock:
-                home.ready = [*left, *home.ready]
-            raise
+            except BaseException:
+                if fiber.is_claimed:  # interrupted before it was stepped
+                    ready.insert(0, fiber)
+                raise
 
     def _step_loose(self) -> None:
         while self._loose:
@@ -374,34 +346,39 @@ class ThreadsDriver:
 
     # -- leading ----------------------------------------------------------------------------------
 
-    def _lead(self, home: _Home, until: float | None = None) -> None:
+    def _lead(self, home: Home, until: float | None = None) -> None:
         """Poll, receive and hand out, until something is queued for ``home`` or a detached fiber."""
+        ready = home.ready
         while self._leader is home:  # a caller may take the lead from the house-keeper
             home.polling = True  # first say so, then look: whoever queues looks after queueing
             try:
-                if home.ready or self._loose:
+                if ready or self._loose:
                     return
                 if until is not None and (self._stopping or self.now() >= until):
                     return
-                events = self._poller.poll(self._poll_timeout(until))
+                timeout = None
+                if self._timers or until is not None:
+                    timeout = self._poll_timeout(until)
+                events = self._poller.poll(timeout)
             finally:
                 home.polling = False
             if self._leader is not home:
                 return
             for number, what in events:
                 watched = self._watched.get(number)
-                if watched is None:
-                    if number == self._wake_number:
-                        self._drain_wake_pipe(home)
-                elif isinstance(watched, Link):
-                    if what & ~select.EPOLLOUT:
+                if isinstance(watched, Link):
+                    if what != _WRITE:
                         self._receive(watched)
-                    if what & select.EPOLLOUT:
+                    if what & _WRITE:
                         self._flush(watched)
-                else:
+                elif watched is not None:
                     watched.progress()
+                elif number == self._wake_number:
+                    self._drain_wake_pipe(home)
             if self._timers:
                 self._fire_timers()
+            if ready:
+                return
 
     def _poll_timeout(self, until: float | None) -> float | None:
         """Return how long to poll, in seconds; ``None`` for ever."""
@@ -418,12 +395,13 @@ class ThreadsDriver:
         return max(0.0, when - self.now())
 
     def _receive(self, link: Link) -> None:
-        replies, messages = link.receive()
-        self._complete(replies)
-        self._close_if_lost(link)
-        if messages and link.connection.on_message is not None:
-            for message in messages:
-                link.connection.on_message(message)
+        self._complete(link.receive())
+        connection = link.connection
+        if connection.lost is not None:
+            self._close_if_lost(link)
+        if connection.unasked and connection.on_message is not None:
+            for message in connection.messages():
+                connection.on_message(message)
 
     def _close_if_lost(self, link: Link) -> None:
         lost = link.connection.lost
@@ -432,18 +410,19 @@ class ThreadsDriver:
             self._complete(link.close(lost))
 
     def _complete(self, replies: list[Reply]) -> None:
+        """Tell whoever waits for these replies: those that count them first, then the fibers."""
+        if not replies:
+            return
         for reply in replies:
             if reply.settled is not None:
                 reply.settled(reply)
-            fiber = reply.fiber
-            if fiber is not None:
-                fiber.wake(reply, reply)
-            else:
-                # awaited anew since: attaching happens under the lock, so look once more under it
-                with self.lock:
-                    fiber = reply.fiber
-                if fiber is not None:
-                    fiber.wake(reply, reply)
+        # One time for all; and attaching happens under it, too, when a reply is awaited anew.
+        with self.lock:
+            for reply in replies:
+                fiber = reply.fiber
+                if fiber is not None and fiber.claim(reply):
+                    fiber.resume_value = reply
+                    self.enqueue(fiber)
 
     def _flush(self, link: Link) -> None:
         # Closed by another thread meanwhile, if it raises.
@@ -471,7 +450,7 @@ class ThreadsDriver:
         if leader is not None and leader.polling:
             self._interrupt_poll()
 
-    def _drain_wake_pipe(self, home: _Home) -> None:
+    def _drain_wake_pipe(self, home: Home) -> None:
         with self.lock:
             if self._leader is not home:
                 return  # the byte may be for the new leader

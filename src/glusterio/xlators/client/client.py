@@ -304,10 +304,12 @@ class Client(Xlator):
     async def readv(
         self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
     ) -> Data:
-        connection = self._connected()
-        remote = self._remote(fd)
+        connection, remote = self._connection, fd.context.get(self)
+        if connection is None or remote is None:
+            connection, remote = self._connected(), self._remote(fd)
+        hot_path = self._hot if frame.identity is None else self._hot_for(frame)
         xid = connection.next_xid()
-        packet = self._hot_for(frame).read(xid, fd.gfid, remote.number, offset, size)
+        packet = hot_path.read(xid, fd.gfid, remote.number, offset, size)
         remote.unanswered += 1
         if sink is None:
             reply = Reply(connection, xid, (packet,), None, None, remote.answered)
@@ -332,7 +334,9 @@ class Client(Xlator):
             if reply.received != op_ret:  # a reply whose data was not where it should be
                 sink[:op_ret] = memoryview(record)[data:]
             return Data(sink[:op_ret], None, op_errno == 2)
-        return Data(memoryview(record)[data:], None, op_errno == 2)
+        # A short record is bytes, of which a copy costs less than a view.
+        found = record[data:] if type(record) is bytes else memoryview(record)[data:]
+        return Data(found, None, op_errno == 2)
 
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
         connection = self._connected()
