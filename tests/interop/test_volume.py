@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import random
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -274,3 +276,18 @@ def test_garbled_replies(empty_brick: HandBrick, tmp_path: Path) -> None:
             proxy.heal()
             assert volume.close().defects == [], at
     assert empty_brick.no_files_open()
+
+
+def test_two_connections_do_for_a_session(gluster_volume: GlusterVolume) -> None:
+    """The daemon is asked for the volfile and for the brick's port on one and the same."""
+    program = (
+        "import sys, glusterio\n"
+        "def hook(event, args):\n"
+        "    if event == 'socket.connect':\n"
+        "        print(args[1][1])\n"
+        "sys.addaudithook(hook)\n"
+        "glusterio.connect(sys.argv[1]).close()\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, gluster_volume.url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert said == [str(gluster_volume.glusterd_port), str(gluster_volume.brick_port)]

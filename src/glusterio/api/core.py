@@ -29,9 +29,9 @@ from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.fiber import Fiber
-from glusterio.traps import Coro, Event, Within
+from glusterio.traps import Coro, Disconnect, Event, Within
 from glusterio.wire.credentials import Credentials, encode_v3
-from glusterio.xlators.base import Notice, Services, Xlator
+from glusterio.xlators.base import Notice, Services, VolfileServer, Xlator
 from glusterio.xlators.client import Client
 from glusterio.xlators.open_behind import OpenBehind
 from glusterio.xlators.posix import Posix
@@ -75,6 +75,9 @@ class CoreDriver(Protocol):
 
     def new_event(self) -> Event:
         """Make an event to wait for."""
+
+    def start(self) -> None:
+        """Watch over the connections while nobody waits for a reply; until it is stopped."""
 
     def start_detached(
         self, coro: Coro[Any], on_done: Callable[[Fiber], None], call: Any = None
@@ -188,10 +191,18 @@ class Core:
             raise TimeoutError(
                 f"volume {self.target.volume}: not connected within {timeout:g} s"
             ) from None
+        self.driver.start()
         self.session.connected()
 
     async def _bring_up(self) -> None:
         text, server = await volfile_of(self.target)
+        try:
+            await self._build(text, server)
+        finally:
+            if server is not None:
+                await Disconnect(server.connection)
+
+    async def _build(self, text: str, server: VolfileServer | None) -> None:
         services = Services(
             new_event=self.driver.new_event,
             wall_clock=self.driver.wall_clock,

@@ -9,10 +9,8 @@ DEFAULT = 0o022
 def process_umask() -> int:
     """Return the umask of this process (Linux: ``Umask`` in /proc/self/status)."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-            for line in status:
-                if line.startswith("Umask:"):
-                    return int(line.split()[1], 8)
+        with open("/proc/self/status", "rb", buffering=0) as status:
+            said = status.read(4096).partition(b"\nUmask:")[2].split(maxsplit=1)
     except OSError:
-        pass
-    return DEFAULT
+        said = []
+    return int(said[0], 8) if said else DEFAULT

@@ -15,6 +15,7 @@ from glusterio.rpc.connection import Connection
 from glusterio.traps import Connect, Disconnect, Offload
 from glusterio.wire.handshake import GetspecReply, GetspecRequest
 from glusterio.wire.programs import HANDSHAKE, HandshakeProc
+from glusterio.xlators.base import VolfileServer
 from glusterio.xlators.client.handshake import ask
 
 #: The range of operating versions that we claim to know: everything.
@@ -31,8 +32,10 @@ end-volume
 _SPECIAL = re.compile(r'[\\"`]')
 
 
-async def volfile_of(target: Target) -> tuple[str, tuple[str, int] | str | None]:
+async def volfile_of(target: Target) -> tuple[str, VolfileServer | None]:
     """Return the volfile's text for a target, and the server that gave it.
+
+    The connection to the server is the caller's, to be closed.
 
     Raises:
         VolumeNotFoundError: the daemons that answer know no such volume.
@@ -53,12 +56,12 @@ def _read_text(path: str) -> str:
 
 async def _ask_servers(
     servers: Sequence[tuple[str, int] | str], volume: str
-) -> tuple[str, tuple[str, int] | str]:
+) -> tuple[str, VolfileServer]:
     """Ask each server in turn; the first volfile counts."""
     failures: list[OSError] = []
     for server in servers:
         try:
-            return await _ask_server(server, volume), server
+            return await _ask_server(server, volume)
         except OSError as error:
             failures.append(error)
     if len(failures) == 1:
@@ -72,7 +75,7 @@ async def _ask_servers(
     )
 
 
-async def _ask_server(server: tuple[str, int] | str, volume: str) -> str:
+async def _ask_server(server: tuple[str, int] | str, volume: str) -> tuple[str, VolfileServer]:
     where = server if isinstance(server, str) else f"{server[0]}:{server[1]}"
     connection = Connection(f"management daemon {where}")
     try:
@@ -84,10 +87,11 @@ async def _ask_server(server: tuple[str, int] | str, volume: str) -> str:
             GetspecRequest(0, volume, _OP_VERSIONS),
             GetspecReply,
         )
-    finally:
+        if reply.op_ret < 0:
+            if reply.op_errno == errno.ENOENT:
+                raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
+            raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
+    except BaseException:
         await Disconnect(connection)
-    if reply.op_ret < 0:
-        if reply.op_errno == errno.ENOENT:
-            raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
-        raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
-    return str(reply.spec)
+        raise
+    return reply.spec, VolfileServer(server, connection)

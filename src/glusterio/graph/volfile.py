@@ -54,10 +54,10 @@ _KEYWORDS: Final = {
 
 _TOKEN: Final = re.compile(
     r"""
-    (?P<space>   [ \t\r\n]+ )
-  | (?P<comment> \#[^\n]* )
-  | "(?P<quoted> (?: [^\n"\\] | \\[^\n] )* )"
-  | (?P<plain>   [^ \t\r\n"\\]+ )
+    (?: "(?P<quoted> (?: [^\n"\\] | \\[^\n] )* )"
+      | \#[^\n]*
+      | (?P<plain> [^ \t\r\n"\\]+ ) )
+    [ \t\r\n]*
     """,
     re.VERBOSE,
 )
@@ -172,22 +172,24 @@ def _check(text: str) -> None:
 
 
 def _words(text: str) -> Iterator[_Word]:
-    position, line = 0, 1
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            what = "a quote without its end on the same line"
-            if text[position] == "\\":
-                what = "a backslash outside quotes"
-            raise VolfileError(what, line)
-        if match.lastgroup == "space":
-            line += text.count("\n", position, match.end())
-        elif match.lastgroup == "quoted":
-            yield _Word(_ESCAPED.sub(r"\1", match["quoted"]), "", line)
-        elif match.lastgroup == "plain":
-            plain = match["plain"]
+    position = len(text) - len(text.lstrip(" \t\r\n"))
+    line = 1 + text.count("\n", 0, position)
+    for match in _TOKEN.finditer(text, position):
+        start, end = match.span()
+        if start != position:
+            break  # it has skipped something that is no word
+        quoted, plain = match.groups()
+        if plain is not None:
             yield _Word(plain, _KEYWORDS.get(plain, ""), line)
-        position = match.end()
+        elif quoted is not None:
+            yield _Word(_ESCAPED.sub(r"\1", quoted), "", line)
+        line += text.count("\n", start, end)
+        position = end
+    if position < len(text):
+        what = "a quote without its end on the same line"
+        if text[position] == "\\":
+            what = "a backslash outside quotes"
+        raise VolfileError(what, line)
 
 
 def _volume(words: Iterator[_Word], line: int, done: dict[str, Volume]) -> Volume:
@@ -209,10 +211,13 @@ def _volume(words: Iterator[_Word], line: int, done: dict[str, Volume]) -> Volum
         elif not xlator_type:
             raise VolfileError(f"volume {name!r} must begin with its type, not {word}", here)
         elif word.keyword == "option":
-            key = _value(next(words, None), "an option's name", here, empty=True)
-            value = _value(next(words, None), f"a value for option {key!r}", here, empty=True)
-            if key and value:
-                options[key] = value
+            key, value = next(words, None), next(words, None)
+            if key is None or key.keyword:
+                raise _missing("an option's name", key, here)
+            if value is None or value.keyword:
+                raise _missing(f"a value for option {key.text!r}", value, here)
+            if key.text and value.text:
+                options[key.text] = value.text
             word = next(words, None)
         elif word.keyword == "subvolumes":
             if subvolumes:
@@ -238,13 +243,18 @@ def _volume(words: Iterator[_Word], line: int, done: dict[str, Volume]) -> Volum
     return Volume(name, xlator_type, options, tuple(subvolumes), line)
 
 
-def _value(word: _Word | None, what: str, line: int, *, empty: bool = False) -> str:
+def _value(word: _Word | None, what: str, line: int) -> str:
     if word is None or word.keyword:
-        found = "the end of the volfile" if word is None else str(word)
-        raise VolfileError(f"expected {what}, found {found}", line if word is None else word.line)
-    if not word.text and not empty:
+        raise _missing(what, word, line)
+    if not word.text:
         raise VolfileError(f"{what} is empty", word.line)
     return word.text
+
+
+def _missing(what: str, word: _Word | None, line: int) -> VolfileError:
+    """Return the error for something else in a value's place."""
+    found = "the end of the volfile" if word is None else str(word)
+    return VolfileError(f"expected {what}, found {found}", line if word is None else word.line)
 
 
 def _check_subvolume(

@@ -12,6 +12,7 @@ storage for a long one grows with what has really come.
 from __future__ import annotations
 
 import struct
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from glusterio.errors import RecordTooLongError
 from glusterio.rpc.buffers import LARGEST, Buffers
@@ -41,7 +42,8 @@ class RecordStream:
 
     def __init__(self, max_record: int = MAX_RECORD) -> None:
         self._max_record = max_record
-        self._view = memoryview(bytearray(_BUFFER))
+        # Mapped, since memory that is never touched costs nothing then; bytes would all be zeroed.
+        self._view = memoryview(mmap(-1, _BUFFER, flags=MAP_PRIVATE | MAP_ANONYMOUS))
         self._start = 0  # the first byte not yet consumed
         self._end = 0  # behind the last byte received
         # A long record under way: where its bytes go, how many are there, how long it is.

@@ -106,11 +106,13 @@ class ThreadsDriver:
         self._keeper: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the house-keeping thread."""
-        self._keeper = threading.Thread(
-            target=self._keep_house, name="glusterio-housekeeper", daemon=True
-        )
-        self._keeper.start()
+        """Start the house-keeping thread, unless another thread has stopped all meanwhile."""
+        with self.lock:
+            if not self._stopping:
+                self._keeper = threading.Thread(
+                    target=self._keep_house, name="glusterio-housekeeper", daemon=True
+                )
+                self._keeper.start()
 
     # -- for callers ------------------------------------------------------------------------------
 
@@ -497,7 +499,8 @@ class ThreadsDriver:
 
     def stop(self) -> None:
         """End the house-keeping thread and close what is left. Called once, by the closing thread."""
-        self._stopping = True
+        with self.lock:  # a connect that is over may be starting it
+            self._stopping = True
         self._keeper_may_go.set()
         self._interrupt_poll()
         if self._keeper is not None:

@@ -29,6 +29,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
+from glusterio.rpc.connection import Connection
 from glusterio.traps import Coro, Event
 from glusterio.types import Buffer, Gfid
 from glusterio.wire.credentials import Credentials
@@ -72,6 +73,19 @@ class Written(NamedTuple):
     poststat: Iatt | None = None
 
 
+class VolfileServer(NamedTuple):
+    """The management daemon that gave the volfile.
+
+    Attributes:
+        address: where it listens: ``(host, port)``, or a Unix socket's path.
+        connection: the one that the volfile came by. It is open until the graph is up: the same daemon
+            is asked for bricks' ports.
+    """
+
+    address: tuple[str, int] | str
+    connection: Connection
+
+
 class Services(NamedTuple):
     """What the session gives its translators.
 
@@ -85,9 +99,8 @@ class Services(NamedTuple):
         process_uuid: unique for this session; a brick keys fds and locks to it.
         volume: the volume's name.
         ping_timeout: what to use when the volfile does not say, in seconds.
+        volfile_server: who gave the volfile, or ``None`` for a volfile from disk.
         clock: the driver's clock, which never goes back, in seconds; by default it stands still.
-        volfile_server: where the volfile came from, ``(host, port)`` or a Unix socket's path, or
-            ``None`` for a volfile from disk.
     """
 
     new_event: Callable[[], Event]
@@ -98,7 +111,7 @@ class Services(NamedTuple):
     process_uuid: str = ""
     volume: str = ""
     ping_timeout: float = 42.0
-    volfile_server: tuple[str, int] | str | None = None
+    volfile_server: VolfileServer | None = None
     clock: Callable[[], float] = float
 
 

@@ -62,7 +62,6 @@ class AioSession:
             What :meth:`glusterio.api.core.Core.connect` raises.
         """
         call = self.core.session.begin_connect()
-        self.driver.start()
         try:
             await self.driver.run(self.core.connect(timeout), call, self.core.left)
         except BaseException:

@@ -54,7 +54,6 @@ class ThreadsSession:
             What :meth:`glusterio.api.core.Core.connect` raises.
         """
         call = self.core.session.begin_connect()
-        self.driver.start()
         try:
             self.driver.run(self.core.connect(timeout), call, self.core.left)
         except BaseException:

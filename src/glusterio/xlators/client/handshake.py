@@ -67,7 +67,7 @@ async def ask(
         raise connection.blame(error) from None
 
 
-async def find_brick(options: Mapping[str, str]) -> Address:
+async def find_brick(options: Mapping[str, str], services: Services) -> Address:
     """Return where to look for a brick: where the volfile says, or else where its glusterd says.
 
     Raises:
@@ -81,33 +81,44 @@ async def find_brick(options: Mapping[str, str]) -> Address:
     port = options.get("remote-port")
     if port:
         return host, int(port)
-    return await _ask_portmap(host, int(options.get("glusterd-port", GLUSTERD_PORT)), options)
+    daemon = host, int(options.get("glusterd-port", GLUSTERD_PORT))
+    return await _ask_portmap(daemon, options, services)
 
 
-async def _ask_portmap(host: str, port: int, options: Mapping[str, str]) -> Address:
+async def _ask_portmap(
+    daemon: tuple[str, int], options: Mapping[str, str], services: Services
+) -> Address:
     """Return where a brick listens, as a portmapper says.
+
+    The daemon that gave the volfile is asked on the connection that is open to it: as a rule it is the
+    brick's, too, and connecting would take longer than all of it.
 
     Raises:
         HandshakeError: the brick is not running.
         VersionMismatchError: there is no portmapper.
         OSError: nobody there.
     """
+    host, port = daemon
     brick = options.get("remote-subvolume", "")
-    connection = Connection(f"glusterd {host}:{port}")
-    try:
-        await Connect((host, port), connection)
-        reply = await ask(
-            connection,
-            PORTMAP,
-            PortmapProc.PORTBYBRICK,
-            PortByBrickRequest(brick),
-            PortByBrickReply,
-        )
-    finally:
-        await Disconnect(connection)
+    server = services.volfile_server
+    if server is not None and server.address == daemon and server.connection.lost is None:
+        reply = await _port_of(brick, server.connection)
+    else:
+        connection = Connection(f"glusterd {host}:{port}")
+        try:
+            await Connect(daemon, connection)
+            reply = await _port_of(brick, connection)
+        finally:
+            await Disconnect(connection)
     if reply.op_ret < 0 or not 0 < reply.port < 65536:
         raise HandshakeError(f"brick {host}:{brick} is not running", errno.ENOTCONN)
     return host, reply.port
+
+
+async def _port_of(brick: str, connection: Connection) -> Any:
+    return await ask(
+        connection, PORTMAP, PortmapProc.PORTBYBRICK, PortByBrickRequest(brick), PortByBrickReply
+    )
 
 
 async def connect_to_brick(
@@ -137,14 +148,14 @@ async def connect_to_brick(
         HandshakeError: the brick refused; its subclasses say why.
         OSError: nobody there.
     """
-    address = await find_brick(options)
+    address = await find_brick(options, services)
     try:
         return await _accepted_at(address, name, options, services, on_lost)
     except VersionMismatchError as mismatch:
         if isinstance(address, str) or "remote-port" not in options:
             raise
         try:
-            address = await _ask_portmap(*address, options)
+            address = await _ask_portmap(address, options, services)
         except VersionMismatchError:
             raise mismatch from None
     return await _accepted_at(address, name, options, services, on_lost)
