@@ -100,6 +100,9 @@ class Core:
         identity: on whose behalf the session calls.
         report: how the session ended, once it has.
         cwd: the working directory, where relative paths begin.
+        links_are_counted: a directory with a link count above 1 was seen: the file system counts
+            the names of directories in a directory.
+        makes_anew: a file that was to be made, if it was not there, was last not there.
     """
 
     def __init__(self, driver: CoreDriver, target: Target, trace: TraceHook | None = None) -> None:
@@ -110,6 +113,8 @@ class Core:
         self.graph: Graph[Xlator] | None = None
         self.report: TeardownReport | None = None
         self.cwd = Standpoint()
+        self.links_are_counted = False
+        self.makes_anew = True
         self.identity = Credentials(os.getpid(), os.geteuid(), os.getegid(), tuple(os.getgroups()))
         self.now = driver.now
         #: errors of which nobody in the application heard; the teardown reports them

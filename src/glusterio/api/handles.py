@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from glusterio.api.lock_owner import LockOwner, settle_locks
 from glusterio.api.mode import BUFFER_SIZE
-from glusterio.api.resolve import Place, text_of, walk_to_open, walk_to_place
+from glusterio.api.resolve import Place, text_of, walk_to_name, walk_to_open, walk_to_place
 from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
 from glusterio.graph.fd import Fd
@@ -49,6 +49,9 @@ _UNSUPPORTED_FLAGS = os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 #: The kinds of file that a brick opens.
 _OPENED = (stat_module.S_IFREG, stat_module.S_IFDIR)
+
+#: How often it is tried to make a file, or to open it, while others make and remove it.
+_TRIES = 20
 
 #: How much one READ or WRITE carries at most, in bytes; what is more takes several of them. A brick
 #: sets so much memory aside for a READ, whatever the file's size.
@@ -84,13 +87,62 @@ async def open_file(
         raise fs_error(errno.EOPNOTSUPP, text)
     if flags & os.O_CREAT and flags & os.O_DIRECTORY:
         raise fs_error(errno.EINVAL, text)  # as Linux does since 6.4
+    exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
+    mode &= 0o7777
+    if exclusive or (flags & os.O_CREAT and core.makes_anew):
+        handle = await _make(core, frame, path, flags, mode, umask, opened_at)
+        if handle is not None:
+            return handle
     to_read = not flags & ~(_LOCAL_FLAGS | os.O_CREAT)
-    place = await walk_to_open(core, frame, path, flags, to_read=to_read)
-    if place.stat is not None and stat_module.S_IFMT(place.stat.mode) not in _OPENED:
-        raise fs_error(errno.ENXIO, text)  # it opens something of a kernel's, through a mount only
-    directory = place.is_directory
-    kind = HandleKind.DIRECTORY if directory else HandleKind.FILE
-    return await _open(core, frame, text, place, kind, flags, mode & 0o7777, umask, opened_at)
+    tries = _TRIES
+    while True:
+        place = await walk_to_open(core, frame, path, flags, to_read=to_read)
+        if place.stat is not None and stat_module.S_IFMT(place.stat.mode) not in _OPENED:
+            raise fs_error(
+                errno.ENXIO, text
+            )  # it opens something of a kernel's, through mounts only
+        if flags & os.O_CREAT:
+            core.makes_anew = place.stat is None
+        kind = HandleKind.DIRECTORY if place.is_directory else HandleKind.FILE
+        try:
+            return await _open(core, frame, text, place, kind, flags, mode, umask, opened_at)
+        except FileExistsError:  # made by somebody else just now
+            tries -= 1
+            if exclusive or not tries:
+                raise
+
+
+async def _make(
+    core: Core,
+    frame: Frame,
+    path: StrPath | At,
+    flags: int,
+    mode: int,
+    umask: int,
+    opened_at: str,
+) -> Handle | None:
+    """Make a file without looking whether something is there.
+
+    Returns:
+        Its handle; ``None`` when that did not do: something is there already, perhaps.
+
+    Raises:
+        FileExistsError: something is, and nothing may be.
+    """
+
+    async def make(place: Place) -> Handle | None:
+        if not place.name or place.slash:
+            return None
+        return await _open(
+            core, frame, text_of(path), place, HandleKind.FILE, flags, mode, umask, opened_at
+        )
+
+    try:
+        return await walk_to_name(core, frame, path, make)
+    except OSError as error:
+        if isinstance(error, GlusterError) or (flags & os.O_EXCL and error.errno == errno.EEXIST):
+            raise
+        return None  # what speaks against it depends on what is there
 
 
 async def open_directory(core: Core, frame: Frame, path: StrPath | At, opened_at: str) -> Handle:
@@ -199,10 +251,14 @@ async def _open(
         elif place.stat is not None:
             await top.open(frame, fd, OpenRequest(fd.gfid, on_brick & ~(os.O_CREAT | os.O_EXCL)))
         else:
+            # A brick that is not told O_EXCL follows a symbolic link, on its own file system
+            # (posix-entry-ops.c, posix_create).
             created = await top.create(
                 frame,
                 fd,
-                CreateRequest(place.parent, on_brick, mode, umask, place.name, gfid_request()),
+                CreateRequest(
+                    place.parent, on_brick | os.O_EXCL, mode, umask, place.name, gfid_request()
+                ),
             )
             fd.gfid = created.stat.gfid
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_module
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.attributes import exists, probe
@@ -20,6 +21,7 @@ from glusterio.api.resolve import (
     walk,
     walk_to_entries,
     walk_to_entry,
+    walk_to_name,
 )
 from glusterio.api.standpoint import At, Step, directory_moved
 from glusterio.errors import GlusterError, fs_error
@@ -54,6 +56,7 @@ async def mkdir(core: Core, frame: Frame, path: StrPath | At, mode: int, umask: 
     request = MkdirRequest(place.parent, mode & 0o1777, umask, place.name, gfid_request())
     made = await named(core.top.mkdir(frame, request), text)
     core.inodes.link(place.parent, place.name, made.stat.gfid, core.now(), stat_module.S_IFDIR)
+    core.links_are_counted |= made.stat.nlink > 1
 
 
 async def makedirs(
@@ -166,8 +169,19 @@ async def readlink(core: Core, frame: Frame, path: StrPath | At) -> str:
 
 
 async def unlink(core: Core, frame: Frame, path: StrPath | At) -> None:
-    """Remove a file's name."""
+    """Remove a file's name.
+
+    Nobody looks first what it is: the brick says as well that it is not there, or a directory. Only a
+    directory with a link count of 1 must never be tried on a brick: it would lose its handle, which
+    goes before the name does (posix-entry-ops.c, ``posix_unlink_gfid_handle_and_entry``). There is none
+    where directories have two links and more, as long as one does not hold 65,000 others.
+    """
     text = text_of(path)
+    if core.links_are_counted and not text.endswith("/"):
+        try:
+            return await walk_to_name(core, frame, path, partial(_unlink, core, frame))
+        except PermissionError:
+            pass  # which of two it is depends on what is there
     place = await walk_to_entry(core, frame, path)
     if not place.name or place.is_directory:
         raise fs_error(errno.EISDIR, text)
@@ -175,8 +189,13 @@ async def unlink(core: Core, frame: Frame, path: StrPath | At) -> None:
         raise fs_error(errno.ENOENT, text)
     if place.slash:
         raise fs_error(errno.ENOTDIR, text)
-    request = UnlinkRequest(place.parent, place.name)
-    await named(_removing(core, frame, core.top.unlink(frame, request), place), text)
+    await named(_removing(core, frame, _unlink(core, frame, place), place), text)
+
+
+async def _unlink(core: Core, frame: Frame, place: Place) -> None:
+    if not place.name:
+        raise fs_error(errno.EISDIR)
+    await core.top.unlink(frame, UnlinkRequest(place.parent, place.name))
     core.inodes.unlink(place.parent, place.name)
 
 

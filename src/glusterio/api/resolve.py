@@ -230,6 +230,31 @@ async def walk_to_entry(core: Core, frame: Frame, path: StrPath | At) -> Place:
     return await named(_walking(core, frame, attempt), text)
 
 
+async def walk_to_name(
+    core: Core, frame: Frame, path: StrPath | At, use: Callable[[Place], Awaitable[T]]
+) -> T:
+    """Walk to a directory, and use the last name in it, which is not looked up.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        path: the path.
+        use: does what is to be done there; once more when the directory was not what it was remembered
+            to be.
+
+    Returns:
+        What ``use`` returned. Errors are as for :func:`walk`, and its own, with the path.
+    """
+
+    async def attempt(walk: _Walk) -> T:
+        place = await walk.to_parent(path)
+        if too_long(place.name, NAME_MAX):
+            raise fs_error(errno.ENAMETOOLONG)
+        return await use(place)
+
+    return await named(_walking(core, frame, attempt), text_of(path))
+
+
 async def walk_to_entries(
     core: Core,
     frame: Frame,
@@ -442,6 +467,7 @@ class _Walk:
         stat, self.answer = reply.stat, reply.xdata or {}
         if stat_module.S_ISDIR(stat.mode):
             core.inodes.link(parent, name, stat.gfid, core.now(), stat_module.S_IFDIR, since)
+            core.links_are_counted |= stat.nlink > 1
         return stat
 
     async def _through(self, name: str) -> None:
