@@ -6,6 +6,8 @@
   for the lines that end sessions: as shipped an end takes ten seconds. libgfapi also waits for its last
   thread that polls, at times for a second; that one the preload makes a twentieth of a second, so that
   the ends it measures are of two kinds, some without that wait.
+* ``c-closing``: the same, and the program closes all its handles before the end, which glfs_fini does
+  not do for it: that is the work that a close of glusterio's does. Nothing is left to the brick.
 * ``limit``: a C program that sends the same packets on a bare socket and does nothing else; what is
   left is the brick, the kernel and the round trips. Nobody is quicker who sends the same.
 * ``gfapi``, ``gfapi-cffi``: the Python bindings of PyPI, with what it takes to make them work.
@@ -42,6 +44,7 @@ TAKES_PART: Final[dict[str, frozenset[str]]] = {
     "c": _DATA | _NAMES | _lines("connect", "close_", "session_idle", "sessions_open"),
     "c-async": _lines("apread", "pwrite", "seqread", "seqwrite"),
     "c-mended": _lines("connect", "close_", "session"),
+    "c-closing": _lines("close_"),
     # It has no cache, so nothing to say of what is answered from one, and no session to be idle.
     "limit": (_DATA | _NAMES | _lines("apread", "connect", "close_", "sessions_1"))
     - _lines("stat_warm"),
@@ -81,6 +84,7 @@ def _c_peers(place: Path) -> list[Peer]:
         program, preload = building.gfapi(place), building.prompt_fini(place)
     else:
         program = preload = place / "missing"
+    preloaded = {"LD_PRELOAD": str(preload)}
     return [
         _peer("c", "libgfapi, C", (str(program), "sync"), without),
         _peer("c-async", "libgfapi, C, asynchronous", (str(program), "async"), without),
@@ -89,7 +93,14 @@ def _c_peers(place: Path) -> list[Peer]:
             "libgfapi, C, its end mended",
             (str(program), "mended"),
             without,
-            {"LD_PRELOAD": str(preload)},
+            preloaded,
+        ),
+        _peer(
+            "c-closing",
+            "libgfapi, C, its end mended, each handle closed before",
+            (str(program), "closing"),
+            without,
+            preloaded,
         ),
     ]
 

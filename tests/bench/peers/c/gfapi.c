@@ -4,6 +4,7 @@
  *     gfapi sync LINE PARAMETERS      one call after the other, threads where the line has threads
  *     gfapi async LINE PARAMETERS     glfs_pread_async, glfs_pwrite_async: so many under way
  *     gfapi mended LINE PARAMETERS    with prompt_fini.so preloaded: the lines that end sessions
+ *     gfapi closing LINE PARAMETERS   the same, and each handle is closed before glfs_fini
  *
  * A session that is not measured for its end is left, not ended: an end takes ten seconds in 10.3.
  * The brick lets go of everything when the connection closes.
@@ -474,34 +475,22 @@ static glfs_fd_t **open_handles(long handles)
     return fds;
 }
 
-/* The application closes its handles before the end. That is no more than a figure beside. */
-static void closed_first(struct round *round, long handles)
-{
-    prepare_session();
-    glfs_fd_t **fds = open_handles(handles);
-    double begun = now();
-    for (long n = 0; n < handles; n++)
-        must(glfs_close(fds[n]) == 0, "glfs_close");
-    double closed = now();
-    int result = glfs_fini(fs);
-    add_figure(round, "\"closed_first\": %.6f, \"fini_then\": %.6f, \"result_then\": %d",
-               now() - begun, now() - closed, result);
-    free(fds);
-}
-
-/* The handles are left to glfs_fini, which lets go of none. */
+/* The handles are left to glfs_fini, which lets go of none: the brick does when the connection ends. Or
+   the program closes them, one after the other, which is a part of the end then. */
 static void closing(struct round *round)
 {
-    long handles = number("handles", 0);
-    if (mended()) /* else it would be ten seconds more */
-        closed_first(round, handles);
+    long handles = number("handles", 0), closed = 0;
     prepare_session();
-    free(open_handles(handles));
+    glfs_fd_t **fds = open_handles(handles);
     start(round);
+    if (strcmp(way, "closing") == 0)
+        for (; closed < handles; closed++)
+            must(glfs_close(fds[closed]) == 0, "glfs_close");
     int result = glfs_fini(fs);
     stop(round);
+    free(fds);
     round->ops = 1;
-    add_figure(round, "\"released\": 0, \"result\": %d", result);
+    add_figure(round, "\"released\": %ld, \"result\": %d", closed, result);
 }
 
 static glfs_t *session_in_use(void)
@@ -579,6 +568,21 @@ static const struct line mended_lines[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct line closing_lines[] = {
+    {"close_", NULL, closing, true},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct {
+    const char *name;
+    const struct line *lines;
+} ways[] = {
+    {"sync", sync_lines},
+    {"async", async_lines},
+    {"mended", mended_lines},
+    {"closing", closing_lines},
+};
+
 /* How many asynchronous calls are under way where the line does not say so. */
 static long in_flight_by_size(void)
 {
@@ -587,7 +591,7 @@ static long in_flight_by_size(void)
 
 int main(int words, char **word)
 {
-    must(words == 4, "usage: gfapi sync|async|mended LINE PARAMETERS");
+    must(words == 4, "usage: gfapi sync|async|mended|closing LINE PARAMETERS");
     way = word[1];
     parameters = word[3];
     directory = text("dir");
@@ -602,5 +606,9 @@ int main(int words, char **word)
     memset(content, 'x', block);
     for (int thread = 0; size > 0 && thread < MOST_THREADS; thread++)
         where[thread] = offsets(number("seed", 1) + thread, size, block);
-    serve(strcmp(way, "sync") == 0 ? sync_lines : mended() ? mended_lines : async_lines, word[2]);
+    for (size_t n = 0; n < sizeof ways / sizeof *ways; n++)
+        if (strcmp(ways[n].name, way) == 0)
+            serve(ways[n].lines, word[2]);
+    errno = EINVAL;
+    fail(way);
 }
