@@ -27,6 +27,7 @@ COLOURS: Final = {
     "c": "#333333",
     "c-async": "#333333",
     "c-mended": "#888888",
+    "c-closing": "#b0b0b0",
     "limit": "#D55E00",
     "limit-async": "#D55E00",
     "fuse": "#CC79A7",
@@ -99,7 +100,7 @@ def _ratios(results: Results, path: Path) -> Path | None:
     wanted = {
         target.line: target.least
         for target in TARGETS
-        if target.kind is Kind.FASTER and target.other != "c-mended"
+        if target.kind is Kind.FASTER and target.other not in ("c-mended", "c-closing")
     }
     drawn: set[str] = set()
     for number, (line_name, found) in enumerate(rows):
@@ -185,7 +186,18 @@ def _cpu(results: Results, path: Path) -> Path | None:
 # -- growth ------------------------------------------------------------------------------------------
 
 GROWTH_PEERS: Final = [
-    *("c", "c-async", "c-mended", "threads", "asyncio", "uvloop", "fuse", "limit", "limit-async"),
+    *(
+        "c",
+        "c-async",
+        "c-mended",
+        "c-closing",
+        "threads",
+        "asyncio",
+        "uvloop",
+        "fuse",
+        "limit",
+        "limit-async",
+    ),
 ]
 
 

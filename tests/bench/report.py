@@ -160,6 +160,7 @@ _OTHERS: Final = {
     "c": "libgfapi",
     "c-async": "libgfapi, asynchronous",
     "c-mended": "libgfapi, mended",
+    "c-closing": "libgfapi, mended, each handle closed before",
     "limit": "the limit",
 }
 
