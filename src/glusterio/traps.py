@@ -219,15 +219,16 @@ def next_turn(new_event: Callable[[], Event]) -> Wait:
 
 
 class Spawn(Trap[None]):
-    """Start a coroutine that outlives the one that starts it; nobody waits for its result.
+    """Start coroutines that outlive the one that starts them; nobody waits for their results.
 
-    It must not raise. Allowed while being cancelled: it does not wait.
+    What several of them ask at once is sent together. They must not raise. Allowed while being
+    cancelled: it does not wait.
     """
 
-    __slots__ = ("coroutine",)
+    __slots__ = ("coroutines",)
 
-    def __init__(self, coroutine: Coro[None]) -> None:
-        self.coroutine = coroutine
+    def __init__(self, *coroutines: Coro[None]) -> None:
+        self.coroutines = coroutines
 
 
 class Connect(Trap[None]):

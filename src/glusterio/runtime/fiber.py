@@ -488,7 +488,19 @@ def _arm_wait(fiber: Fiber, trap: Wait) -> Armed:
 
 
 def _arm_spawn(fiber: Fiber, trap: Spawn) -> Armed:
-    Fiber(trap.coroutine, fiber.driver).step()
+    driver, coroutines = fiber.driver, trap.coroutines
+    if len(coroutines) == 1:
+        Fiber(coroutines[0], driver).step()
+        return None, None
+    unbegun = list(coroutines[::-1])
+    with driver.corked():
+        try:
+            while unbegun:
+                Fiber(unbegun.pop(), driver).step()
+        except BaseException:  # an interrupt: whoever spawns sees to the rest
+            for coro in unbegun:
+                coro.close()
+            raise
     return None, None
 
 

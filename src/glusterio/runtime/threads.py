@@ -478,8 +478,14 @@ class ThreadsDriver:
                     self._lead(home, next_tick)
                 finally:
                     self._pass_the_lead(home)
+                pause = bool(self._loose) and not self._detached
                 self._step_loose()
                 self._step_ready(home)
+                if pause:
+                    # Nobody waits for such replies, to deferred writes for instance, and while they are
+                    # taken the thread that writes stands still: so it is done once a tick.
+                    self._keeper_may_go.wait(max(0.0, next_tick - self.now()))
+                    self._keeper_may_go.clear()
             else:
                 self._keeper_may_go.wait(max(0.0, next_tick - self.now()))
                 self._keeper_may_go.clear()

@@ -155,6 +155,11 @@ class Order:
                 return last, self.ready()
         write = self.writes[self._next] = Write(self._next, writer, identity, data, offset)
         self._next += 1
+        if not self._queue and not follows and not self._conflicts(write):  # as most are
+            at = bisect_left(self._starts, write.offset)
+            self._starts.insert(at, write.offset)
+            self._sent.insert(at, write)
+            return write, [write]
         write.gathers = follows and size < self._aggregate and not alone
         self._queue.append(write)
         return write, self.ready()
@@ -165,7 +170,7 @@ class Order:
         ready: list[Write] = []
         while queue:
             write = queue[0]
-            if self._sent and (self._is_held(write) or self._conflicts(write)):
+            if self._conflicts(write) or self._is_held(write):
                 break
             queue.popleft()
             at = bisect_left(self._starts, write.offset)
@@ -178,6 +183,7 @@ class Order:
         """Whether more may be joined to the queue's head, before it is sent."""
         return (
             write.gathers
+            and bool(self._sent)
             and len(self._queue) == 1
             and write.number > self._urged
             and len(write.data) < self._aggregate
@@ -185,6 +191,8 @@ class Order:
 
     def _conflicts(self, write: Write) -> bool:
         """Whether a write must not be in flight together with what is."""
+        if not self._sent:
+            return False
         if self._strict or self._sent[0].end == END:
             return True
         before = bisect_left(self._starts, write.end)
@@ -200,7 +208,7 @@ class Order:
         del self._starts[at], self._sent[at]
         del self.writes[write.number]
         self.size -= len(write.data)
-        return self.ready()
+        return self.ready() if self._queue else []
 
     def urge(self, number: int) -> list[Write]:
         """Somebody waits for the writes up to ``number``.

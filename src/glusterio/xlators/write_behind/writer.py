@@ -131,7 +131,7 @@ class Deferred:
         room: who waits until not more than so many bytes are under way.
     """
 
-    __slots__ = ("barriers", "gfid", "order", "room", "writers")
+    __slots__ = ("_woken_at", "barriers", "gfid", "order", "room", "writers")
 
     def __init__(self, gfid: Gfid, order: Order) -> None:
         self.gfid = gfid
@@ -139,6 +139,12 @@ class Deferred:
         self.writers: dict[Writer, None] = {}
         self.barriers: list[tuple[int, Event]] = []
         self.room: list[tuple[int, Event]] = []
+        self._woken_at = -1  # somebody who waits for room is woken at this size
+
+    def wait_for_room(self, size: int, event: Event) -> None:
+        """Have an event set when not more than ``size`` bytes are under way."""
+        self.room.append((size, event))
+        self._woken_at = max(self._woken_at, size)
 
     def take_woken(self) -> list[Event]:
         """Return, and forget, the events of those who need not wait any more."""
@@ -146,8 +152,10 @@ class Deferred:
         order = self.order
         if self.barriers:
             woken += [event for number, event in self.barriers if order.has_passed(number)]
-            self.barriers = [each for each in self.barriers if not order.has_passed(each[0])]
-        if self.room:
+            if woken:
+                self.barriers = [each for each in self.barriers if not order.has_passed(each[0])]
+        if order.size <= self._woken_at:
             woken += [event for size, event in self.room if order.size <= size]
             self.room = [each for each in self.room if order.size > each[0]]
+            self._woken_at = max((size for size, _ in self.room), default=-1)
         return woken

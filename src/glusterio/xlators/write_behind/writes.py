@@ -38,6 +38,13 @@ LARGE_SIZE: Final = 4 << 20
 #: What may be under way of all files together, in bytes.
 SESSION_WINDOW: Final = 64 << 20
 
+#: While so many writes are on their way to the brick, which keeps it busy, further small ones are sent
+#: several at a time: one system call for all, and but for one in eight no fiber for the call. At 4 KiB
+#: that halves the client's CPU time for a write.
+BUSY: Final = 16
+TOGETHER: Final = 8
+SMALL: Final = 16 << 10
+
 #: What reaches further is not deferred: a file system that cannot do it should say so at once.
 FAR: Final = 1 << 43
 
@@ -58,6 +65,8 @@ class Writes(Xlator):
         self._dirty: dict[Gfid, Deferred] = {}  # those of which a write is under way
         self._size = 0  # bytes under way, of all files
         self._room: list[Event] = []  # who waits until that is less
+        self._carried = 0  # writes that are on their way
+        self._kept: list[tuple[Deferred, Write]] = []  # those that will be sent together
         self.reconfigure(options)
 
     def reconfigure(self, options: Mapping[str, str]) -> None:
@@ -66,6 +75,8 @@ class Writes(Xlator):
         window = option(options, "cache-size", size_of, window)
         self._aggregate = option(options, "aggregate-size", size_of, AGGREGATE)
         self._window = max(window, self._aggregate)
+        self._small_size = self._window // 8
+        self._small = self._limits(self._small_size)
         self._flush_behind = option(options, "flush-behind", boolean, False)
         self._strict_o_direct = option(options, "strict-O_DIRECT", boolean, False)
         self._strict_order = option(options, "strict-write-ordering", boolean, False)
@@ -98,14 +109,14 @@ class Writes(Xlator):
         deferred = writer.deferred
         order = deferred.order
         through = writer.through or offset + size > FAR
-        limit, enough = self._limits(size)
+        limit, enough = self._small if size <= self._small_size else self._limits(size)
         while True:
             with self._lock:
                 if writer.losses.count:
                     raise writer.losses.take()
                 if order.size and order.size + size > limit:
                     room = self.services.new_event()
-                    deferred.room.append((enough, room))
+                    deferred.wait_for_room(enough, room)
                 elif self._size + size > SESSION_WINDOW and self._size:
                     room = self.services.new_event()
                     self._room.append(room)
@@ -115,10 +126,15 @@ class Writes(Xlator):
                         write.told = self.services.new_event()
                     self._size += size
                     self._dirty[deferred.gfid] = deferred
+                    together = size <= SMALL and not through
+                    start = self._to_start(deferred, ready, together) if ready else None
                     break
+                start = self._to_start(deferred, [])
+            if start:
+                await self._start(start)
             await Wait(room)
-        if ready:
-            await self._start(deferred, ready)
+        if start:
+            await self._start(start)
         if write.told is not None:
             await Wait(write.told)
             if write.error is not None:
@@ -155,15 +171,33 @@ class Writes(Xlator):
 
     # -- carrying ---------------------------------------------------------------------------------
 
-    async def _start(self, deferred: Deferred, ready: list[Write]) -> None:
+    def _to_start(
+        self, deferred: Deferred, ready: list[Write], together: bool = False
+    ) -> list[tuple[Deferred, Write]]:
+        """Return the writes to be carried now. Called with the lock held.
+
+        Args:
+            deferred: a file.
+            ready: writes of its that may go.
+            together: whether they may be kept until there are several.
+        """
+        kept = self._kept
+        for write in ready:
+            kept.append((deferred, write))
+        if not kept or (together and self._carried >= BUSY and len(kept) < TOGETHER):
+            return []
+        self._kept = []
+        self._carried += len(kept)
+        return kept
+
+    async def _start(self, start: list[tuple[Deferred, Write]]) -> None:
         """Have writes carried to the brick, each by a sub-call of its own."""
         try:
-            for write in ready:
-                await Spawn(self._carry(deferred, write))
+            await Spawn(*[self._carry(deferred, write) for deferred, write in start])
         except GeneratorExit:
             raise
         except BaseException:  # interrupted in the middle of anything: what was accepted is written
-            for write in ready:
+            for deferred, write in start:
                 if not write.begun:
                     await Spawn(self._carry(deferred, write))
             raise
@@ -175,8 +209,16 @@ class Writes(Xlator):
             done = 0
             error: Exception | None = None
             interrupt: BaseException | None = None
+            data, fd = write.data, write.writer.fd
             try:
-                done = await self._write_out(write)
+                frame = Frame(None, write.identity)
+                done = (await self.child.writev(frame, fd, data, write.offset)).written
+                while 0 < done < len(data):  # the disk is full, say: the rest will tell
+                    rest = memoryview(data)[done:]
+                    count = (await self.child.writev(frame, fd, rest, write.offset + done)).written
+                    done += count
+                    if not count:
+                        break
             except Exception as failure:
                 error = failure
             except GeneratorExit:
@@ -184,38 +226,28 @@ class Writes(Xlator):
             except BaseException as given_up:  # an interrupt of whoever steps this
                 interrupt = given_up
                 error = fs_error(errno.EINTR)
-            if error is None and done < len(write.data):
+            if error is None and done < len(data):
                 error = fs_error(errno.EIO)
-            ready = self._answered(deferred, write, error, done)
+            start = self._answered(deferred, write, error, done)
             if interrupt is not None:
-                await self._start(deferred, ready)
+                if start:
+                    await self._start(start)
                 raise interrupt
-            if not ready:
+            if not start:
                 return
-            write = ready.pop()
-            if ready:
-                await self._start(deferred, ready)
-
-    async def _write_out(self, write: Write) -> int:
-        """Have the brick write all of it; return how much it did write."""
-        fd, data = write.writer.fd, write.data
-        size = len(data)
-        frame = Frame(None, write.identity)
-        done = 0
-        while True:
-            part = data if not done else memoryview(data)[done:]
-            count = (await self.child.writev(frame, fd, part, write.offset + done)).written
-            done += count
-            if done >= size or not count:
-                return done
+            deferred, write = start.pop()
+            if start:
+                await self._start(start)
 
     def _answered(
         self, deferred: Deferred, write: Write, error: Exception | None, done: int
-    ) -> list[Write]:
+    ) -> list[tuple[Deferred, Write]]:
         """Take note of an answer, wake whom it concerns, and return what must be sent now."""
         size = len(write.data)
         with self._lock:
+            self._carried -= 1
             ready = deferred.order.answered(write)
+            start = self._to_start(deferred, ready, True) if ready or self._kept else []
             self._size -= size
             if not deferred.order.writes:
                 self._dirty.pop(deferred.gfid, None)
@@ -227,7 +259,7 @@ class Writes(Xlator):
                 else:
                     for writer in deferred.writers:
                         writer.losses.add(error, write, write.offset + done, size - done)
-            woken = deferred.take_woken()
+            woken = deferred.take_woken() if deferred.barriers or deferred.room else []
             if self._room and self._size <= SESSION_WINDOW // 2:
                 woken += self._room
                 self._room = []
@@ -235,7 +267,7 @@ class Writes(Xlator):
                 woken.append(write.told)
         for event in woken:
             event.set()
-        return ready
+        return start
 
     # -- waiting ----------------------------------------------------------------------------------
 
@@ -249,9 +281,9 @@ class Writes(Xlator):
                 return
             answered = self.services.new_event()
             deferred.barriers.append((number, answered))
-            ready = order.urge(number)
-        if ready:
-            await self._start(deferred, ready)
+            start = self._to_start(deferred, order.urge(number))
+        if start:
+            await self._start(start)
         await Wait(answered)
 
     async def _settle(self, writer: Writer) -> None:
