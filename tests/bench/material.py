@@ -24,13 +24,13 @@ class Needs:
         size: bytes of ``data``, at least.
         names: files of ``names``.
         directories: how many entries each directory is to have.
-        handles: whether somebody opens those of ``handles``.
+        handles: files of ``handles``.
     """
 
     size: int = 0
     names: int = 0
     directories: set[int] = field(default_factory=set)
-    handles: bool = False
+    handles: int = 0
 
 
 def needs(lines: Iterable[tuple[Line, dict[str, Any]]], rounds: int) -> Needs:
@@ -44,7 +44,7 @@ def needs(lines: Iterable[tuple[Line, dict[str, Any]]], rounds: int) -> Needs:
         elif line.base.startswith("readdirp"):
             found.directories.add(told["entries"])
         elif line.base.startswith("close"):
-            found.handles = True
+            found.handles = max(found.handles, min(told["handles"], HANDLE_FILES))
     return found
 
 
@@ -62,7 +62,7 @@ async def _make(url: str, wanted: Needs) -> None:
             await vol.mkdir(directory)
             await _each((f"{directory}/entry-{n:06d}" for n in range(entries)), _writer(vol, b""))
         if wanted.handles:
-            paths = (f"{SHARED}/handles/f{n:03d}" for n in range(HANDLE_FILES))
+            paths = (f"{SHARED}/handles/f{n:03d}" for n in range(wanted.handles))
             await _each(paths, lambda path: _hole(vol, path))
         await _data(vol, max(wanted.size, MIB))  # always: some peers look whether it is there
         # Last, so that the brick has them all in mind, whoever comes first.

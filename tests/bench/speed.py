@@ -21,6 +21,7 @@ import datetime
 import importlib
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -124,9 +125,18 @@ class Entrant:
 
 
 class Bench:
-    """A run."""
+    """A run.
 
-    def __init__(self, plan: Plan, gluster: GlusterVenue, serve: Venue | None, relay: Relay | None):
+    Args:
+        plan: what to do.
+        gluster: where everybody is measured.
+        serve: a volume of glusterio's brick, for the brick's own lines.
+        relay: what counts requests, in front of the first's brick; None to count none.
+    """
+
+    def __init__(
+        self, plan: Plan, gluster: Venue, serve: Venue | None = None, relay: Relay | None = None
+    ) -> None:
         self.plan = plan
         self.gluster = gluster
         self.serve = serve
@@ -135,7 +145,7 @@ class Bench:
             f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
             quick=plan.quick,
             rounds=plan.rounds,
-            machine=describe(plan.place),
+            machine=describe(plan.place) if isinstance(gluster, GlusterVenue) else {},
             titles={peer.name: peer.title for peer in plan.peers},
             without={peer.name: peer.without for peer in plan.peers if peer.without},
         )
@@ -173,6 +183,7 @@ class Bench:
         if not line.read_ahead:
             yield
             return
+        assert isinstance(self.gluster, GlusterVenue)
         self.gluster.set(READ_AHEAD, "on")
         try:
             yield
@@ -267,6 +278,7 @@ class Bench:
     ) -> dict[str, float]:
         """One round through the relay; the requests of one operation, by procedure."""
         fewer = {name: value for name, value in COUNTED.items() if name in told}
+        assert isinstance(self.gluster, GlusterVenue)
         volfile = self.gluster.volfile_through(relay.port, self.plan.place)
         with self._start(
             line, entrant, {**told, **fewer, "volfile": str(volfile)}, "counted"
@@ -374,6 +386,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, peer in peers.items():
             print(f"{name:18} {peer.title}" + (f": NOT HERE, {peer.without}" * bool(peer.without)))
         return 0
+    # Told to end, it puts everything away first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     whole = not (options.quick or options.lines or options.peers)
     target = options.write or (ROOT / "docs" if whole else KEPT / "report")
     place = Path(tempfile.mkdtemp(prefix="gl-bench-", dir=options.place))

@@ -19,7 +19,8 @@ from tests.embedded import start_brick
 from tests.interop import real_gluster
 from tests.interop.real_gluster import GlusterVolume, SetUpError
 
-VOLUME: Final = "glusterio-bench"
+#: The volume's name, before the number of the process that measures.
+PREFIX: Final = "glusterio-bench-"
 
 
 @dataclass(frozen=True)
@@ -108,55 +109,66 @@ def gluster_venue(place: Path) -> Iterator[GlusterVenue]:
 
 @contextmanager
 def _volume_of(glusterd: GlusterVolume, place: Path) -> Iterator[GlusterVenue]:
-    with contextlib.suppress(SetUpError):  # what a run that was killed has left
-        glusterd.gluster("volume", "stop", VOLUME, "force")
-        glusterd.gluster("volume", "delete", VOLUME)
+    _clear_away(glusterd)
+    name = f"{PREFIX}{os.getpid()}"
     brick = place / "brick"
     brick.mkdir(parents=True)
     left: list[str] = []
     try:
-        glusterd.gluster("volume", "create", VOLUME, f"{glusterd.host}:{brick}", "force")
+        glusterd.gluster("volume", "create", name, f"{glusterd.host}:{brick}", "force")
         # Whoever measures is not always root, and asks from any port.
-        glusterd.gluster("volume", "set", VOLUME, "server.allow-insecure", "on")
-        glusterd.gluster("volume", "start", VOLUME)
+        glusterd.gluster("volume", "set", name, "server.allow-insecure", "on")
+        glusterd.gluster("volume", "start", name)
         online: list[tuple[int, int]] = []
 
         def is_online() -> bool:
-            found = _online(glusterd)
+            found = _online(glusterd, name)
             if found is not None:
                 online.append(found)
             return bool(online)
 
         if not real_gluster.poll(is_online):
-            raise SetUpError(f"the brick of {VOLUME} is not online")
+            raise SetUpError(f"the brick of {name} is not online")
         pid, port = online[0]
         left = real_gluster.left_by(pid)
         if not real_gluster.poll(lambda: real_gluster.listening(port)):
-            raise SetUpError(f"the brick of {VOLUME} does not listen on port {port}")
-        work = Path(glusterd.glusterd_sock).parent / "work" / "vols" / VOLUME
+            raise SetUpError(f"the brick of {name} does not listen on port {port}")
+        work = Path(glusterd.glusterd_sock).parent / "work" / "vols" / name
         yield GlusterVenue(
             "glusterfsd",
             glusterd.host,
             glusterd.glusterd_port,
-            VOLUME,
+            name,
             pid,
             port,
             glusterd,
-            work / f"{VOLUME}.tcp-fuse.vol",
+            work / f"{name}.tcp-fuse.vol",
         )
     finally:
-        with contextlib.suppress(SetUpError):
-            glusterd.gluster("volume", "stop", VOLUME, "force")
-        with contextlib.suppress(SetUpError):
-            glusterd.gluster("volume", "delete", VOLUME)
+        _delete(glusterd, name)
         for path in left:
             Path(path).unlink(missing_ok=True)
 
 
-def _online(glusterd: GlusterVolume) -> tuple[int, int] | None:
+def _delete(glusterd: GlusterVolume, name: str) -> None:
+    with contextlib.suppress(SetUpError):  # it may not have been started
+        glusterd.gluster("volume", "stop", name, "force")
+    with contextlib.suppress(SetUpError):
+        glusterd.gluster("volume", "delete", name)
+
+
+def _clear_away(glusterd: GlusterVolume) -> None:
+    """Delete the volumes of runs that were killed."""
+    for name in glusterd.gluster("volume", "list").split():
+        number = name.removeprefix(PREFIX)
+        if number != name and number.isdigit() and not Path(f"/proc/{number}").exists():
+            _delete(glusterd, name)
+
+
+def _online(glusterd: GlusterVolume, name: str) -> tuple[int, int] | None:
     """The brick's pid and port, once glusterd says that it is online."""
     try:
-        tree = ElementTree.fromstring(glusterd.gluster("volume", "status", VOLUME, "--xml"))
+        tree = ElementTree.fromstring(glusterd.gluster("volume", "status", name, "--xml"))
     except SetUpError:
         return None
     node = tree.find("./volStatus/volumes/volume/node")
