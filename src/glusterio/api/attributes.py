@@ -10,7 +10,7 @@ import stat as stat_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glusterio.api.handles import check_offset
-from glusterio.api.resolve import named, text_of, walk
+from glusterio.api.resolve import looking_again, named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
@@ -90,6 +90,7 @@ async def access(core: Core, frame: Frame, path: StrPath | At, follow: bool, mod
     return True
 
 
+@looking_again
 async def statvfs(core: Core, frame: Frame, path: StrPath | At) -> StatfsReply:
     """Get the volume's figures, as seen at a path."""
     text = text_of(path)
@@ -112,6 +113,7 @@ class Change(NamedTuple):
     valid: int
 
 
+@looking_again
 async def setattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, what: Change) -> None:
     """Set attributes of a file.
 
@@ -237,6 +239,7 @@ def _c_int(number: int) -> int:
     return value
 
 
+@looking_again
 async def truncate(core: Core, frame: Frame, path: StrPath | At, length: int) -> None:
     """Set a file's length."""
     text = text_of(path)

@@ -93,6 +93,7 @@ async def copy(
         shutil.SameFileError, shutil.SpecialFileError, OSError: as ``shutil`` does.
     """
     source, target = own_text(core, src), own_text(core, dst)
+    frame.kept = None
     if besides is not Besides.NOTHING and await _is_directory(core, frame, target):
         target = os.path.join(target, os.path.basename(source))
     await _copy_file(core, frame, source, target, follow, umask, opened_at)

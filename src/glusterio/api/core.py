@@ -30,9 +30,12 @@ from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.fiber import Fiber
 from glusterio.traps import Coro, Disconnect, Event, Within
+from glusterio.types import Gfid
 from glusterio.wire.credentials import Credentials, encode_v3
+from glusterio.wire.iatt import Iatt
 from glusterio.xlators.base import Notice, Services, VolfileServer, Xlator
 from glusterio.xlators.client import Client
+from glusterio.xlators.md_cache import MdCache
 from glusterio.xlators.open_behind import OpenBehind
 from glusterio.xlators.posix import Posix
 from glusterio.xlators.quick_read import QuickRead
@@ -52,6 +55,7 @@ REGISTRY: dict[str, type[Xlator]] = {
     xlator.xlator_type: xlator
     for xlator in (
         Client,
+        MdCache,
         OpenBehind,
         Posix,
         QuickRead,
@@ -120,6 +124,8 @@ class Core:
         #: errors of which nobody in the application heard; the teardown reports them
         self.untold: list[Exception] = []
         self._top: Xlator | None = None
+        #: the top translator's :meth:`~glusterio.xlators.base.Xlator.known`, once there is one
+        self.known_at: Callable[[Gfid, str, float], Iatt | None] | None = None
 
     # -- running operations -----------------------------------------------------------------------
 
@@ -228,6 +234,7 @@ class Core:
         graph.top.parents.append(self._on_notice)
         await graph.init()
         self._top = graph.top
+        self.known_at = graph.top.known
 
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
         """What the top of the graph tells: when it is down, no brick holds our handles any more."""

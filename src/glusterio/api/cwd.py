@@ -7,7 +7,15 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING
 
-from glusterio.api.resolve import check_own, named, own_text, spelled, walk, walk_to_place
+from glusterio.api.resolve import (
+    check_own,
+    looking_again,
+    named,
+    own_text,
+    spelled,
+    walk,
+    walk_to_place,
+)
 from glusterio.api.standpoint import At, Standpoint, of_handle
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
@@ -27,6 +35,7 @@ _ANCESTRY = "glusterfs.ancestry.path"
 _PATH_MAX = 4096
 
 
+@looking_again
 async def chdir(core: Core, frame: Frame, path: StrPath | At) -> None:
     """Make a directory the one that relative paths begin at.
 

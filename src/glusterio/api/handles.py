@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from glusterio.api.lock_owner import LockOwner, settle_locks
 from glusterio.api.mode import BUFFER_SIZE
-from glusterio.api.resolve import Place, text_of, walk_to_name, walk_to_open, walk_to_place
+from glusterio.api.resolve import (
+    Place,
+    looking_again,
+    text_of,
+    walk_to_name,
+    walk_to_open,
+    walk_to_place,
+)
 from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
 from glusterio.graph.fd import Fd
@@ -67,6 +74,7 @@ def gfid_request() -> dict[str, Any]:
     return {GFID_REQ: uuid.uuid4()}
 
 
+@looking_again
 async def open_file(
     core: Core,
     frame: Frame,
@@ -145,6 +153,7 @@ async def _make(
         return None  # what speaks against it depends on what is there
 
 
+@looking_again
 async def open_directory(core: Core, frame: Frame, path: StrPath | At, opened_at: str) -> Handle:
     """Open a directory for listing.
 

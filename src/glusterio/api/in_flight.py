@@ -156,4 +156,6 @@ async def in_order(
 
 def own_frame(frame: Frame) -> Frame:
     """Return a frame for one of several jobs of an operation: each has its own state on the way."""
-    return Frame(frame.call, frame.identity)
+    own = Frame(frame.call, frame.identity)
+    own.kept = None if frame.kept is None else False
+    return own

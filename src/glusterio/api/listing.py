@@ -11,7 +11,7 @@ import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from glusterio.api.handles import close_handle, open_found, read_directory
-from glusterio.api.resolve import lookup, named, text_of, walk
+from glusterio.api.resolve import looking_again, lookup, named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
@@ -82,6 +82,7 @@ async def list_by_gfid(
         await close_handle(core, frame, handle)
 
 
+@looking_again
 async def list_path(core: Core, frame: Frame, path: StrPath | At, opened_at: str) -> list[Found]:
     """List the directory that a path leads to.
 

@@ -13,6 +13,7 @@ from glusterio.api.handles import gfid_request
 from glusterio.api.resolve import (
     PATH_MAX,
     Place,
+    looking_again,
     named,
     own_text,
     stat_of,
@@ -124,6 +125,7 @@ async def mknod(
     await named(core.top.mknod(frame, request), text)
 
 
+@looking_again
 async def link(
     core: Core, frame: Frame, src: StrPath | At, dst: StrPath | At, follow: bool
 ) -> None:
@@ -157,6 +159,7 @@ async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath | At)
     await named(core.top.symlink(frame, request), value, text)
 
 
+@looking_again
 async def readlink(core: Core, frame: Frame, path: StrPath | At) -> str:
     """Return a symbolic link's target."""
     text = text_of(path)

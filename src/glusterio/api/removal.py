@@ -110,6 +110,7 @@ async def rmtree(core: Core, frame: Frame, removal: Removal) -> list[Failure]:
     Raises:
         OSError: the first failure, unless errors are ignored or asked about.
     """
+    frame.kept = None
     round_ = _Round(core, frame, removal)
     if not removal.begun:
         removal.begun = True

@@ -2,9 +2,10 @@
 
 A path is walked from the root, or from the directory that it is relative to
 (:mod:`glusterio.api.standpoint`), one LOOKUP a component. A directory's name that was looked up within
-the last second is not looked up again (the inode table's entry time-out, as in a FUSE mount); the
-last component always is, so what it tells of the file is fresh. When a remembered directory turns
-out to be wrong, the walk starts anew and remembers nothing.
+the last second is not looked up again (the inode table's entry time-out, as in a FUSE mount). The last
+component always is; but where the volume has performance/md-cache that translator may answer, from
+what a brick told within its time-out. When a remembered directory turns out to be wrong, the walk
+starts anew and remembers nothing. What makes, moves or removes names has a brick asked for them.
 
 Symbolic links are followed here, in the client, as libgfapi does (api/src/glfs-resolve.c). What a path
 means, and which error it is, follows Linux (fs/namei.c), for each of its three kinds of walk:
@@ -18,16 +19,18 @@ means, and which error it is, follows Linux (fs/namei.c), for each of its three 
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import stat as stat_module
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from glusterio.api.standpoint import ROOT, At, Step, of_handle, owns
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame, Opening
-from glusterio.lifecycle.states import HandleState
-from glusterio.types import NULL_GFID, Gfid, StrPath
+from glusterio.lifecycle.states import HandleState, SessionState
+from glusterio.traps import Coro
+from glusterio.types import NULL_GFID, ROOT_GFID, Gfid, StrPath
 from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops.names import LookupRequest, ReadlinkRequest
 from glusterio.wire.iatt import Iatt
@@ -150,6 +153,58 @@ async def stat_of(core: Core, frame: Frame, gfid: Gfid) -> Iatt:
     return (await core.top.lookup(frame, LookupRequest(gfid))).stat
 
 
+def known(core: Core, path: StrPath | At, follow: bool) -> Iatt | None:
+    """Return what a path leads to, if every part of it is known and no brick need be asked.
+
+    This is all of a repeated ``stat``, which shall cost little: it is no admitted call, since it takes
+    nothing and waits for nothing, and it takes no lock, so it may be called from anywhere.
+
+    Returns:
+        The attributes; or ``None``, for any reason: then :func:`walk` finds out, or raises.
+    """
+    top = core.known_at
+    if top is None or type(path) is not str or core.session.state is not SessionState.ACTIVE:
+        return None
+    now = core.now()
+    way, _, name = path.rpartition("/")
+    gfid = ROOT_GFID if path[:1] == "/" else core.cwd.gfid
+    if way:
+        peek = core.inodes.peek
+        for part in way.split("/"):
+            if part:
+                directory = peek(gfid, part, now)  # of a dot, nothing is known
+                if directory is None:
+                    return None
+                gfid = directory
+    found = top(gfid, name, now)
+    if found is None or (follow and stat_module.S_ISLNK(found.mode)):
+        return None
+    return found
+
+
+def looking_again(op: Callable[..., Coro[T]]) -> Callable[..., Coro[T]]:
+    """Make an operation on a path look again when it was misled by what is kept of attributes.
+
+    Another client may have put a new file in the place of the one that is remembered, which a brick
+    then knows nothing of; but at no time was there no file. So the operation is done once more, and
+    bricks are asked. It must be one that changes nothing before it fails so. libgfapi does the same
+    (api/src/glfs-fops.c, ``ESTALE_RETRY``).
+    """
+
+    @functools.wraps(op)
+    async def attempt(core: Core, frame: Frame, *arguments: Any) -> T:
+        try:
+            return await op(core, frame, *arguments)
+        except OSError as error:
+            misled = error.errno in _WRONG_MEMORY and not isinstance(error, GlusterError)
+            if not (misled and frame.kept):
+                raise
+        frame.kept = None
+        return await op(core, frame, *arguments)
+
+    return attempt
+
+
 async def named(work: Awaitable[T], path: str, path2: str | None = None) -> T:
     """Await a fop, or a walk, and put the paths into its error.
 
@@ -225,7 +280,7 @@ async def walk_to_entry(core: Core, frame: Frame, path: StrPath | At) -> Place:
     text = text_of(path)
 
     async def attempt(walk: _Walk) -> Place:
-        return await walk.look(await walk.to_parent(path))
+        return await walk.look_for_change(await walk.to_parent(path))
 
     return await named(_walking(core, frame, attempt), text)
 
@@ -278,8 +333,10 @@ async def walk_to_entries(
         second = walk.another()
         source, target = await walk.to_parent(old), await second.to_parent(new)
         check(source, target)
-        source = await walk.look(source)
-        return source, target if source.stat is None else await second.look(target)
+        source = await walk.look_for_change(source)
+        if source.stat is None:
+            return source, target
+        return source, await second.look_for_change(target)
 
     return await _walking(core, frame, attempt)
 
@@ -325,8 +382,10 @@ async def _walking(core: Core, frame: Frame, attempt: Callable[[_Walk], Awaitabl
     try:
         return await attempt(first)
     except OSError as error:
-        if error.errno not in _WRONG_MEMORY or not first.relied_on_memory:
+        relied = first.relied_on_memory or frame.kept
+        if error.errno not in _WRONG_MEMORY or not relied:
             raise
+    frame.kept = None
     return await attempt(_Walk(core, frame, remember=False))
 
 
@@ -388,12 +447,13 @@ class _Walk:
         follow = not (exclusive or flags & os.O_NOFOLLOW)
         must_be_directory = bool(flags & os.O_DIRECTORY)
         place = await self.to_parent(path)
+        look = self.look_for_change if exclusive else self.look
         while place.name:
             if place.slash and making:
                 raise fs_error(errno.EISDIR)
             follow |= place.slash
             must_be_directory |= place.slash
-            place = await self.look(place)
+            place = await look(place)
             if place.stat is None:
                 return place
             if not (follow and stat_module.S_ISLNK(place.stat.mode)):
@@ -456,6 +516,15 @@ class _Walk:
         if opening is not None and not stat_module.S_ISREG(stat.mode):
             self._frame.opening = None
         return Place(place.parent, place.name, stat, place.slash, "", place.way)
+
+    async def look_for_change(self, place: Place) -> Place:
+        """Look a name up that is to be made or removed: a brick is asked, whatever is kept of it."""
+        frame = self._frame
+        kept, frame.kept = frame.kept, None
+        try:
+            return await self.look(place)
+        finally:
+            frame.kept = kept
 
     async def _lookup(self, parent: Gfid, name: str, asked: Dict | None = None) -> Iatt:
         core = self._core

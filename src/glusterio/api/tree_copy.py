@@ -187,6 +187,7 @@ async def copytree(core: Core, frame: Frame, work: TreeCopy) -> bool:
         OSError: the root cannot be listed, or its copy not be made.
         shutil.Error: all is done, and this is what went wrong.
     """
+    frame.kept = None
     round_ = _Round(core, frame, work)
     if not work.begun:
         work.begun = True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from glusterio.api.in_flight import in_order
 from glusterio.api.listing import Found, list_by_gfid, read_all
-from glusterio.api.resolve import own_text, walk
+from glusterio.api.resolve import looking_again, own_text, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from glusterio.api.core import Core
 
 
+@looking_again
 async def scan(
     core: Core, frame: Frame, path: StrPath, follow: bool, opened_at: str
 ) -> tuple[list[str], list[str], set[str]] | None:

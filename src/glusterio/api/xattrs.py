@@ -16,7 +16,7 @@ import stat as stat_module
 from typing import TYPE_CHECKING, Any
 
 from glusterio.api.handles import bytes_of, fstat
-from glusterio.api.resolve import named, text_of, walk
+from glusterio.api.resolve import looking_again, named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
@@ -119,6 +119,7 @@ def _is_shown(core: Core, name: str) -> bool:
 # -- by path ----------------------------------------------------------------------------------------
 
 
+@looking_again
 async def getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str) -> bytes:
     """Return an attribute's value."""
     text = text_of(path)
@@ -131,6 +132,7 @@ async def _getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, 
     return _value(await core.top.getxattr(frame, request), name)
 
 
+@looking_again
 async def listxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool) -> list[str]:
     """Return the names of a file's attributes."""
     found = await walk(core, frame, path, follow=follow)
@@ -138,6 +140,7 @@ async def listxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool) 
     return _names(core, await named(fop, text_of(path)))
 
 
+@looking_again
 async def setxattr(
     core: Core,
     frame: Frame,
@@ -167,6 +170,7 @@ async def _setxattr(
     await core.top.setxattr(frame, SetxattrRequest(found.gfid, flags, {name: value}))
 
 
+@looking_again
 async def removexattr(
     core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str
 ) -> None:

@@ -52,11 +52,15 @@ class Frame:
         xdata: the request's extra data, where a fop does not take the request itself: READ and WRITE
             on a brick; or ``None``.
         opening: for the LOOKUP and the OPEN of a file that is opened to be read; or ``None``.
+        kept: whether a LOOKUP or STAT was answered by what a translator keeps, which may be old by its
+            time-out; ``None`` when none may be: a brick is to be asked.
         adopted: whether a translator has taken it on itself to call ``late``; when it lets a
             cancellation through without that, nothing is or will be open.
     """
 
-    __slots__ = ("adopted", "call", "client", "identity", "late", "opening", "stamp", "xdata")
+    __slots__ = (
+        "adopted", "call", "client", "identity", "kept", "late", "opening", "stamp", "xdata",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -70,5 +74,6 @@ class Frame:
         self.late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
         self.opening: Opening | None = None
         self.adopted = False
+        self.kept: bool | None = False
         self.stamp: tuple[int, int] | None = None
         self.xdata: Dict | None = None

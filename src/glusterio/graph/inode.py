@@ -135,6 +135,14 @@ class InodeTable:
                 self._lru.move_to_end(inode.gfid)
             return inode
 
+    def peek(self, parent: Gfid, name: str, now: float) -> Gfid | None:
+        """Return which file a name leads to, as :meth:`lookup` does; nothing else happens, and no lock
+        is taken. After :meth:`clear` nothing is known.
+        """
+        names = self._entries.get(parent)
+        entry = names.get(name) if names is not None else None
+        return entry[0].gfid if entry is not None and now < entry[1] else None
+
     def link(
         self,
         parent: Gfid,

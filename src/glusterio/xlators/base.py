@@ -190,6 +190,18 @@ class Xlator:
         """Return where in the volume a file is, if that can be told at once: for people to read."""
         return self.child.path_of(gfid) if self.children else None
 
+    def known(self, parent: Gfid, name: str, now: float) -> Iatt | None:
+        """Return what LOOKUP would find, if that is known up here and no brick need be asked.
+
+        The graph's top translator is asked so for what can be answered at once, outside of any call.
+
+        Args:
+            parent: the directory.
+            name: the name in it.
+            now: the time, by the services' clock.
+        """
+        return None
+
     async def client_gone(self, frame: Frame) -> None:
         """Let go of all that ``frame.client`` held, on a brick: its connection has ended.
 

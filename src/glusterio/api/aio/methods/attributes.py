@@ -24,9 +24,10 @@ class AsyncAttributes(AsyncTargets):
         follow_symlinks: bool = True,
     ) -> os.stat_result:
         """Return a file's attributes."""
-        return attributes.stat_result(
-            await self._on(attributes.stat, handles.fstat, path, dir_fd, follow_symlinks)
-        )
+        found = self._known(path, dir_fd, follow_symlinks)
+        if found is None:
+            found = await self._on(attributes.stat, handles.fstat, path, dir_fd, follow_symlinks)
+        return attributes.stat_result(found)
 
     async def lstat(self, path: StrPath, *, dir_fd: Opened | None = None) -> os.stat_result:
         """Return a file's attributes, without following a symbolic link."""

@@ -6,15 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from glusterio.api.aio.base import AsyncVolumeBase
+from glusterio.api.resolve import known
 from glusterio.api.standpoint import Opened, at, own_handle
 from glusterio.traps import Coro
 from glusterio.types import StrPath
+from glusterio.wire.iatt import Iatt
 
 Op = Callable[..., Coro[Any]]
 
 
 class AsyncTargets(AsyncVolumeBase):
     """What other methods stand on."""
+
+    def _known(self, path: Any, dir_fd: Opened | None, follow: bool) -> Iatt | None:
+        """Return what a path leads to, if no brick need be asked."""
+        return known(self._session.core, path, follow) if dir_fd is None else None
 
     async def _on(
         self,

@@ -16,7 +16,10 @@ class AsyncTests(AsyncTargets):
     """What a path leads to, if to anything."""
 
     async def _found(self, path: StrPath | Opened, follow: bool = True) -> Any:
-        return await self._on(attributes.probe, handles.fstat, path, None, follow)
+        found = self._known(path, None, follow)
+        if found is None:
+            found = await self._on(attributes.probe, handles.fstat, path, None, follow)
+        return found
 
     async def exists(self, path: StrPath | Opened) -> bool:
         """Tell whether a path leads to something."""
@@ -72,5 +75,7 @@ class AsyncTests(AsyncTargets):
         return await self.samefile(fp1, fp2)
 
     async def _stat(self, path: StrPath | Opened) -> os.stat_result:
-        found = await self._on(attributes.stat, handles.fstat, path, None, True)
+        found = self._known(path, None, True)
+        if found is None:
+            found = await self._on(attributes.stat, handles.fstat, path, None, True)
         return attributes.stat_result(found)

@@ -27,9 +27,10 @@ class Attributes(Targets):
         follow_symlinks: bool = True,
     ) -> os.stat_result:
         """Return a file's attributes."""
-        return attributes.stat_result(
-            self._on(attributes.stat, handles.fstat, path, dir_fd, follow_symlinks)
-        )
+        found = self._known(path, dir_fd, follow_symlinks)
+        if found is None:
+            found = self._on(attributes.stat, handles.fstat, path, dir_fd, follow_symlinks)
+        return attributes.stat_result(found)
 
     def lstat(self, path: StrPath, *, dir_fd: Opened | None = None) -> os.stat_result:
         """Return a file's attributes, without following a symbolic link."""

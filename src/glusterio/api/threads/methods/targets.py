@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from glusterio.api.resolve import known
 from glusterio.api.standpoint import Opened, at, own_handle
 from glusterio.api.threads.base import VolumeBase
 from glusterio.traps import Coro
 from glusterio.types import StrPath
+from glusterio.wire.iatt import Iatt
 
 Op = Callable[..., Coro[Any]]
 
 
 class Targets(VolumeBase):
     """What other methods stand on."""
+
+    def _known(self, path: Any, dir_fd: Opened | None, follow: bool) -> Iatt | None:
+        """Return what a path leads to, if no brick need be asked."""
+        return known(self._session.core, path, follow) if dir_fd is None else None
 
     def _on(
         self,

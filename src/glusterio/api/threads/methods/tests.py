@@ -19,7 +19,10 @@ class Tests(Targets):
     """What a path leads to, if to anything."""
 
     def _found(self, path: StrPath | Opened, follow: bool = True) -> Any:
-        return self._on(attributes.probe, handles.fstat, path, None, follow)
+        found = self._known(path, None, follow)
+        if found is None:
+            found = self._on(attributes.probe, handles.fstat, path, None, follow)
+        return found
 
     def exists(self, path: StrPath | Opened) -> bool:
         """Tell whether a path leads to something."""
@@ -75,5 +78,7 @@ class Tests(Targets):
         return self.samefile(fp1, fp2)
 
     def _stat(self, path: StrPath | Opened) -> os.stat_result:
-        found = self._on(attributes.stat, handles.fstat, path, None, True)
+        found = self._known(path, None, True)
+        if found is None:
+            found = self._on(attributes.stat, handles.fstat, path, None, True)
         return attributes.stat_result(found)
