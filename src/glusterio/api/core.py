@@ -39,6 +39,7 @@ from glusterio.xlators.md_cache import MdCache
 from glusterio.xlators.open_behind import OpenBehind
 from glusterio.xlators.posix import Posix
 from glusterio.xlators.quick_read import QuickRead
+from glusterio.xlators.read_ahead import ReadAhead
 from glusterio.xlators.utime import Utime
 from glusterio.xlators.write_behind import WriteBehind
 
@@ -59,6 +60,7 @@ REGISTRY: dict[str, type[Xlator]] = {
         OpenBehind,
         Posix,
         QuickRead,
+        ReadAhead,
         Utime,
         WriteBehind,
     )

@@ -1,0 +1,357 @@
+"""performance/read-ahead: reads on where a file is read in sequence.
+
+A descriptor that is read from its beginning, or twice in a row, is followed: what comes next is asked
+for before it is wanted, so that the brick and the network work while the application does. What is
+asked for at once, a *page* here, grows with what was read, up to ``page-count`` times ``page-size`` (4
+of 128 KiB); who reads more than that at once has pages of that size. One page or two are kept ahead. A
+read elsewhere drops them. Nobody reads on for a caller who has several reads under way himself.
+
+When a page is not served, and a brick is asked instead:
+
+* this session has changed the file, through any descriptor or name, since the page was asked for, or
+  was about to (:mod:`glusterio.graph.changes`); or has got a lock on it;
+* it is older than a second: so much later than elsewhere the change of another client may be seen;
+* it came short, or not at all: neither the end of a file nor an error is ever told from a page.
+
+A page is a buffer of its own, which nobody gets to write to once it is filled; it is used again when no
+one refers to it any more. A reader copies out of it once. The descriptor is not released while a page
+is on its way.
+
+Options: ``page-count``, ``page-size``.
+
+Source: GlusterFS xlators/performance/read-ahead/src/read-ahead.c (``ra_readv``, ``read_ahead``: there,
+too, what is ahead grows with what was read, and is up to twice ``page-count`` pages).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from glusterio.graph.changes import Changes
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.graph.options import integer, option, size
+from glusterio.rpc.buffers import LARGEST, Buffers
+from glusterio.traps import Coro, Event, Spawn, Wait
+from glusterio.types import Buffer, Gfid
+from glusterio.wire.fops import data, files, locks, names
+from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
+
+#: GlusterFS's defaults: pages, and bytes of each.
+PAGE_COUNT: Final = 4
+PAGE_SIZE: Final = 128 * 1024
+
+#: How long a page is good for after it was asked for, in seconds.
+TIMEOUT: Final = 1.0
+
+#: How much a session holds ahead at most, in bytes. Whoever wants more drops what is oldest.
+MOST: Final = 64 << 20
+
+#: How long a release waits for pages on their way, in seconds; then the translator below, which
+#: waits for them as well, does what is to be done about a brick that does not answer.
+PATIENCE: Final = 60.0
+
+_UNREADABLE: Final = os.O_WRONLY | os.O_DIRECT
+
+
+class Page:
+    """A part of a file that was asked for ahead.
+
+    Attributes:
+        offset: where in the file it begins.
+        view: where it goes: as long as what was asked for.
+        mark: the history of changes when it was asked for.
+        until: how long it may be served.
+        filled: bytes that came; -1 before, and after an error.
+        come: set when the answer is here, or an error.
+    """
+
+    __slots__ = ("come", "filled", "mark", "offset", "until", "view")
+
+    def __init__(self, offset: int, view: memoryview, mark: int, until: float, come: Event) -> None:
+        self.offset = offset
+        self.view = view
+        self.mark = mark
+        self.until = until
+        self.filled = -1
+        self.come = come
+
+
+class Stream:
+    """How a descriptor is read.
+
+    Attributes:
+        gfid: the file.
+        expected: where the next read begins if it is one in sequence.
+        run: bytes that were read in sequence.
+        reads: how many reads those were.
+        reading: reads in sequence that are under way.
+        pages: what is ahead, one page behind the other; under the translator's lock.
+        coming: pages on their way, also those that were dropped since.
+        quiet: while a release waits for that to be none, the event that says so.
+    """
+
+    __slots__ = ("coming", "expected", "gfid", "pages", "quiet", "reading", "reads", "run")
+
+    def __init__(self, gfid: Gfid) -> None:
+        self.gfid = gfid
+        self.expected = 0
+        self.run = 0
+        self.reads = 1  # one from the beginning counts as the second in a row
+        self.reading = 0
+        self.pages: deque[Page] = deque()
+        self.coming = 0
+        self.quiet: Event | None = None
+
+
+class ReadAhead(Xlator):
+    """See the top of this file."""
+
+    xlator_type = "performance/read-ahead"
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, str],
+        children: Sequence[Xlator],
+        services: Services,
+    ) -> None:
+        super().__init__(name, options, children, services)
+        self.page_size = option(options, "page-size", size, PAGE_SIZE)
+        self.most = option(options, "page-count", integer, PAGE_COUNT) * self.page_size
+        self._lock = services.new_lock()
+        self._changes = Changes()
+        self._buffers = Buffers(8)
+        #: those with pages, that which read on last at the end; and the bytes of those pages
+        self._ahead: dict[Stream, None] = {}
+        self._held = 0
+
+    def counts(self) -> dict[str, int]:
+        return {"read_ahead": self._held}
+
+    def on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
+        """A child goes or comes, or tells of others' changes: no page is good any more."""
+        with self._lock:
+            self._changes.note_all()
+        super().on_notice(notice, source, detail)
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def readv(
+        self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
+    ) -> Coro[Data]:
+        stream = fd.context.get(self)
+        if stream is None:
+            if fd.anonymous or fd.flags & _UNREADABLE or frame.identity is not None:
+                return self.child.readv(frame, fd, size, offset, sink)
+            stream = fd.context[self] = Stream(fd.gfid)
+        if offset == stream.expected and not stream.reading and size <= LARGEST:
+            return self._in_sequence(frame, fd, stream, size, offset, sink)
+        stream.expected = offset + size
+        stream.run = size
+        stream.reads = 0 if stream.reading else 1
+        if stream.pages:
+            self._drop(stream)
+        return self.child.readv(frame, fd, size, offset, sink)
+
+    async def _in_sequence(
+        self,
+        frame: Frame,
+        fd: Fd,
+        stream: Stream,
+        size: int,
+        offset: int,
+        sink: memoryview | None,
+    ) -> Data:
+        stream.reading += 1
+        stream.expected = offset + size
+        try:
+            if stream.pages:
+                pages = self._pages_for(stream, size, offset)
+                if pages:
+                    stream.run += size
+                    await self._read_on(fd, stream, size)
+                    for page in pages:
+                        if not page.come.is_set:
+                            await Wait(page.come)
+                    found = _copied(pages, size, offset, sink)
+                    if found is not None:
+                        return Data(found)
+                self._drop(stream)
+            answer = await self.child.readv(frame, fd, size, offset, sink)
+            if len(answer.data) == size and stream.expected == offset + size:
+                stream.run += size
+                stream.reads += 1
+                if stream.reads >= 2:
+                    await self._read_on(fd, stream, size)
+            else:
+                stream.run = stream.reads = 0
+            return answer
+        finally:
+            stream.reading -= 1
+
+    def _pages_for(self, stream: Stream, size: int, offset: int) -> list[Page]:
+        """Return the pages that hold a range, and may be served; none, if there is anything amiss."""
+        found: list[Page] = []
+        end = offset + size
+        now = self.services.clock()
+        with self._lock:
+            pages = stream.pages
+            while pages and pages[0].offset + len(pages[0].view) <= offset:
+                self._held -= len(pages.popleft().view)
+            if not pages or pages[0].offset > offset:
+                return []
+            for page in pages:
+                if now >= page.until or self._changes.since(stream.gfid, page.mark):
+                    return []
+                found.append(page)
+                if page.offset + len(page.view) >= end:
+                    return found
+        return []
+
+    def _drop(self, stream: Stream) -> None:
+        """Forget what is ahead. What is on its way goes to where nobody looks."""
+        with self._lock:
+            self._drop_pages(stream)
+
+    def _drop_pages(self, stream: Stream) -> None:
+        self._ahead.pop(stream, None)
+        while stream.pages:
+            self._held -= len(stream.pages.popleft().view)
+
+    # -- reading on -------------------------------------------------------------------------------
+
+    async def _read_on(self, fd: Fd, stream: Stream, size: int) -> None:
+        """Ask for what comes next, unless enough is there or on its way."""
+        wanted = min(max(stream.run, size), max(self.most, size))
+        if wanted < self.page_size or not size:
+            return
+        wanted -= wanted % size  # so that a read mostly finds what it wants in one page
+        while True:
+            with self._lock:
+                pages = stream.pages
+                start = stream.expected
+                if pages:
+                    last = pages[-1]
+                    start = last.offset + len(last.view)
+                    if last.come.is_set and last.filled < len(last.view):
+                        return  # the end of the file, as far as is known
+                    if start - stream.expected > wanted or stream.quiet is not None:
+                        return
+                page = self._new_page(stream, start, wanted)
+            await Spawn(self._fill(fd, stream, page))
+
+    def _new_page(self, stream: Stream, offset: int, size: int) -> Page:
+        """Make a page, which is then on its way. With the lock held."""
+        self._held += size
+        self._ahead.pop(stream, None)
+        while self._held > MOST and self._ahead:
+            self._drop_pages(next(iter(self._ahead)))
+        self._ahead[stream] = None
+        until = self.services.clock() + TIMEOUT
+        page = Page(
+            offset,
+            self._buffers.take(size),
+            self._changes.latest,
+            until,
+            self.services.new_event(),
+        )
+        stream.pages.append(page)
+        stream.coming += 1
+        return page
+
+    async def _fill(self, fd: Fd, stream: Stream, page: Page) -> None:
+        filled = -1
+        try:
+            view = page.view
+            filled = len((await self.child.readv(Frame(), fd, len(view), page.offset, view)).data)
+        except Exception:
+            pass  # whoever reads there asks again, and hears of it himself
+        finally:
+            page.filled = filled
+            page.come.set()
+            with self._lock:
+                stream.coming -= 1
+                quiet = stream.quiet if not stream.coming else None
+            if quiet is not None:
+                quiet.set()
+
+    async def release(self, frame: Frame, fd: Fd) -> None:
+        """Release the descriptor, when no page is on its way any more."""
+        stream: Stream | None = fd.context.get(self)
+        if stream is not None:
+            quiet = self.services.new_event()
+            with self._lock:
+                self._drop_pages(stream)
+                stream.quiet = quiet
+                is_quiet = not stream.coming
+            if not is_quiet:
+                await Wait(quiet, PATIENCE)
+            fd.context.pop(self, None)
+        await self.child.release(frame, fd)
+
+    # -- changing ---------------------------------------------------------------------------------
+
+    async def _change(self, gfid: Gfid, fop: Coro[Any]) -> Any:
+        """Have a file changed: no page is served that was asked for before that is answered."""
+        with self._lock:
+            self._changes.note(gfid)
+        try:
+            return await fop
+        finally:
+            with self._lock:
+                self._changes.note(gfid)
+
+    def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> Coro[files.OpenReply]:
+        fop = self.child.open(frame, fd, request)
+        return self._change(fd.gfid, fop) if request.flags & os.O_TRUNC else fop
+
+    def truncate(self, frame: Frame, request: files.TruncateRequest) -> Coro[files.ChangedReply]:
+        return self._change(request.gfid, self.child.truncate(frame, request))
+
+    def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Coro[Written]:
+        return self._change(fd.gfid, self.child.writev(frame, fd, data, offset))
+
+    def copy_file_range(
+        self, frame: Frame, fd_in: Fd, fd_out: Fd, request: data.CopyFileRangeRequest
+    ) -> Coro[names.NewEntryReply]:
+        fop = self.child.copy_file_range(frame, fd_in, fd_out, request)
+        return self._change(fd_out.gfid, fop)
+
+    def lk(self, frame: Frame, fd: Fd, request: locks.LkRequest) -> Coro[locks.LkReply]:
+        """A lock: who has got it wants to read what others wrote."""
+        return self._change(fd.gfid, self.child.lk(frame, fd, request))
+
+
+def _copied(pages: list[Page], size: int, offset: int, sink: memoryview | None) -> Buffer | None:
+    """Return what pages hold of a range, in ``sink`` if there is one; ``None`` if that is not all."""
+    end = offset + size
+    for page in pages:
+        if page.filled < min(end - page.offset, len(page.view)):
+            return None
+    parts = [page.view[max(offset - page.offset, 0) : end - page.offset] for page in pages]
+    if sink is None:
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    at = 0
+    for part in parts:
+        sink[at : at + len(part)] = part
+        at += len(part)
+    return sink[:size]
+
+
+#: Further fops on an open file that change its data.
+_CHANGING: Final = ("ftruncate", "fallocate", "discard", "zerofill")
+
+
+def _add_changing(name: str) -> None:
+    def method(self: ReadAhead, frame: Frame, fd: Fd, request: Any) -> Coro[Any]:
+        return self._change(fd.gfid, getattr(self.child, name)(frame, fd, request))
+
+    setattr(ReadAhead, name, method)
+
+
+for _name in _CHANGING:
+    _add_changing(_name)
