@@ -4,7 +4,7 @@
 #   make test            the suite; the interop tests run where GlusterFS is installed and we are root
 #   make programs        what takes longer: libgfapi's own programs (QEMU, fio, FUSE, C) on our brick and GlusterFS's
 #   make interop         all that needs GlusterFS, and that alone
-#   make verify          the specification, checked by TLC: every configuration in spec/expected.toml  (ARGS='Teardown')
+#   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown')
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
@@ -93,6 +93,7 @@ bench-brick: $(VENV)/.dev
 
 verify: $(VENV)/.tlc
 	$(BIN)/python tools/verify.py $(ARGS)
+	PYTHONPATH=src $(BIN)/python -m glusterio.verify $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

@@ -27,17 +27,13 @@ SMALL = [check for check in CHECKS if check.get("distinct", 0) <= FEW]
 
 def compare(check: dict[str, Any], result: Result) -> None:
     assert result.verdict == check["verdict"]
-    counts = ("generated", "distinct", "depth")
+    counts = [count for count in ("generated", "distinct", "depth") if count in check]
     assert [getattr(result, count) for count in counts] == [check[count] for count in counts]
 
 
 @pytest.mark.parametrize("check", SMALL, ids=lambda check: check["config"])
 def test_what_tlc_says_to_the_last_state(check: dict[str, Any]):
-    checking = Checking(SPEC, check["config"])
-    if checking.compiled.liveness:
-        assert checking.compiled.liveness == checking.config.properties
-        return
-    compare(check, checking.run())
+    compare(check, Checking(SPEC, check["config"]).run())
 
 
 @pytest.mark.parametrize("name", ["DrainSteps/scale-4", "DrainSteps/scale-5", "GraphSwitch/holds"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from glusterio.verify.compiler import Compiled, State
 from glusterio.verify.config import Config, read
 from glusterio.verify.explore import Counts, Form, Result, explore
+from glusterio.verify.liveness import look
 from glusterio.verify.shapes import FunctionOf, printed, shapes
 from glusterio.verify.symmetry import Sorting
 from glusterio.verify.tla import Module, parse
@@ -53,6 +54,8 @@ class Checking:
 
     def run(self) -> Result:
         """Look at every state; with symmetry, if the configuration says so."""
+        if self.compiled.leads:
+            return look(self.compiled)
         return explore(self.compiled, self._form() if self.config.symmetry else None)
 
     def counted(self) -> Result:

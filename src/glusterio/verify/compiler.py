@@ -21,6 +21,8 @@ from glusterio.verify.tla import Expr, Module, SpecError
 
 State = tuple[Any, ...]
 
+Predicate = Callable[[State], bool]
+
 #: A successor: the action's name and arguments, the state, and in how many ways it is reached.
 Successor = tuple[tuple[Any, ...], State, int]
 
@@ -51,30 +53,41 @@ class Compiled(Expressions):
         successors: yields what may follow a state.
         invariants: by name, a predicate of a state.
         steps: by name, a predicate of two states: the temporal properties ``[][A]_v``.
-        liveness: the names of the temporal properties that are more than that, and not looked at.
+        leads: by name, the temporal properties ``P ~> Q``: pairs of predicates.
+        fair: for each action that weak fairness is assumed of, what it may lead to.
     """
 
     def __init__(self, module: Module, config: Config) -> None:
         super().__init__(module, config)
         self._lines: list[str] = []
         self._pure: dict[str, bool] = {}
-        self.liveness: list[str] = []
-        init, action = self._parts(config.specification)
+        self.leads: dict[str, list[tuple[Predicate, Predicate]]] = {}
+        init, action, fair = self._parts(config.specification)
         self.initial = [state for _, state, _ in self._successors(init, prime=False)(())]
         self.successors = self._successors(action, prime=True)
-        self.invariants = {name: self._predicate(name) for name in config.invariants}
+        self.invariants = {
+            name: self._predicate(("name", name, []), {}) for name in config.invariants
+        }
         self.steps = {}
         for name in config.properties:
             body = module.definitions[name][1]
             if body[0] == "box":
                 self.steps[name] = self._step(body[1])
             else:
-                self.liveness.append(name)
+                self.leads[name] = [
+                    (self._predicate(pair[2], scope), self._predicate(pair[3], scope))
+                    for scope, pair in self._instances(body, "op")
+                ]
+        self.fair = [
+            self._successors(part[2], prime=True, scope=scope)
+            for e in fair
+            for scope, part in self._instances(e, "wf")
+        ]
 
     # -- what to explore --------------------------------------------------------------------------
 
-    def _parts(self, name: str) -> tuple[Expr, Expr]:
-        """Find Init and Next in the formula, which is Init, always Next, and perhaps fairness."""
+    def _parts(self, name: str) -> tuple[Expr, Expr, list[Expr]]:
+        """Find the parts of the formula, which is Init, always Next, and perhaps fairness."""
         parts: list[Expr] = []
         todo = [self.module.definitions[name][1]]
         while todo:
@@ -87,9 +100,22 @@ class Compiled(Expressions):
                 parts.append(expression)
         init = [part for part in parts if part[0] == "name"]
         box = [part for part in parts if part[0] == "box"]
-        if len(init) != 1 or len(box) != 1:
-            raise SpecError(f"{name}: not Init /\\ [][Next]_vars")
-        return init[0], box[0][1]
+        fair = [part for part in parts if holds(part, "wf")]
+        if len(init) != 1 or len(box) != 1 or len(parts) != 2 + len(fair):
+            raise SpecError(f"{name}: not Init, always Next, and weak fairness")
+        return init[0], box[0][1], fair
+
+    def _instances(self, e: Expr, kind: str) -> list[tuple[Scope, Expr]]:
+        """What a temporal formula says for each member of the sets that it is about."""
+        scopes: list[Scope] = [{}]
+        while e[0] == "all":
+            for name, over in e[1]:
+                members = self._expr(over, {}, {})
+                scopes = [{**s, name: constant(m)} for s in scopes for m in sorted(members.value)]
+            e = e[2]
+        if e[0] != kind or (kind == "op" and e[1] != "~>"):
+            raise SpecError(f"a temporal formula that is not known: {e[0]}")
+        return [(scope, e) for scope in scopes]
 
     def _mentions_box(self, name: str) -> bool:
         return holds(self.module.definitions[name][1], "box")
@@ -107,7 +133,9 @@ class Compiled(Expressions):
         names = "".join(f"{prefix}{name}, " for name in self.variables)
         return f"    {names}= {state}"
 
-    def _successors(self, action: Expr, prime: bool) -> Callable[[State], list[Successor]]:
+    def _successors(
+        self, action: Expr, prime: bool, scope: Scope | None = None
+    ) -> Callable[[State], list[Successor]]:
         self._lines = []
         if prime:
             self._lines.append(self._unpack("v_", "state"))
@@ -124,14 +152,14 @@ class Compiled(Expressions):
             weight = " * ".join(path.weights) or "1"
             self._write(depth, f"out.append((({label}), ({state}), {weight}))")
 
-        self._act(action, {}, Path({}), 1, found)
+        self._act(action, scope or {}, Path({}), 1, found)
         self._lines.append("    return out")
         return self._make("successors", "def successors(state):")
 
-    def _predicate(self, name: str) -> Callable[[State], bool]:
+    def _predicate(self, e: Expr, scope: Scope) -> Predicate:
         self._prime = True
         self._lines = [self._unpack("v_", "state")]
-        code = self._expr(("name", name, []), {}, {})
+        code = self._expr(e, scope, {})
         self._lines.append(f"    return {code.text}")
         return self._make("invariant", "def invariant(state):")
 

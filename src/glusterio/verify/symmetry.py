@@ -24,23 +24,20 @@ from glusterio.verify.shapes import FunctionOf, Member, Pair, Plain, SetOf, Shap
 from glusterio.verify.tla import SpecError
 
 State = tuple[Any, ...]
-Column = Callable[[State, int], Any]
 Rebuild = Callable[[Any, list[int], Mapping[Any, int]], Any]
 
 
-def _column(at: int, shape: Shape, of: str) -> Column | None:
-    """What a variable says of one name, in a form that can be sorted."""
+def _column(at: int, shape: Shape, of: str, name: int) -> str | None:
+    """What a variable says of one name, as Python whose value can be sorted."""
     match shape:
         case FunctionOf(domain, values) if domain == of:
-            if isinstance(values, SetOf):
-                return lambda state, name: sorted(state[at][name])
-            return lambda state, name: state[at][name]
+            return f"sorted(s{at}[{name}])" if isinstance(values, SetOf) else f"s{at}[{name}]"
         case SetOf(Member(members)) if members == of:
-            return lambda state, name: name in state[at]
+            return f"({name} in s{at})"
         case SetOf(Pair(Member(members), Plain())) if members == of:
-            return lambda state, name: sorted(b for a, b in state[at] if a == name)
+            return f"sorted([b for a, b in s{at} if a == {name}])"
         case Member(members) if members == of:
-            return lambda state, name: state[at] == name
+            return f"(s{at} == {name})"
     return None
 
 
@@ -102,43 +99,46 @@ class Sorting:
         #: those that are referred to come first
         self._sets = sorted(sizes, key=lambda of: of != first)
         self._sizes = dict(sizes)
-        self._columns = {of: self._columns_of(shapes, of) for of in sizes}
-        self._others = {  # a thread's columns, but for the one that refers
-            of: self._columns_of(shapes, of, self._reference[0]) if self._reference else []
-            for of in sizes
-        }
+        self._keys = {of: self._keys_of(shapes, of) for of in sizes}
         self._rebuilds = {
             of: [(at, made) for at, shape in enumerate(shapes) if (made := _rebuild(shape, of))]
             for of in sizes
         }
         self._all = prod(factorial(size) for size in sizes.values())
 
-    @staticmethod
-    def _columns_of(shapes: list[Shape], of: str, without: int = -1) -> list[Column]:
-        found = (_column(at, shape, of) for at, shape in enumerate(shapes) if at != without)
-        return [column for column in found if column is not None]
+    def _keys_of(self, shapes: list[Shape], of: str) -> Callable[[State], list[Any]]:
+        """Make a function: what a state says of each name of a set, in the names' order."""
 
-    def _keys(self, state: State, of: str) -> list[Any]:
-        """What the state says of each name of a set, in the names' order."""
-        keys = [
-            [column(state, name) for column in self._columns[of]]
-            for name in range(1, self._sizes[of] + 1)
-        ]
+        def columns(of: str, name: int, without: int = -1) -> str:
+            said = (
+                _column(at, shape, of, name) for at, shape in enumerate(shapes) if at != without
+            )
+            return "".join(f"{text}, " for text in said if text is not None)
+
+        lines = [f"    {''.join(f's{at}, ' for at in range(len(shapes)))}= state"]
+        tail = ""
         if self._reference is not None and of == self._reference[2]:
             at, others, _ = self._reference
-            held: dict[Any, list[Any]] = {}
-            for other in range(1, self._sizes[others] + 1):
-                said = [column(state, other) for column in self._others[others]]
-                held.setdefault(state[at][other], []).append(said)
-            for name, key in enumerate(keys, 1):
-                key.append(sorted(held.get(name, ())))
-        return keys
+            rows = "".join(
+                f"(s{at}[{other}], ({columns(others, other, at)})), "
+                for other in range(1, self._sizes[others] + 1)
+            )
+            lines.append(f"    others = ({rows})")
+            tail = "sorted([said for name, said in others if name == {}]), "
+        keys = "".join(
+            f"({columns(of, name)}{tail.format(name)}), " for name in range(1, self._sizes[of] + 1)
+        )
+        text = "\n".join(["def keys(state):", *lines, f"    return ({keys})"])
+        made: dict[str, Any] = {}
+        exec(compile(text, "<names>", "exec"), made)
+        keys_of: Callable[[State], list[Any]] = made["keys"]
+        return keys_of
 
     def form(self, state: State) -> tuple[State, int]:
         """Return the form of a state, and how many states it stands for."""
         alike = 1
         for of in self._sets:
-            keys = self._keys(state, of)
+            keys = self._keys[of](state)
             places = sorted(range(len(keys)), key=keys.__getitem__)
             run = 1
             for before, after in pairwise(places):
