@@ -180,6 +180,16 @@ def test_the_drain_is_over_when_the_ledger_is_empty() -> None:
     session.apply(SessionEvent.DRAINED)
 
 
+@pytest.mark.parametrize("state", HandleState, ids=lambda state: state.name)
+def test_only_what_was_never_sent_is_dropped(state: HandleState) -> None:
+    """The thread that had reserved it may go on between the drain's look at it and its dropping it."""
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, state)
+    assert session.drop(handle) is (state is HandleState.RESERVED)
+    assert handle.state is (HandleState.CLOSED if state is HandleState.RESERVED else state)
+    assert session.drop(handle) is False
+
+
 def test_a_closing_handle_waits_for_its_borrowers() -> None:
     session, handle, call = active()
     other = session.admit("write", handle)

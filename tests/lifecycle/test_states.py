@@ -152,3 +152,15 @@ def test_the_plan_has_an_action_for_every_handle() -> None:
             assert steps[HandleEvent.CLOSE] is HandleState.CLOSING
         else:
             assert HandleEvent.CLOSE not in steps  # somebody else's step comes first
+
+
+def test_a_handle_that_is_closed_by_the_time_it_is_planned_for_needs_nothing() -> None:
+    """Its RELEASE was answered between the look into the ledger and the look at the handle."""
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, HandleState.CLOSING)
+    open_still = handle_in(session, HandleState.OPEN)
+    found = session.handles()
+    session.move(handle, HandleEvent.RELEASED)
+    assert [(item.handle, item.action) for item in plan(found)] == [
+        (open_still, DrainAction.RELEASE)
+    ]

@@ -27,7 +27,7 @@ from glusterio.lifecycle.drain import DrainAction, plan
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
 from glusterio.lifecycle.session import Call
-from glusterio.lifecycle.states import HandleEvent, HandleState, SessionEvent, SessionState
+from glusterio.lifecycle.states import HandleState, SessionEvent, SessionState
 from glusterio.traps import Gather, Wait
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Ending:
             if item.action is DrainAction.RELEASE:
                 closing.append(handle)
             elif item.action is DrainAction.DROP:
-                session.move(handle, HandleEvent.DROP)
+                session.drop(handle)
         for first in range(0, len(closing), TOGETHER):  # what a gather begins, it sends together
             await Gather([self._close(closing[first : first + TOGETHER])])
         waiting = list(self._awaited.values())

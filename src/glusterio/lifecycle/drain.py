@@ -43,8 +43,12 @@ class DrainItem:
 
 
 def plan(handles: Iterable[Handle]) -> list[DrainItem]:
-    """Decide, for each handle in the ledger, what the drain has to do. Oldest first."""
-    return [DrainItem(handle, ACTIONS[handle.state]) for handle in handles]
+    """Decide, for each handle in the ledger, what the drain has to do. Oldest first.
+
+    One that has been closed since the ledger was looked at needs nothing.
+    """
+    actions = ((handle, ACTIONS.get(handle.state)) for handle in handles)
+    return [DrainItem(handle, action) for handle, action in actions if action is not None]
 
 
 @dataclass(frozen=True, slots=True)

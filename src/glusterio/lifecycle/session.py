@@ -299,6 +299,18 @@ class Session:
             self._move(handle, HandleEvent.CLOSE)
             return True
 
+    def drop(self, handle: Handle) -> bool:
+        """Drop a handle for which nothing was sent, if that is still so.
+
+        Returns:
+            ``False`` if the thread that had reserved it has gone on meanwhile.
+        """
+        with self._lock:
+            if HandleEvent.DROP not in HANDLE_TABLE[handle.state]:
+                return False
+            self._move(handle, HandleEvent.DROP)
+            return True
+
     def begin_release(self, handle: Handle) -> bool:
         """Take it on to release a closing handle, if nobody has.
 
