@@ -19,18 +19,25 @@ class Fd:
 
     Attributes:
         context: what each translator keeps for this fd, by translator; dropped by its ``release``.
+        at_hand: where a translator has in hand what the file holds: returns the bytes that a read of a
+            size at an offset brings, or ``None`` when the translator has to be asked after all.
+        unsent: no brick has heard of it yet: closing it may need nobody (:meth:`Xlator.drop`).
         settle: where a translator answers writes before the brick has them: waits until the brick has
             those of this fd, and raises the error of what failed and nobody was told of. ``None`` as
             long as none did so, and where nobody wants to wait.
     """
 
-    __slots__ = ("__weakref__", "anonymous", "context", "flags", "gfid", "settle")
+    __slots__ = (
+        "__weakref__", "anonymous", "at_hand", "context", "flags", "gfid", "settle", "unsent",
+    )  # fmt: skip
 
     def __init__(self, gfid: Gfid, flags: int = 0, *, anonymous: bool = False) -> None:
         self.gfid = gfid
         self.flags = flags
         self.anonymous = anonymous
         self.context: dict[object, Any] = {}
+        self.at_hand: Callable[[int, int], bytes | None] | None = None
+        self.unsent = False
         self.settle: Callable[[], Coro[None]] | None = None
 
     def __repr__(self) -> str:

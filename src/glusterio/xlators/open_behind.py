@@ -128,6 +128,7 @@ class OpenBehind(Xlator):
     async def _behind(self, pending: Pending) -> OpenReply:
         with self._lock:
             pending.fd.context[self] = pending
+            pending.fd.unsent = self._lazy
             for key in pending.keys:
                 self._pending.setdefault(key, {})[pending] = None
         if not self._lazy:
@@ -140,6 +141,7 @@ class OpenBehind(Xlator):
             if pending.begun:
                 return
             pending.begun = True
+            pending.fd.unsent = False
         frame = Frame(identity=pending.identity)
 
         async def late(_: Fd, error: Exception | None) -> None:

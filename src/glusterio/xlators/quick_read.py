@@ -30,6 +30,7 @@ from __future__ import annotations
 import os
 import stat as stat_module
 from collections import OrderedDict
+from functools import partial
 from typing import Any, Final
 
 from glusterio.graph.fd import Fd
@@ -176,7 +177,14 @@ class QuickRead(Xlator):
                 return False
             content.fds += 1
         fd.context[self] = content
+        fd.at_hand = partial(self._at_hand, content)
         return True
+
+    def _at_hand(self, content: Content, size: int, offset: int) -> bytes | None:
+        data = content.data
+        if data is None or self._clock() >= content.until:
+            return None
+        return data if not offset and size >= len(data) else data[offset : offset + size]
 
     # -- content is read --------------------------------------------------------------------------
 
@@ -197,12 +205,11 @@ class QuickRead(Xlator):
         offset: int,
         sink: memoryview | None,
     ) -> Data:
-        data = content.data
-        if data is None or self._clock() >= content.until:
+        piece = self._at_hand(content, size, offset)
+        if piece is None:
             self._part(fd)
             return await self.child.readv(frame, fd, size, offset, sink)
-        piece = data if not offset and size >= len(data) else data[offset : offset + size]
-        eof = offset + len(piece) >= len(data)
+        eof = content.stat is None or offset + len(piece) >= content.stat.size
         if sink is None:
             return Data(piece, None, eof)
         sink[: len(piece)] = piece
@@ -266,6 +273,7 @@ class QuickRead(Xlator):
             had = fd.context.pop(self, None)
             if had is None:
                 return
+            fd.at_hand = None
             if type(had) is Content:
                 had.fds -= 1
                 if not had.fds and self._kept.get(had.gfid) is had:

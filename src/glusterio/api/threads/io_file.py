@@ -100,7 +100,12 @@ class RawFile(io.RawIOBase):
 
     def readall(self) -> bytes:
         self._check_reading()
-        data: bytes = self._session.call(handles.read_rest, self._file._handle, self._position)
+        handle = self._file._handle
+        data: bytes | None = None
+        if handle.fd.at_hand is not None:
+            data = handles.at_hand(self._session.core, handle, BUFFER_SIZE, self._position)
+        if data is None or len(data) >= BUFFER_SIZE:
+            data = self._session.call(handles.read_rest, handle, self._position)
         self._position += len(data)
         return data
 

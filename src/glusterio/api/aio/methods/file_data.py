@@ -16,12 +16,21 @@ class AsyncFileData(AsyncFileBase):
 
     async def pread(self, size: int, offset: int) -> bytes:
         """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
+        if self._handle.fd.at_hand is not None:
+            known = handles.at_hand(self._session.core, self._handle, size, offset)
+            if known is not None:
+                return known
         result: bytes = await self._session.call(handles.pread, self._handle, size, offset)
         return result
 
     async def read_into(self, buffer: bytearray | memoryview, offset: int) -> int:
         """Read at ``offset`` into a writable buffer, without a copy; return the number of bytes."""
         sink = handles.bytes_of(buffer, writable=True)
+        if self._handle.fd.at_hand is not None:
+            known = handles.at_hand(self._session.core, self._handle, len(sink), offset)
+            if known is not None:
+                sink[: len(known)] = known
+                return len(known)
         result: int = await self._session.call(handles.read_into, self._handle, sink, offset)
         return result
 
