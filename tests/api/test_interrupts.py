@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import glusterio
+from glusterio.xlators.quick_read import QuickRead
 from tests.embedded import BrickProcess
 
 #: The functions at whose beginning and end a close is interrupted, by their files.
@@ -118,7 +119,11 @@ def test_a_late_open_interrupted_anywhere(brick: BrickProcess) -> None:
         while came:
             with glusterio.connect(brick.url, options={"performance.quick-read": True}) as volume:
                 file = volume.open_handle("file")
-                for content in volume._session.core.top._kept.values():  # type: ignore[attr-defined]
+                graph = volume._session.core.graph
+                assert graph is not None
+                (quick_read,) = (each for each in graph.xlators if isinstance(each, QuickRead))
+                assert quick_read._kept
+                for content in quick_read._kept.values():
                     content.until = 0.0
                 came = interrupted(at, LATE_OPEN, partial(file.pread, 10, 0))
                 if not came:

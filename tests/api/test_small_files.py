@@ -118,6 +118,21 @@ def test_file_objects_send_no_more(tap: Tap, graph: Graph, mode: str) -> None:
         assert sent(tap) == {"LOOKUP": 2}
 
 
+def test_below_all_other_translators(driver: Driver, tap: Tap, url: str) -> None:
+    """As a management daemon has them: the handle is dropped, the attributes kept are not read."""
+    names = ("write-behind", "read-ahead", "open-behind", "quick-read", "stat-prefetch")
+    vol = driver.connect(url, options={f"performance.{name}": True for name in names})
+    driver.do(vol.stat, "f")
+    sent(tap)
+    for _ in range(2):
+        file = opened(driver, vol)
+        assert driver.do(file.pread, 100, 0) == b"0123456789"
+        driver.do(file.close)
+    assert sent(tap) == {"LOOKUP": 2}
+    driver.do(vol.close)
+    assert not sent(tap)
+
+
 def test_streams_send_no_more(tap: Tap, graph: Graph) -> None:
     async def main() -> None:
         async with aio.connect(graph(LONG)) as vol:

@@ -22,6 +22,8 @@ OPTIONS = {
     "performance.quick-read": True,
     "performance.open-behind": True,
     "performance.write-behind": True,
+    "performance.read-ahead": True,
+    "performance.stat-prefetch": True,
     "performance.quick-read-cache-timeout": 600,
 }
 

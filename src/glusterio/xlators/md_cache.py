@@ -364,6 +364,9 @@ class MdCache(Xlator):
                 self._written[gfid] = self._written.get(gfid, 0) + 1
                 self._files.pop(gfid, None)
 
+    def drop(self, fd: Fd) -> bool:
+        return self not in fd.context and self.child.drop(fd)
+
     async def release(self, frame: Frame, fd: Fd) -> None:
         try:
             await self.child.release(frame, fd)
