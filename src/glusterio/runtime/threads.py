@@ -55,6 +55,11 @@ log = logging.getLogger("glusterio")
 #: clocks are looked at, in seconds.
 TICK = 0.25
 
+#: How long it rests, in seconds, after work that nobody waits for (deferred writes, reads ahead, late
+#: releases). Else it would be woken by each reply, and contend with the calling thread for the
+#: interpreter each time. A caller that waits takes the lead meanwhile, and finds all of them at once.
+REST = 0.01
+
 #: Whether this thread holds a lock. As a function it is mapped over all of them without Python's help.
 _is_owned: Callable[[Any], bool] = type(threading.RLock())._is_owned  # type: ignore[attr-defined]
 
@@ -478,13 +483,11 @@ class ThreadsDriver:
                     self._lead(home, next_tick)
                 finally:
                     self._pass_the_lead(home)
-                pause = bool(self._loose) and not self._detached
+                worked = bool(self._loose)
                 self._step_loose()
                 self._step_ready(home)
-                if pause:
-                    # Nobody waits for such replies, to deferred writes for instance, and while they are
-                    # taken the thread that writes stands still: so it is done once a tick.
-                    self._keeper_may_go.wait(max(0.0, next_tick - self.now()))
+                if worked and not self._detached:
+                    self._keeper_may_go.wait(REST)
                     self._keeper_may_go.clear()
             else:
                 self._keeper_may_go.wait(max(0.0, next_tick - self.now()))
