@@ -352,6 +352,17 @@ def test_a_limit_of_buffers(connection: Connection) -> None:
     assert flush(connection) == b"ab" * 10
 
 
+def test_what_is_handed_over_counts_as_sent(connection: Connection) -> None:
+    replies = [ask(connection, (b"a", b"b")) for _ in range(10)]
+    assert b"".join(connection.hand_over(7)) == b"ab" * 4  # whole packets
+    assert [reply.sent for reply in replies] == [True] * 4 + [False] * 6
+    assert connection.has_data_to_send
+    assert b"".join(connection.hand_over()) == b"ab" * 6
+    assert all(reply.sent for reply in replies)
+    assert not connection.has_data_to_send
+    assert connection.hand_over() == []
+
+
 # ------------------------------------------------------------------------------------------- giving up
 
 

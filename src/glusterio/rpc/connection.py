@@ -161,6 +161,19 @@ class Connection(RecordStream):
                 outgoing.popleft()
         return False
 
+    def hand_over(self, limit: int = 512) -> list[Packet]:
+        """Return what :meth:`data_to_send` would, and take note that all of it has left.
+
+        For a transport that takes whatever it is given.
+        """
+        outgoing = self._outgoing
+        buffers: list[Packet] = []
+        while outgoing and len(buffers) < limit:
+            reply, packet = outgoing.popleft()
+            reply.sent = True
+            buffers += packet
+        return buffers
+
     @property
     def has_data_to_send(self) -> bool:
         """Whether :meth:`data_to_send` would return anything."""

@@ -81,9 +81,8 @@ class _Wire(asyncio.BufferedProtocol):
             self.close(error)
             return
         self.driver.complete(replies)
-        messages = connection.messages()
-        if messages and connection.on_message is not None:
-            for message in messages:
+        if connection.unasked and connection.on_message is not None:
+            for message in connection.messages():
                 connection.on_message(message)
         self.driver.drain()
 
@@ -122,15 +121,13 @@ class _Wire(asyncio.BufferedProtocol):
         self.flush_wanted = False
         transport, connection = self.transport, self.connection
         while connection.has_data_to_send and transport is not None and not self.paused:
-            buffers = connection.data_to_send()
-            size = sum(map(len, buffers))
+            buffers = connection.hand_over()
             # The transport may keep what it could not send at once, and a cancelled caller may then
             # change its buffer: so what is not immutable is joined, that is, copied.
             if len(buffers) == 1 and type(buffers[0]) is bytes:
                 transport.write(buffers[0])
             else:
                 transport.write(b"".join(buffers))
-            connection.sent(size)
 
     def close(self, error: Exception) -> None:
         """Close the transport now; what is in flight fails with ``error``."""
@@ -295,12 +292,15 @@ class AioDriver:
     # -- stepping ---------------------------------------------------------------------------------
 
     def complete(self, replies: list[Reply]) -> None:
-        """Tell whoever waits for these replies."""
+        """Tell whoever waits for these replies; :meth:`drain` follows."""
+        ready = self._ready
         for reply in replies:
             if reply.settled is not None:
                 reply.settled(reply)
-            if reply.fiber is not None:
-                reply.fiber.wake(reply, reply)
+            fiber = reply.fiber
+            if fiber is not None and fiber.claim(reply):
+                fiber.resume_value = reply
+                ready.append(fiber)
 
     def enqueue(self, fiber: Fiber) -> None:
         self._ready.append(fiber)
