@@ -29,7 +29,6 @@ COLOURS: Final = {
     "c-mended": "#888888",
     "c-closing": "#b0b0b0",
     "limit": "#D55E00",
-    "limit-async": "#D55E00",
     "fuse": "#CC79A7",
     "gfapi": "#E69F00",
     "gfapi-cffi": "#b8a800",
@@ -144,7 +143,7 @@ def _ratios(results: Results, path: Path) -> Path | None:
 
 #: The lines whose CPU time is drawn, and the peers.
 CPU_LINES: Final = ["pread4k", "apread4k_64", "pwrite4k", "stat_cold", "small", "create"]
-CPU_PEERS: Final = ["c", "c-async", "threads", "asyncio", "uvloop", "fuse", "limit", "limit-async"]
+CPU_PEERS: Final = ["c", "c-async", "threads", "asyncio", "uvloop", "fuse", "limit"]
 
 
 def _cpu(results: Results, path: Path) -> Path | None:
@@ -185,20 +184,10 @@ def _cpu(results: Results, path: Path) -> Path | None:
 
 # -- growth ------------------------------------------------------------------------------------------
 
-GROWTH_PEERS: Final = [
-    *(
-        "c",
-        "c-async",
-        "c-mended",
-        "c-closing",
-        "threads",
-        "asyncio",
-        "uvloop",
-        "fuse",
-        "limit",
-        "limit-async",
-    ),
-]
+GROWTH_PEERS: Final = (
+    *("c", "c-async", "c-mended", "c-closing", "fuse", "limit"),
+    *("threads", "asyncio", "uvloop"),
+)
 
 
 def _growth(family: Family, results: Results, directory: Path) -> Path | None:

@@ -52,6 +52,7 @@ def page(results: Results, notes: dict[str, Any], drawn: set[str]) -> str:
     parts = [
         _begin(results),
         _summary(verdicts, notes),
+        _notes(notes.get("general", {})),
         *(f"![{name}](benchmarks/{name})" for name in ("ratios.svg", "cpu.svg") if name in drawn),
         "## Line by line",
         _how_to_read(),
@@ -396,6 +397,9 @@ def _bricks(results: Results, notes: dict[str, Any]) -> Iterator[str]:
             )
     head = ("line", "client", "on glusterfsd", "on glusterio", "ratio")
     yield table((*head, "brick CPU, glusterfsd", "brick CPU, glusterio"), [r[:7] for r in rows])
+    for line in lines:
+        if line.name in notes:
+            yield f"{line.title[0].upper()}{line.title[1:]}. {_notes(notes[line.name])}"
 
 
 def _brick_time(line: str, entry: Entry) -> str:

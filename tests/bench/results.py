@@ -75,8 +75,12 @@ class Results:
         ]
 
     def save(self, path: Path) -> None:
-        """Keep it."""
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+        """Keep it, each line of the bench in a line of the file."""
+        kept = dataclasses.asdict(self)
+        lines = kept.pop("lines")
+        head = json.dumps(kept, indent=1).removesuffix("\n}")
+        body = ",\n".join(f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in lines.items())
+        path.write_text(f'{head},\n "lines": {{\n{body}\n }}\n}}\n')
 
     @classmethod
     def load(cls, path: Path) -> Results:

@@ -271,7 +271,11 @@ class Bench:
         brick = machine.cpu_of(venue.brick_pid) - brick
         done.setdefault("brick_cpu", brick if line.whole else None)
         done["cpu"] += sum(machine.cpu_of(pid) for pid in peer.pids) - clients
-        return done
+        # Nobody's clock is better than that.
+        return {
+            name: round(value, 9) if isinstance(value, float) else value
+            for name, value in done.items()
+        }
 
     def _count(
         self, line: Line, entrant: Entrant, told: dict[str, Any], relay: Relay

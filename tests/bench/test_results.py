@@ -188,11 +188,15 @@ def test_the_page_hides_nothing() -> None:
     )
     found.without = {"fuse": "no /dev/fuse"}
     found.titles["fuse"] = "a mount"
-    notes = {"pread4k": {"tried": "All.", "profile": "Nothing.", "limit": "The light's speed."}}
+    notes = {
+        "general": {"text": "A word before."},
+        "pread4k": {"tried": "All.", "profile": "Nothing.", "limit": "The light's speed."},
+    }
     text = report.page(found, notes, set())
     assert "Not met: [close_1000](#close_1000), [pread4k](#pread4k)" in text
     assert "**no** ([why](#pread4k))" in text
     assert "*The limit.* The light's speed." in text
+    assert "A word before." in text
     assert "**asyncio failed**: it has ended" in text
     assert "a mount (took no part: no /dev/fuse)" in text
     assert "quick run" not in text
