@@ -37,14 +37,15 @@ def environment(place: Path) -> tuple[Path, str | None]:
     """
     home = place / "bindings"
     python = home / "bin" / "python"
-    made = home / "made"
-    if made.exists():
+    made = home / "made"  # by which Python
+    if made.exists() and made.read_text() == sys.version and python.exists():
         return python, None
     reason = building.no_gfapi()
     if reason is not None:
         return python, reason
     commands = [[sys.executable, "-m", "venv", "--clear", str(home)]]
-    commands += [[str(python), "-m", "pip", "install", "-q", *step] for step in _STEPS]
+    pip = [str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20"]
+    commands += [[*pip, *step] for step in _STEPS]
     for command in commands:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
@@ -53,5 +54,5 @@ def environment(place: Path) -> tuple[Path, str | None]:
         if done.returncode != 0:
             last = (done.stderr.strip() or "it failed").splitlines()[-1]
             return python, f"{' '.join(command[2:])}: {last}"
-    made.touch()
+    made.write_text(sys.version)
     return python, None

@@ -9,7 +9,8 @@
 * ``c-closing``: the same, and the program closes all its handles before the end, which glfs_fini does
   not do for it: that is the work that a close of glusterio's does. Nothing is left to the brick.
 * ``limit``: a C program that sends the same packets on a bare socket and does nothing else; what is
-  left is the brick, the kernel and the round trips. Nobody is quicker who sends the same.
+  left is the brick, the kernel and the round trips. Nobody is quicker who sends the same. Where others
+  have threads it has as many requests under way, and several where they may defer or read ahead.
 * ``gfapi``, ``gfapi-cffi``: the Python bindings of PyPI, with what it takes to make them work.
 * ``fuse``: GlusterFS's own mount, used by the functions of `os`.
 
