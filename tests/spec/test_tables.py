@@ -7,11 +7,18 @@ import re
 from enum import IntEnum
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from glusterio.lifecycle.invariants import INVARIANTS
-from glusterio.lifecycle.states import HandleEvent, SessionEvent
+from glusterio.lifecycle.states import (
+    HANDLE_TABLE,
+    SESSION_TABLE,
+    HandleEvent,
+    SessionEvent,
+)
+from glusterio.verify.checking import Checking
 
 ROOT = Path(__file__).parent.parent.parent
 TEARDOWN = (ROOT / "spec" / "Teardown.tla").read_text()
@@ -108,3 +115,32 @@ def test_no_guard_is_idle(guard: str):
     verdict = re.search(rf'config = "Teardown/{name}"\nverdict = "(\w+)"', expected)
     assert verdict is not None
     assert verdict[1] != "holds"
+
+
+def test_every_edge_of_the_tables_is_taken() -> None:
+    """The model goes wherever the tables lead; but for what would be a defect, and a fork."""
+    checking = Checking(ROOT / "spec", "Teardown/one")
+    variables = checking.module.variables
+    session, handle = variables.index("session"), variables.index("state")
+    taken: set[tuple[str, str, str]] = set()
+    seen = set(checking.compiled.initial)
+    todo = list(seen)
+    while todo:
+        state = todo.pop()
+        for label, after, _ in checking.compiled.successors(state):
+            if state[session] != after[session]:
+                taken.add((state[session], label[0], after[session]))
+            if state[handle] != after[handle]:
+                taken.add((state[handle][1], label[0], after[handle][1]))
+            if after not in seen:
+                seen.add(after)
+                todo.append(after)
+    tables: list[dict[Any, dict[Any, Any]]] = [SESSION_TABLE, HANDLE_TABLE]
+    edges = {
+        (state.name, event.name, after.name)
+        for table in tables
+        for state, row in table.items()
+        for event, after in row.items()
+        if event.name not in ("FORK", "STRIKE")
+    }
+    assert taken == edges | {("NONE", "RESERVE", "RESERVED"), ("OPENING", "STRIKE", "CLOSED")}

@@ -24,7 +24,6 @@ from glusterio.verify.shapes import FunctionOf, Member, Pair, Plain, SetOf, Shap
 from glusterio.verify.tla import SpecError
 
 State = tuple[Any, ...]
-Rebuild = Callable[[Any, list[int], Mapping[Any, int]], Any]
 
 
 def _column(at: int, shape: Shape, of: str, name: int) -> str | None:
@@ -41,19 +40,23 @@ def _column(at: int, shape: Shape, of: str, name: int) -> str | None:
     return None
 
 
-def _rebuild(shape: Shape, of: str) -> Rebuild | None:
-    """How a variable's value changes when the names are put into an order."""
+def _sorted(at: int, shape: Shape, of: str, size: int) -> str | None:
+    """A variable's value, as Python, when the names are put into an order.
+
+    ``o1`` is then the name that comes first, and ``place[name]`` is where a name goes.
+    """
+    value = f"s{at}"
     match shape:
         case FunctionOf(domain, _) if domain == of:
-            return lambda value, order, places: (None, *(value[name] for name in order))
+            return f"(None, {''.join(f'{value}[o{i}], ' for i in range(1, size + 1))})"
         case FunctionOf(_, Member(members)) if members == of:
-            return lambda value, order, places: tuple(places.get(v, v) for v in value)
+            return f"tuple([place.get(v, v) for v in {value}])"
         case SetOf(Member(members)) if members == of:
-            return lambda value, order, places: frozenset(places[v] for v in value)
+            return f"frozenset([place[v] for v in {value}])"
         case SetOf(Pair(Member(members), Plain())) if members == of:
-            return lambda value, order, places: frozenset((places[a], b) for a, b in value)
+            return f"frozenset([(place[a], b) for a, b in {value}])"
         case Member(members) if members == of:
-            return lambda value, order, places: places.get(value, value)
+            return f"place.get({value}, {value})"
     if _mentions(shape, of):
         raise SpecError(f"names of {of} are used in a way that cannot be sorted")
     return None
@@ -99,56 +102,66 @@ class Sorting:
         #: those that are referred to come first
         self._sets = sorted(sizes, key=lambda of: of != first)
         self._sizes = dict(sizes)
-        self._keys = {of: self._keys_of(shapes, of) for of in sizes}
-        self._rebuilds = {
-            of: [(at, made) for at, shape in enumerate(shapes) if (made := _rebuild(shape, of))]
-            for of in sizes
-        }
+        self._shapes = shapes
         self._all = prod(factorial(size) for size in sizes.values())
+        #: returns the form of a state, and how many states it stands for
+        self.form: Callable[[State], tuple[State, int]] = self._made()
 
-    def _keys_of(self, shapes: list[Shape], of: str) -> Callable[[State], list[Any]]:
-        """Make a function: what a state says of each name of a set, in the names' order."""
+    def _said(self, of: str, name: int, without: int = -1) -> str:
+        """All that is said of one name, but by one variable."""
+        said = (
+            _column(at, shape, of, name) for at, shape in enumerate(self._shapes) if at != without
+        )
+        return "".join(f"{text}, " for text in said if text is not None)
 
-        def columns(of: str, name: int, without: int = -1) -> str:
-            said = (
-                _column(at, shape, of, name) for at, shape in enumerate(shapes) if at != without
-            )
-            return "".join(f"{text}, " for text in said if text is not None)
+    def _made(self) -> Callable[[State], tuple[State, int]]:
+        names = "".join(f"s{at}, " for at in range(len(self._shapes)))
+        lines = ["def form(state):", f"    {names}= state", "    alike = 1"]
+        for of in self._sets:
+            lines += self._lines_of(of)
+        lines.append(f"    return ({names}), {self._all} // alike")
+        made: dict[str, Any] = {"runs": _runs}
+        exec(compile("\n".join(lines), "<form>", "exec"), made)
+        form: Callable[[State], tuple[State, int]] = made["form"]
+        return form
 
-        lines = [f"    {''.join(f's{at}, ' for at in range(len(shapes)))}= state"]
-        tail = ""
+    def _lines_of(self, of: str) -> list[str]:
+        """Sort the names of one set."""
+        size = self._sizes[of]
+        lines, tail = [], ""
         if self._reference is not None and of == self._reference[2]:
-            at, others, _ = self._reference
+            at, others, _ = self._reference  # what is said of a handle's threads counts, too
             rows = "".join(
-                f"(s{at}[{other}], ({columns(others, other, at)})), "
+                f"(s{at}[{other}], ({self._said(others, other, at)})), "
                 for other in range(1, self._sizes[others] + 1)
             )
             lines.append(f"    others = ({rows})")
             tail = "sorted([said for name, said in others if name == {}]), "
-        keys = "".join(
-            f"({columns(of, name)}{tail.format(name)}), " for name in range(1, self._sizes[of] + 1)
-        )
-        text = "\n".join(["def keys(state):", *lines, f"    return ({keys})"])
-        made: dict[str, Any] = {}
-        exec(compile(text, "<names>", "exec"), made)
-        keys_of: Callable[[State], list[Any]] = made["keys"]
-        return keys_of
+        numbers = range(1, size + 1)
+        lines += [f"    k{i} = ({self._said(of, i)}{tail.format(i)})" for i in numbers]
+        keys = "".join(f"k{i}, " for i in numbers)
+        orders = "".join(f"o{i}, " for i in numbers)
+        lines += [
+            f"    if not {' <= '.join(f'k{i}' for i in numbers)}:" if size > 1 else "    if False:",
+            f"        keys = (None, {keys})",
+            f"        {orders}= sorted({tuple(numbers)}, key=keys.__getitem__)",
+            f"        {keys}= {''.join(f'keys[o{i}], ' for i in numbers)}",
+            f"        place = {{{''.join(f'o{i}: {i}, ' for i in numbers)}}}",
+        ]
+        for at, shape in enumerate(self._shapes):
+            text = _sorted(at, shape, of, size)
+            if text is not None:
+                lines.append(f"        s{at} = {text}")
+        if size > 1:
+            equal = " or ".join(f"k{i} == k{i + 1}" for i in range(1, size))
+            lines += [f"    if {equal}:", f"        alike *= runs(({keys}))"]
+        return lines
 
-    def form(self, state: State) -> tuple[State, int]:
-        """Return the form of a state, and how many states it stands for."""
-        alike = 1
-        for of in self._sets:
-            keys = self._keys[of](state)
-            places = sorted(range(len(keys)), key=keys.__getitem__)
-            run = 1
-            for before, after in pairwise(places):
-                run = run + 1 if keys[before] == keys[after] else 1
-                alike *= run
-            order = [place + 1 for place in places]
-            if order != sorted(order):
-                where = {name: place for place, name in enumerate(order, 1)}
-                new = list(state)
-                for at, made in self._rebuilds[of]:
-                    new[at] = made(state[at], order, where)
-                state = tuple(new)
-        return state, self._all // alike
+
+def _runs(keys: tuple[Any, ...]) -> int:
+    """In how many ways names that are alike can be swapped; the keys are sorted."""
+    alike = run = 1
+    for before, after in pairwise(keys):
+        run = run + 1 if before == after else 1
+        alike *= run
+    return alike
