@@ -49,7 +49,7 @@ def test_a_file_closed_while_an_operation_is_in_flight_and_then_the_session(
     """The case that the published models of libgfapi's teardown miss."""
     watch = Watch()
     vol = driver.connect(url, trace=watch)
-    file = driver.do(vol.open_handle, "/in-flight", CREATING)
+    file = driver.do(vol.open_handle, f"/in-flight-{driver.name}", CREATING)
     tap.hold(Fop.WRITE)
     writing = driver.start(file.pwrite, b"x" * 1000, 0)
     held(tap)
@@ -319,7 +319,7 @@ def test_a_trace_is_a_history_of_the_tables(
 ) -> None:
     stream = io.StringIO()
     vol = driver.connect(url, trace=ndjson(stream))
-    files = [driver.do(vol.open_handle, f"/trace-{n}", CREATING) for n in range(3)]
+    files = [driver.do(vol.open_handle, f"/trace-{n}-{driver.name}", CREATING) for n in range(3)]
     with pytest.raises(IsADirectoryError):
         driver.do(vol.open_handle, "/", CREATING)
     driver.do(files[0].pwrite, b"x", 0)
@@ -327,7 +327,7 @@ def test_a_trace_is_a_history_of_the_tables(
     tap.hold(Fop.CREATE, Fop.OPEN, Fop.READ)
     calls = [
         driver.start(files[1].pread, 1, 0),
-        driver.start(vol.open_handle, "/trace-late", CREATING),
+        driver.start(vol.open_handle, f"/trace-late-{driver.name}", CREATING),
     ]
     held(tap, 2)
     closing = driver.start(vol.close, grace=0.0)

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 import tracemalloc
+import uuid
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -67,6 +68,11 @@ def bounded(seconds: float) -> contextlib.AbstractContextManager[None]:
 # -- H1 ---------------------------------------------------------------------------------------------
 
 
+def new_name() -> str:
+    """A file that is not there: to make it takes one request."""
+    return f"/new-{uuid.uuid4()}"
+
+
 def test_h1_an_open_answered_after_the_gate_is_closed_again(
     driver: Driver, brick: BrickProcess, tap: Tap, url: str
 ) -> None:
@@ -74,7 +80,7 @@ def test_h1_an_open_answered_after_the_gate_is_closed_again(
     watch = Watch()
     vol = driver.connect(url, trace=watch)
     tap.hold(*OPENS)
-    opening = driver.start(vol.open_handle, "/h1", CREATING)
+    opening = driver.start(vol.open_handle, new_name(), CREATING)
     held(tap)  # the brick has opened it, and nobody here knows
     assert brick.dump()["fds"] == 1
     closing = driver.start(vol.close)
@@ -98,7 +104,7 @@ def test_h1_an_open_answered_after_the_grace_is_closed_again(
     watch = Watch()
     vol = driver.connect(url, trace=watch)
     tap.hold(*OPENS)
-    opening = driver.start(vol.open_handle, "/h1", CREATING)
+    opening = driver.start(vol.open_handle, new_name(), CREATING)
     held(tap)
     closing = driver.start(vol.close, grace=0.0)
     watch.wait("ABANDON")
