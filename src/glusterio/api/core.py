@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from glusterio.api.registry import REGISTRY
 from glusterio.api.standpoint import Standpoint
 from glusterio.api.url import Target
 from glusterio.api.volfile_server import volfile_of
@@ -34,14 +35,6 @@ from glusterio.types import Gfid
 from glusterio.wire.credentials import Credentials, encode_v3
 from glusterio.wire.iatt import Iatt
 from glusterio.xlators.base import Notice, Services, VolfileServer, Xlator
-from glusterio.xlators.client import Client
-from glusterio.xlators.md_cache import MdCache
-from glusterio.xlators.open_behind import OpenBehind
-from glusterio.xlators.posix import Posix
-from glusterio.xlators.quick_read import QuickRead
-from glusterio.xlators.read_ahead import ReadAhead
-from glusterio.xlators.utime import Utime
-from glusterio.xlators.write_behind import WriteBehind
 
 #: How long connecting may take, in seconds.
 CONNECT_TIMEOUT = 30.0
@@ -50,21 +43,6 @@ CONNECT_TIMEOUT = 30.0
 UNTOLD = 1000
 
 log = logging.getLogger("glusterio")
-
-#: The translators that glusterio has, by their type in a volfile.
-REGISTRY: dict[str, type[Xlator]] = {
-    xlator.xlator_type: xlator
-    for xlator in (
-        Client,
-        MdCache,
-        OpenBehind,
-        Posix,
-        QuickRead,
-        ReadAhead,
-        Utime,
-        WriteBehind,
-    )
-}
 
 
 class CoreDriver(Protocol):

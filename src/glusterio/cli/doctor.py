@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
-from glusterio.api.core import REGISTRY
+from glusterio.api.registry import REGISTRY
 from glusterio.api.url import Target, parse_url
 from glusterio.cli.errors import PartlyFailedError
 from glusterio.cli.holders import clients, counts, described, dump_of

@@ -1,7 +1,7 @@
 """The performance translators of clients: their place in the stack, and their options.
 
 Names, kinds, bounds and defaults are those of ``gluster volume set``. Which of them glusterio has is
-not said here: see :data:`glusterio.api.core.REGISTRY`.
+not said here: see :data:`glusterio.api.registry.REGISTRY`.
 
 Sources: GlusterFS xlators/mgmt/glusterd/src/glusterd-volgen.c (``client_graph_builder``: the stack),
 glusterd-volume-set.c (``glusterd_volopt_map``) and the ``options`` tables of the translators.

@@ -9,7 +9,6 @@ where glusterd would have put it; other options replace what the volfile says.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 from glusterio.graph.options import boolean
@@ -112,7 +111,7 @@ def _put_in_place_of(volumes: list[Volume], old: str, new: str, places: Sequence
         volume = volumes[place]
         if old in volume.subvolumes:
             names = tuple(new if each == old else each for each in volume.subvolumes)
-            volumes[place] = replace(volume, subvolumes=names)
+            volumes[place] = volume._replace(subvolumes=names)
 
 
 def _with_options(volume: Volume, options: Mapping[str, str]) -> Volume:
@@ -124,4 +123,4 @@ def _with_options(volume: Volume, options: Mapping[str, str]) -> Volume:
                 for target in targets:
                     if target.xlator == volume.type and target.key:
                         found[target.key] = value
-    return replace(volume, options={**volume.options, **found}) if found else volume
+    return volume._replace(options={**volume.options, **found}) if found else volume

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from glusterio.errors import VolfileError
@@ -67,8 +66,7 @@ _RUBBISH: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udc7f\udd00
 _COMMAND: Final = re.compile(r"\\.|(`)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(NamedTuple):
     """One translator as the volfile describes it.
 
     Attributes:
@@ -86,7 +84,6 @@ class Volume:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
 class Volfile:
     """A volfile that parsed.
 
@@ -94,7 +91,10 @@ class Volfile:
         volumes: in the order of the text, so children come before their parents. Never empty.
     """
 
-    volumes: tuple[Volume, ...]
+    __slots__ = ("volumes",)
+
+    def __init__(self, volumes: tuple[Volume, ...]) -> None:
+        self.volumes = volumes
 
     @property
     def top(self) -> Volume:

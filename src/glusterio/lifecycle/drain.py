@@ -7,8 +7,8 @@ the executor (:mod:`glusterio.api.ending`) does it, with I/O, and tells the sess
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.states import HandleState, SessionEvent
@@ -34,8 +34,7 @@ ACTIONS: dict[HandleState, DrainAction] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DrainItem:
+class DrainItem(NamedTuple):
     """One handle and what it needs."""
 
     handle: Handle
@@ -51,8 +50,7 @@ def plan(handles: Iterable[Handle]) -> list[DrainItem]:
     return [DrainItem(handle, action) for handle, action in actions if action is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step of the teardown.
 
     Attributes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class DrainedHandle:
+class DrainedHandle(NamedTuple):
     """A handle that the application had left open.
 
     Attributes:
@@ -24,15 +23,13 @@ class DrainedHandle:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepTime:
+class StepTime(NamedTuple):
     """One step of the teardown and how long it took, in seconds."""
 
     name: str
     seconds: float
 
 
-@dataclass(slots=True)
 class TeardownReport:
     """How a session ended. Every ``close`` of the session returns this same object.
 
@@ -47,13 +44,18 @@ class TeardownReport:
         steps: the time of each step.
     """
 
-    volume: str = ""
-    handles: list[DrainedHandle] = field(default_factory=list)
-    calls_settled: int = 0
-    calls_cancelled: list[str] = field(default_factory=list)
-    errors: list[Exception] = field(default_factory=list)
-    defects: list[str] = field(default_factory=list)
-    steps: list[StepTime] = field(default_factory=list)
+    __slots__ = (
+        "calls_cancelled", "calls_settled", "defects", "errors", "handles", "steps", "volume",
+    )  # fmt: skip
+
+    def __init__(self, volume: str = "") -> None:
+        self.volume = volume
+        self.handles: list[DrainedHandle] = []
+        self.calls_settled = 0
+        self.calls_cancelled: list[str] = []
+        self.errors: list[Exception] = []
+        self.defects: list[str] = []
+        self.steps: list[StepTime] = []
 
     @property
     def handles_drained(self) -> int:
@@ -69,6 +71,10 @@ class TeardownReport:
     def graceful(self) -> bool:
         """Whether nothing was lost, forced or left: no error, no defect, no cancelled call."""
         return not (self.errors or self.defects or self.calls_cancelled)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"TeardownReport({fields})"
 
     def __str__(self) -> str:
         lines = [

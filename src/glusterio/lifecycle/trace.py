@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 
-@dataclass(frozen=True, slots=True)
-class TraceRecord:
+class TraceRecord(NamedTuple):
     """One transition.
 
     Attributes:
@@ -53,7 +51,7 @@ def ndjson(stream: TextIO) -> TraceHook:
     """
 
     def write(record: TraceRecord) -> None:
-        stream.write(json.dumps(asdict(record), separators=(",", ":")) + "\n")
+        stream.write(json.dumps(record._asdict(), separators=(",", ":")) + "\n")
         stream.flush()
 
     return write

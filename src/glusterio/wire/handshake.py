@@ -8,8 +8,6 @@ Sources: GlusterFS rpc/xdr/src/glusterfs3-xdr.x, rpc/xdr/src/portmap-xdr.x,
 rpc/xdr/src/rpc-common-xdr.x.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias

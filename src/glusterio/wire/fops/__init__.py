@@ -7,8 +7,6 @@ operation. Replies begin with ``op_ret`` and ``op_errno``; ``op_errno`` means no
 that failed.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final, NamedTuple
 
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs

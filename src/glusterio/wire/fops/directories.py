@@ -3,8 +3,6 @@
 Source: GlusterFS rpc/xdr/src/glusterfs4-xdr.x.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import Annotated, Final, NamedTuple, TypeAlias
 
@@ -89,7 +87,7 @@ class DirEntry(NamedTuple):
     name: Str
 
     @classmethod
-    def of(cls, ino: int, d_off: int, d_type: int, name: str) -> DirEntry:
+    def of(cls, ino: int, d_off: int, d_type: int, name: str) -> "DirEntry":
         """Make an entry whose ``d_len`` is right."""
         return cls(ino, d_off, len(raw(name)), d_type, name)
 
@@ -113,7 +111,7 @@ class DirPlusEntry(NamedTuple):
         name: str,
         stat: Iatt,
         xdata: dictionary.Dict | None = None,
-    ) -> DirPlusEntry:
+    ) -> "DirPlusEntry":
         """Make an entry whose ``ino`` and ``d_len`` are right."""
         return cls(stat.ino, d_off, len(raw(name)), d_type, name, stat, xdata)
 

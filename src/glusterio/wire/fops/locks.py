@@ -6,8 +6,6 @@ Source: GlusterFS rpc/xdr/src/glusterfs4-xdr.x, rpc/xdr/src/glusterfs3-xdr.x (``
 ``gf_proto_lease``, ``gfs3_locklist``).
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple, TypeAlias
 
 from glusterio.wire.messages import I32, I64, U32, U64, Fixed, Gfid, Linked, Opaque, Str, Xdata

@@ -3,8 +3,6 @@
 Source: GlusterFS rpc/xdr/src/glusterfs4-xdr.x.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from glusterio.wire.iatt import ZERO_IATT
