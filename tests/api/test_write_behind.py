@@ -240,15 +240,15 @@ def test_memory_is_bounded_and_who_finds_no_room_waits(
 ) -> None:
     vol = connect(driver, url, write_behind_window_size="512KB")
     file = made(driver, vol, "/window")
-    chunk = 64 << 10
+    chunk = 8 << 10
     with held(tap):
-        for n in range(8):
+        for n in range(64):
             driver.do(file.pwrite, bytes([n]) * chunk, 2 * n * chunk)
-        assert translator(vol).counts()["deferred_bytes"] == 8 * chunk
-        future = driver.start(file.pwrite, b"x" * chunk, 100 * chunk)
+        assert translator(vol).counts()["deferred_bytes"] == 64 * chunk
+        future = driver.start(file.pwrite, b"x" * chunk, 1000 * chunk)
         round_trip(driver, vol)
         assert not future.done()
-        assert translator(vol).counts()["deferred_bytes"] == 8 * chunk
+        assert translator(vol).counts()["deferred_bytes"] == 64 * chunk
     assert future.result(10) == chunk
     driver.do(file.close)
     assert translator(vol).counts() == {

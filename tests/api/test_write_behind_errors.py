@@ -248,7 +248,7 @@ def test_a_cancelled_writer_that_found_no_room_has_written_nothing(
         async with await glusterio.aio.connect(url, options=ON) as vol:
             file = await vol.open_handle("/no-room", os.O_RDWR | os.O_CREAT)
             tap.hold(Fop.WRITE)
-            for n in range(8):
+            for n in range(32):
                 await file.pwrite(b"y" * (128 << 10), n * (256 << 10))
             waiting = asyncio.create_task(file.pwrite(b"n" * (128 << 10), 0))
             await vol.statvfs("/")

@@ -30,9 +30,10 @@ from glusterio.xlators.write_behind.writer import Deferred, Writer
 WINDOW: Final = 1 << 20
 AGGREGATE: Final = 128 << 10
 
-#: So many large writes may be under way as long as they are not more than so many bytes, however small
-#: the window is: with one at a time the brick and the client wait for each other.
-LARGE: Final = 4
+#: So many writes may be under way as long as they are not more than so many bytes, however small the
+#: window is. With eight of 128 KiB, as in a window of 1 MiB, client and brick wait for each other by
+#: turns; with 32 a write costs the client 15 us of CPU time less.
+LARGE: Final = 32
 LARGE_SIZE: Final = 4 << 20
 
 #: What may be under way of all files together, in bytes.
@@ -40,7 +41,7 @@ SESSION_WINDOW: Final = 64 << 20
 
 #: While so many writes are on their way to the brick, which keeps it busy, further small ones are sent
 #: several at a time: one system call for all, and but for one in eight no fiber for the call. At 4 KiB
-#: that halves the client's CPU time for a write.
+#: that takes 4 us off the client's CPU time of 31 us for a write.
 BUSY: Final = 16
 TOGETHER: Final = 8
 SMALL: Final = 16 << 10
@@ -75,7 +76,7 @@ class Writes(Xlator):
         window = option(options, "cache-size", size_of, window)
         self._aggregate = option(options, "aggregate-size", size_of, AGGREGATE)
         self._window = max(window, self._aggregate)
-        self._small_size = self._window // 8
+        self._small_size = self._window // LARGE
         self._small = self._limits(self._small_size)
         self._flush_behind = option(options, "flush-behind", boolean, False)
         self._strict_o_direct = option(options, "strict-O_DIRECT", boolean, False)
