@@ -26,10 +26,15 @@ class Functions:
     def __init__(self, domain: frozenset[int], values: Any) -> None:
         self.domain = tuple(sorted(domain))
         self.values = values
+        self._known: dict[Any, bool] = {}  # the same few are asked for again and again
 
     def __contains__(self, function: Any) -> bool:
-        values = self.values
-        return all(function[argument] in values for argument in self.domain)
+        known = self._known.get(function)
+        if known is None:
+            values = self.values
+            known = all(function[argument] in values for argument in self.domain)
+            self._known[function] = known
+        return known
 
 
 class Subsets:
