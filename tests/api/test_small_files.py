@@ -351,6 +351,19 @@ def test_what_another_changed_may_be_missed_for_a_while(
     driver.do(file.close)
 
 
+def test_who_takes_a_lock_sees_what_others_wrote_before(
+    driver: Driver, files: Path, graph: Graph
+) -> None:
+    vol = driver.connect(graph(LONG))
+    file = opened(driver, vol)
+    (files / "f").write_bytes(b"changed, by one who had the lock")
+    lock = file.lock(shared=True)
+    driver.do(lock.acquire)
+    assert driver.do(file.pread, 100, 0) == b"changed, by one who had the lock"
+    driver.do(lock.release)
+    driver.do(file.close)
+
+
 def test_when_its_time_is_over_the_brick_is_asked(
     driver: Driver, tap: Tap, files: Path, graph: Graph
 ) -> None:

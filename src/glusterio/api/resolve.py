@@ -120,7 +120,7 @@ def check_own(core: Core, path: StrPath | At) -> None:
     Raises:
         ValueError: it is on another.
     """
-    is_on = getattr(path, "is_on", None)
+    is_on = None if type(path) is str else getattr(path, "is_on", None)
     if is_on is not None and not is_on(core):
         raise ValueError(f"{path!r} is on another volume")
 
@@ -131,6 +131,8 @@ def spelled(path: StrPath | At) -> str:
     Raises:
         TypeError: not a path.
     """
+    if type(path) is str:  # as most are; an open asks three times
+        return path
     given = path.path if isinstance(path, At) else path
     text = given.__volume_path__() if hasattr(given, "__volume_path__") else os.fspath(given)
     if not isinstance(text, str):

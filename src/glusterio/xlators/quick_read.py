@@ -14,6 +14,7 @@ What makes that right:
   too, the open is *granted*: nobody need wait for the brick's word (performance/open-behind).
 * While this session has a file open for writing nothing is kept of it; so no write can be missed, and
   writes cost nothing here. A reply that was overtaken by a change is not kept, either.
+* Who has been granted a lock sees what others wrote before: what was kept of the file is dropped then.
 * It is all of the file, as long as its attributes say, or it is not used.
 
 It is kept until the fd's release or its time is over; of all together, ``cache-size`` bytes.
@@ -42,6 +43,7 @@ from glusterio.types import Gfid
 from glusterio.wire.dictionary import Dict
 from glusterio.wire.fops.attributes import FstatRequest, StatReply
 from glusterio.wire.fops.files import ChangedReply, OpenReply, OpenRequest, TruncateRequest
+from glusterio.wire.fops.locks import LkReply, LkRequest
 from glusterio.wire.fops.names import CreateReply, CreateRequest, LookupReply, LookupRequest
 from glusterio.wire.iatt import Iatt
 from glusterio.xlators.base import Data, Notice, Services, Xlator
@@ -250,6 +252,9 @@ class QuickRead(Xlator):
 
     def truncate(self, frame: Frame, request: TruncateRequest) -> Coro[ChangedReply]:
         return self._changing(request.gfid, self.child.truncate(frame, request))
+
+    def lk(self, frame: Frame, fd: Fd, request: LkRequest) -> Coro[LkReply]:
+        return self._changing(fd.gfid, self.child.lk(frame, fd, request))
 
     async def _changing(self, gfid: Gfid, fop: Coro[Any]) -> Any:
         try:
