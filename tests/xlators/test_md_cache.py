@@ -244,6 +244,23 @@ def test_what_has_expired_takes_no_room(bed: Bed, file: bytes) -> None:
     assert bed.cache.counts() == {"kept_attributes": 2, "kept_names": 1}  # and the root's
 
 
+@pytest.mark.parametrize("size", [2, 9])
+def test_who_reads_how_long_a_file_is_now_is_told_so(bed: Bed, file: bytes, size: int) -> None:
+    """Another client has changed it: of what was read one can be sure already."""
+    fd, other = bed.open(file), bed.posix.open(file)
+    bed.lookup("f")
+    bed.do("readv", fd, 100, 0)
+    bed.lookup("f")
+    assert bed.asked == 1, "nothing new: nothing is dropped"
+    bed.posix.write(other, b"x" * size)
+    request = files.FtruncateRequest(file, 0, size)
+    bed.posix.run(bed.posix.posix.ftruncate(Frame(), other, request))
+    assert len(bed.do("readv", fd, 100, 0).data) == size
+    assert bed.lookup("f").size == bed.stat(file).size == size
+    bed.posix.release(other)
+    bed.do("release", fd)
+
+
 # -- who asks a brick all the same ------------------------------------------------------------------
 
 

@@ -8,10 +8,9 @@ kept (:mod:`glusterio.graph.changes`). Of a file that this session has written t
 that descriptor is released; so attributes never miss a write that is acknowledged but not sent.
 
 Nothing is remembered of names that lead nowhere. LOOKUPs that ask for more than attributes, or are a
-part of an OPEN, go down.
-Reading does not drop anything: the time of the last access may be old by the timeout, too. A lock that
-was granted does, since who takes locks wants to see what others wrote. All is dropped when a child goes
-down or comes up.
+part of an OPEN, go down. Reading drops what is known only if it shows that the file is longer or
+shorter; the time of the last access may be old by the timeout, too. A lock that was granted drops it,
+since who takes locks wants to see what others wrote. All is dropped when a child goes down or comes up.
 
 A listing tells names, too; they count once a LOOKUP in the directory has shown that this user may look
 names up there.
@@ -40,7 +39,7 @@ from glusterio.wire.callbacks import CacheInvalidation
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
 from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import SetattrValid
-from glusterio.xlators.base import Notice, Services, Written, Xlator
+from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
 
 #: Seconds for which an answer is trusted, unless the option says otherwise.
 TIMEOUT: Final = 1
@@ -259,6 +258,26 @@ class MdCache(Xlator):
                     self._put_name(parent, name, Listed(stat.gfid), mark, until)
                     self._put_stat(stat, mark, until)
         return reply
+
+    def readv(
+        self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
+    ) -> Coro[Data]:
+        fop = self.child.readv(frame, fd, size, offset, sink)
+        kept = self._files.get(fd.gfid)
+        if kept is None or offset + size <= kept[0].size:
+            return fop
+        return self._read_to_the_end(fd.gfid, kept[0].size, offset, size, fop)
+
+    async def _read_to_the_end(
+        self, gfid: Gfid, known: int, offset: int, size: int, fop: Coro[Data]
+    ) -> Data:
+        """Who finds more or less than there is known to be is not told that size again."""
+        answer = await fop
+        end = offset + len(answer.data)
+        if (end > known and end > offset) or (end < known and end < offset + size):
+            with self._lock:
+                self._note(gfid)
+        return answer
 
     # -- changing a file --------------------------------------------------------------------------
 
