@@ -467,7 +467,7 @@ class AnyReads(RuleBasedStateMachine):
     @invariant()
     def what_is_held_adds_up(self) -> None:
         held = sum(
-            len(page.view)
+            page.size
             for fd in self.fds
             if self.bed.ahead in fd.context
             for page in fd.context[self.bed.ahead].pages

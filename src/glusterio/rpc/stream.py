@@ -50,7 +50,7 @@ class RecordStream:
         self._place: memoryview | None = None
         self._filled = 0
         self._length = 0
-        self._buffers = Buffers(1)
+        self._buffers = Buffers(3)
 
     # -- for subclasses ---------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ When a page is not served, and a brick is asked instead:
 * it is older than a second: so much later than elsewhere the change of another client may be seen;
 * it came short, or not at all: neither the end of a file nor an error is ever told from a page.
 
-A page is a buffer of its own, which nobody gets to write to once it is filled; it is used again when no
-one refers to it any more. A reader copies out of it once. The descriptor is not released while a page
-is on its way.
+A page's data is what the answer to the READ brought, where that was received to: so memory is taken
+when it comes, not when it is asked for, and it is mostly the same again (:mod:`glusterio.rpc.buffers`).
+A reader copies out of it once. The descriptor is not released while a page is on its way.
 
 Options: ``page-count``, ``page-size``.
 
@@ -34,7 +34,6 @@ from glusterio.graph.changes import Changes
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import integer, option, size
-from glusterio.rpc.buffers import LARGEST, Buffers
 from glusterio.traps import Coro, Event, Spawn, Wait
 from glusterio.types import Buffer, Gfid
 from glusterio.wire.fops import data, files, locks, names
@@ -43,6 +42,9 @@ from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
 #: GlusterFS's defaults: pages, and bytes of each.
 PAGE_COUNT: Final = 4
 PAGE_SIZE: Final = 128 * 1024
+
+#: Reads that are larger pass, in bytes: they take long enough, and much memory.
+LARGEST_READ: Final = 1 << 20
 
 #: How long a page is good for after it was asked for, in seconds.
 TIMEOUT: Final = 1.0
@@ -54,6 +56,7 @@ MOST: Final = 64 << 20
 #: waits for them as well, does what is to be done about a brick that does not answer.
 PATIENCE: Final = 60.0
 
+_NOTHING: Final = memoryview(b"")
 _UNREADABLE: Final = os.O_WRONLY | os.O_DIRECT
 
 
@@ -62,21 +65,21 @@ class Page:
 
     Attributes:
         offset: where in the file it begins.
-        view: where it goes: as long as what was asked for.
+        size: bytes that were asked for.
+        data: what came; nothing before, and after an error.
         mark: the history of changes when it was asked for.
         until: how long it may be served.
-        filled: bytes that came; -1 before, and after an error.
         come: set when the answer is here, or an error.
     """
 
-    __slots__ = ("come", "filled", "mark", "offset", "until", "view")
+    __slots__ = ("come", "data", "mark", "offset", "size", "until")
 
-    def __init__(self, offset: int, view: memoryview, mark: int, until: float, come: Event) -> None:
+    def __init__(self, offset: int, size: int, mark: int, until: float, come: Event) -> None:
         self.offset = offset
-        self.view = view
+        self.size = size
+        self.data = _NOTHING
         self.mark = mark
         self.until = until
-        self.filled = -1
         self.come = come
 
 
@@ -124,7 +127,6 @@ class ReadAhead(Xlator):
         self.most = option(options, "page-count", integer, PAGE_COUNT) * self.page_size
         self._lock = services.new_lock()
         self._changes = Changes()
-        self._buffers = Buffers(8)
         #: those with pages, that which read on last at the end; and the bytes of those pages
         self._ahead: dict[Stream, None] = {}
         self._held = 0
@@ -148,7 +150,7 @@ class ReadAhead(Xlator):
             if fd.anonymous or fd.flags & _UNREADABLE or frame.identity is not None:
                 return self.child.readv(frame, fd, size, offset, sink)
             stream = fd.context[self] = Stream(fd.gfid)
-        if offset == stream.expected and not stream.reading and size <= LARGEST:
+        if offset == stream.expected and not stream.reading and size <= LARGEST_READ:
             return self._in_sequence(frame, fd, stream, size, offset, sink)
         stream.expected = offset + size
         stream.run = size
@@ -200,15 +202,15 @@ class ReadAhead(Xlator):
         now = self.services.clock()
         with self._lock:
             pages = stream.pages
-            while pages and pages[0].offset + len(pages[0].view) <= offset:
-                self._held -= len(pages.popleft().view)
+            while pages and pages[0].offset + pages[0].size <= offset:
+                self._held -= pages.popleft().size
             if not pages or pages[0].offset > offset:
                 return []
             for page in pages:
                 if now >= page.until or self._changes.since(stream.gfid, page.mark):
                     return []
                 found.append(page)
-                if page.offset + len(page.view) >= end:
+                if page.offset + page.size >= end:
                     return found
         return []
 
@@ -220,7 +222,7 @@ class ReadAhead(Xlator):
     def _drop_pages(self, stream: Stream) -> None:
         self._ahead.pop(stream, None)
         while stream.pages:
-            self._held -= len(stream.pages.popleft().view)
+            self._held -= stream.pages.popleft().size
 
     # -- reading on -------------------------------------------------------------------------------
 
@@ -236,8 +238,8 @@ class ReadAhead(Xlator):
                 start = stream.expected
                 if pages:
                     last = pages[-1]
-                    start = last.offset + len(last.view)
-                    if last.come.is_set and last.filled < len(last.view):
+                    start = last.offset + last.size
+                    if last.come.is_set and len(last.data) < last.size:
                         return  # the end of the file, as far as is known
                     if start - stream.expected > wanted or stream.quiet is not None:
                         return
@@ -254,7 +256,7 @@ class ReadAhead(Xlator):
         until = self.services.clock() + TIMEOUT
         page = Page(
             offset,
-            self._buffers.take(size),
+            size,
             self._changes.latest,
             until,
             self.services.new_event(),
@@ -264,14 +266,12 @@ class ReadAhead(Xlator):
         return page
 
     async def _fill(self, fd: Fd, stream: Stream, page: Page) -> None:
-        filled = -1
         try:
-            view = page.view
-            filled = len((await self.child.readv(Frame(), fd, len(view), page.offset, view)).data)
+            answer = await self.child.readv(Frame(), fd, page.size, page.offset)
+            page.data = memoryview(answer.data)
         except Exception:
             pass  # whoever reads there asks again, and hears of it himself
         finally:
-            page.filled = filled
             page.come.set()
             with self._lock:
                 stream.coming -= 1
@@ -330,9 +330,9 @@ def _copied(pages: list[Page], size: int, offset: int, sink: memoryview | None) 
     """Return what pages hold of a range, in ``sink`` if there is one; ``None`` if that is not all."""
     end = offset + size
     for page in pages:
-        if page.filled < min(end - page.offset, len(page.view)):
+        if len(page.data) < min(end - page.offset, page.size):
             return None
-    parts = [page.view[max(offset - page.offset, 0) : end - page.offset] for page in pages]
+    parts = [page.data[max(offset - page.offset, 0) : end - page.offset] for page in pages]
     if sink is None:
         return parts[0] if len(parts) == 1 else b"".join(parts)
     at = 0
