@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -117,6 +118,7 @@ class Conversation:
         return self._process.returncode
 
     def close(self) -> None:
+        """End it, whatever it does."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
@@ -206,3 +208,22 @@ def expected_offsets() -> set[int]:
     """Where the same peers have to write in all rounds: as glusterio's own do."""
     where = offsets({"size": DATA, "block": 4096, "seed": SEED})
     return set(itertools.islice(where, ROUNDS * LITTLE["count"]))
+
+
+def is_mounted(place: str) -> bool:
+    return f" {place} " in Path("/proc/mounts").read_text()
+
+
+def test_a_killed_peer_leaves_no_mount(
+    peers: dict[str, Peer], gluster_volume: GlusterVolume, volume: glusterio.Volume, shared: str
+) -> None:
+    directory = f"{shared}/killed"
+    volume.mkdir(directory)
+    told = parameters_of("pread4k", gluster_volume, shared, directory)
+    with conversation(peers, "fuse", "pread4k", told) as talk:
+        (daemon,) = talk.ask("prepare")["pids"]
+        place = Path(f"/proc/{daemon}/cmdline").read_text().split("\0")[-2]
+        assert is_mounted(place)
+        talk.close()
+    assert poll(lambda: not is_mounted(place), 5.0)
+    shutil.rmtree(Path(place).parent)
