@@ -20,22 +20,30 @@ class Entry:
 
     Attributes:
         name: the name.
-        path: the name with the directory's path before it, as ``os.DirEntry`` has it.
     """
 
-    __slots__ = ("_at", "_attributes", "_type", "name", "path")
+    __slots__ = ("_attributes", "_directory", "_handle", "_type", "name")
 
     def __init__(self, directory: str, handle: Handle | None, entry: DirPlusEntry) -> None:
         self.name = entry.name
-        self.path = os.path.join(directory, entry.name)
-        # where the volume is asked again; a listing of an open directory has no paths
-        self._at = At(self.path, handle)
+        self._directory = directory
+        self._handle = handle
         # A brick may leave the attributes out; then they are asked for when wanted.
         self._attributes: Iatt | None = entry.stat if entry.stat != ZERO_IATT else None
         if self._attributes is not None:
             self._type = stat_module.S_IFMT(self._attributes.mode)
         else:
             self._type = _TYPE_BITS.get(entry.d_type, 0)
+
+    @property
+    def path(self) -> str:
+        """The name with the directory's path before it, as ``os.DirEntry`` has it."""
+        return os.path.join(self._directory, self.name)
+
+    @property
+    def _at(self) -> At:
+        """Where the volume is asked again; a listing of an open directory has no paths."""
+        return At(self.path, self._handle)
 
     def inode(self) -> int:
         """Return the inode number, or 0 when the brick did not tell it."""

@@ -633,6 +633,8 @@ async def read_directory(
     if not entries:
         return [], offset, True
     named = [entry for entry in entries if entry.name not in (".", "..")]
-    if any("/" in entry.name or "\0" in entry.name or not entry.name for entry in named):
+    names = [entry.name for entry in named]
+    text = "".join(names)
+    if "/" in text or "\0" in text or "" in names:
         raise fs_error(errno.EIO, handle.path)
     return named, entries[-1].d_off, reply.op_errno == errno.ENOENT
