@@ -26,9 +26,9 @@ from typing import Any, cast
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import unknown_host
-from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended
+from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, spawn
 from glusterio.runtime.link import bind_privileged
-from glusterio.traps import Connect, Coro, Event, Offload, Reply
+from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 
 #: How often the ping clocks are looked at, in seconds.
 TICK = 0.25
@@ -188,6 +188,9 @@ class AioDriver:
         trap = interrupt = None
         try:
             trap = coro.send(None)
+            while type(trap) is Spawn:  # a deferred write, mostly; it is no waiting, either
+                spawn(self, trap)
+                trap = coro.send(None)
         except StopIteration as stop:
             if leave is not None:
                 leave(call)

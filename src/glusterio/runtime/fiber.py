@@ -488,10 +488,16 @@ def _arm_wait(fiber: Fiber, trap: Wait) -> Armed:
 
 
 def _arm_spawn(fiber: Fiber, trap: Spawn) -> Armed:
-    driver, coroutines = fiber.driver, trap.coroutines
+    spawn(fiber.driver, trap)
+    return None, None
+
+
+def spawn(driver: Driver, trap: Spawn) -> None:
+    """Start what a coroutine hands on to outlive it."""
+    coroutines = trap.coroutines
     if len(coroutines) == 1:
         Fiber(coroutines[0], driver).step()
-        return None, None
+        return
     unbegun = list(coroutines[::-1])
     with driver.corked():
         try:
@@ -501,7 +507,6 @@ def _arm_spawn(fiber: Fiber, trap: Spawn) -> Armed:
             for coro in unbegun:
                 coro.close()
             raise
-    return None, None
 
 
 def _arm_connect(fiber: Fiber, trap: Connect) -> Armed:

@@ -44,10 +44,10 @@ from typing import Any
 from glusterio.errors import CloseFromCallbackError, ConnectionLostError, ReentrantCallError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
-from glusterio.runtime.fiber import Armed, Fiber, discard, for_caller, has_ended, recover
+from glusterio.runtime.fiber import Armed, Fiber, discard, for_caller, has_ended, recover, spawn
 from glusterio.runtime.home import Home, PerThread
 from glusterio.runtime.link import Link
-from glusterio.traps import Connect, Coro, Event, Offload, Reply
+from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 
 log = logging.getLogger("glusterio")
 
@@ -152,6 +152,9 @@ class ThreadsDriver:
             if unwanted is None:
                 try:
                     trap = coro.send(None)
+                    while type(trap) is Spawn:  # a deferred write, mostly; it is no waiting, either
+                        spawn(self, trap)
+                        trap = coro.send(None)
                 except StopIteration as stop:
                     return stop.value
             home, state.home = state.home, None
