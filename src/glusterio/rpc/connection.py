@@ -141,7 +141,8 @@ class Connection(RecordStream):
         outgoing = self._outgoing
         if len(outgoing) == 1:
             reply, packet = outgoing[0]
-            if len(packet) == 1 and len(packet[0]) == count:
+            size = len(packet[0]) if len(packet) == 1 else sum(map(len, packet))
+            if size == count:  # all of it, as mostly
                 reply.sent = True
                 outgoing.clear()
                 return False
