@@ -1,7 +1,8 @@
-"""The translators that glusterio's clients have. Each is loaded when a graph first has it.
+"""The translators that glusterio's clients have.
 
-``storage/posix`` alone, which only volumes in this process need, would be a seventh of the time that
-``import glusterio`` takes.
+One is loaded when a graph first has it: ``storage/posix``, which only volumes in this process need, and
+which would be a seventh of the time that ``import glusterio`` takes. The others are there from the
+beginning, since the first connect would have to wait for them.
 """
 
 from __future__ import annotations
@@ -11,37 +12,51 @@ from importlib import import_module
 from typing import Final
 
 from glusterio.xlators.base import Xlator
+from glusterio.xlators.client import Client
+from glusterio.xlators.md_cache import MdCache
+from glusterio.xlators.open_behind import OpenBehind
+from glusterio.xlators.quick_read import QuickRead
+from glusterio.xlators.read_ahead import ReadAhead
+from glusterio.xlators.utime import Utime
+from glusterio.xlators.write_behind import WriteBehind
 
-#: Where they are, by their type in a volfile: below ``glusterio.xlators``, and the class's name.
-_PLACES: Final = {
-    "features/utime": ("utime", "Utime"),
-    "performance/md-cache": ("md_cache", "MdCache"),
-    "performance/open-behind": ("open_behind", "OpenBehind"),
-    "performance/quick-read": ("quick_read", "QuickRead"),
-    "performance/read-ahead": ("read_ahead", "ReadAhead"),
-    "performance/write-behind": ("write_behind", "WriteBehind"),
-    "protocol/client": ("client", "Client"),
-    "storage/posix": ("posix", "Posix"),
-}
+#: Those that are loaded when they are wanted: where they are below ``glusterio.xlators``.
+_LATER: Final = {"storage/posix": ("posix", "Posix")}
 
 
 class Registry(Mapping[str, type[Xlator]]):
-    """Translators by their types; looking one up loads it."""
+    """Translators by their types in a volfile; looking one up loads it.
+
+    Args:
+        loaded: those that are there already.
+    """
+
+    def __init__(self, *loaded: type[Xlator]) -> None:
+        self._loaded = {xlator.xlator_type: xlator for xlator in loaded}
 
     def __getitem__(self, xlator_type: str) -> type[Xlator]:
-        module, name = _PLACES[xlator_type]
-        xlator: type[Xlator] = getattr(import_module(f"glusterio.xlators.{module}"), name)
-        return xlator
+        if xlator_type not in self._loaded:
+            module, name = _LATER[xlator_type]
+            self._loaded[xlator_type] = getattr(import_module(f"glusterio.xlators.{module}"), name)
+        return self._loaded[xlator_type]
 
     def __contains__(self, xlator_type: object) -> bool:
-        return xlator_type in _PLACES
+        return xlator_type in self._loaded or xlator_type in _LATER
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_PLACES)
+        return iter(self._loaded | _LATER)
 
     def __len__(self) -> int:
-        return len(_PLACES)
+        return len(self._loaded | _LATER)
 
 
 #: The translators that glusterio has, by their type in a volfile.
-REGISTRY: Final = Registry()
+REGISTRY: Final = Registry(
+    Client,
+    MdCache,
+    OpenBehind,
+    QuickRead,
+    ReadAhead,
+    Utime,
+    WriteBehind,
+)
