@@ -134,7 +134,7 @@ def test_a_late_open_interrupted_anywhere(brick: BrickProcess) -> None:
             report = volume.close()
             assert (report.errors, report.defects, report.handles) == ([], [], [])
             at += 1
-    assert at > 15
+    assert at > 8  # what follows the answer may be done by another thread, and is not counted then
 
 
 def test_many_requests_at_once_interrupted_anywhere(brick: BrickProcess) -> None:

@@ -416,6 +416,32 @@ def test_an_open_file_is_there_when_its_name_is_not(
     driver.do(file.close)
 
 
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("what", ["unlink", "rename over"])
+def test_one_that_is_removed_while_it_is_opened(
+    driver: Driver, tap: Tap, graph: Graph, what: str, answered: bool
+) -> None:
+    """Between its LOOKUP and its OPEN, by the same session: the open fails, and no later read."""
+    vol = driver.connect(graph(LONG))
+    tap.hold(Fop.LOOKUP)
+    opening = driver.start(vol.open_handle, "f")
+    tap.wait_for(lambda: len(tap.kept) == 1)
+    old, tap.kept = tap.kept, []
+    tap.hold(*() if answered else (Fop.UNLINK, Fop.RENAME))
+    removal = driver.start(lambda: vol.unlink("f") if what == "unlink" else vol.rename("g", "f"))
+    if answered:
+        removal.result(PATIENCE)
+    else:
+        tap.wait_for(lambda: len(tap.kept) == 1)
+    old, tap.kept = tap.kept, old
+    tap.let_go(*() if answered else (Fop.UNLINK, Fop.RENAME))
+    with pytest.raises(OSError, match=r"No such file|Stale file handle"):
+        opening.result(PATIENCE)
+    tap.kept = old
+    tap.let_go()
+    removal.result(PATIENCE)
+
+
 def test_other_files_are_removed_without_opening_it(driver: Driver, tap: Tap, graph: Graph) -> None:
     vol = driver.connect(graph(LONG))
     file = opened(driver, vol)

@@ -25,15 +25,18 @@ class Opening:
         content: what a translator has in hand of the file, for itself; or ``None``.
         granted: the file is there, its user may read it, and its content is in hand: so nobody need
             wait for its OPEN.
+        since: a mark in a translator's history of changes, from when it passed the LOOKUP on; or
+            ``None``.
     """
 
-    __slots__ = ("content", "granted", "name", "parent")
+    __slots__ = ("content", "granted", "name", "parent", "since")
 
     def __init__(self, parent: Gfid, name: str) -> None:
         self.parent = parent
         self.name = name
         self.content: object | None = None
         self.granted = False
+        self.since: int | None = None
 
 
 class Frame:

@@ -33,6 +33,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from glusterio.errors import ConnectionLostError, GlusterError, fs_error
+from glusterio.graph.changes import Changes
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean, option
@@ -43,6 +44,8 @@ from glusterio.wire.fops.attributes import FstatRequest, StatReply, StatRequest
 from glusterio.wire.fops.data import CopyFileRangeRequest
 from glusterio.wire.fops.files import CommonReply, FlushRequest, OpenReply, OpenRequest
 from glusterio.wire.fops.names import (
+    LookupReply,
+    LookupRequest,
     NewEntryReply,
     RemovedEntryReply,
     RenameReply,
@@ -109,28 +112,48 @@ class OpenBehind(Xlator):
         self._passes = option(options, "pass-through", boolean, False)
         self._lock = services.new_lock()
         self._pending: dict[Hashable, dict[Pending, None]] = {}  # by each of their keys
+        self._under_way: dict[Hashable, int] = {}  # how many changes that these wait for, likewise
+        self._changes = Changes()
 
     def counts(self) -> dict[str, int]:
         return {"pending": len({each for found in self._pending.values() for each in found})}
 
     # -- opening ----------------------------------------------------------------------------------
 
+    def lookup(self, frame: Frame, request: LookupRequest) -> Coro[LookupReply]:
+        if frame.opening is not None:
+            frame.opening.since = self._changes.latest
+        return self.child.lookup(frame, request)
+
     def open(self, frame: Frame, fd: Fd, request: OpenRequest) -> Coro[OpenReply]:
         opening = frame.opening
-        if opening is not None and opening.granted and not self._passes:
+        if (
+            opening is not None
+            and opening.granted
+            and opening.since is not None
+            and not self._passes
+        ):
             name = (opening.parent, opening.name)
             pending = Pending(fd, request, frame.identity, name, self.services.new_event())
-            return self._behind(pending)
-        if fd.gfid in self._pending:
+            if self._enter(pending, opening.since):
+                return self._behind(pending)
+        elif fd.gfid in self._pending:
             return self._after((fd.gfid,), self.child.open, frame, fd, request)
         return self.child.open(frame, fd, request)
 
-    async def _behind(self, pending: Pending) -> OpenReply:
+    def _enter(self, pending: Pending, since: int) -> bool:
+        """Note an OPEN that is put off, unless the file has been changed since it was looked up."""
         with self._lock:
+            for key in pending.keys:
+                if key in self._under_way or self._changes.since(key, since):
+                    return False
             pending.fd.context[self] = pending
             pending.fd.unsent = self._lazy
             for key in pending.keys:
                 self._pending.setdefault(key, {})[pending] = None
+        return True
+
+    async def _behind(self, pending: Pending) -> OpenReply:
         if not self._lazy:
             await Spawn(self._send(pending))
         return _OPENED
@@ -195,15 +218,28 @@ class OpenBehind(Xlator):
     async def _after(
         self, keys: tuple[Hashable, ...], fop: Callable[..., Coro[Any]], *arguments: Any
     ) -> Any:
-        """Do something to a file when the OPENs that are pending on it have been answered."""
+        """Do something to a file when the OPENs that are pending on it have been answered.
+
+        Until it is done no other is put off, nor one whose LOOKUP was before that.
+        """
         with self._lock:
             found = [each for key in keys for each in self._pending.get(key, ())]
-        for pending in found:
-            if not pending.begun:
-                await Spawn(self._send(pending))
-        for pending in found:
-            await Wait(pending.answered)  # its error is its own fd's business
-        return await fop(*arguments)
+            for key in keys:
+                self._under_way[key] = self._under_way.get(key, 0) + 1
+        try:
+            for pending in found:
+                if not pending.begun:
+                    await Spawn(self._send(pending))
+            for pending in found:
+                await Wait(pending.answered)  # its error is its own fd's business
+            return await fop(*arguments)
+        finally:
+            with self._lock:
+                for key in keys:
+                    self._changes.note(key)
+                    self._under_way[key] -= 1
+                    if not self._under_way[key]:
+                        del self._under_way[key]
 
     def release(self, frame: Frame, fd: Fd) -> Coro[None]:
         pending = fd.context.get(self)
@@ -280,15 +316,11 @@ class OpenBehind(Xlator):
 
     def unlink(self, frame: Frame, request: UnlinkRequest) -> Coro[RemovedEntryReply]:
         name = (request.pargfid, request.name)
-        if name not in self._pending:
-            return self.child.unlink(frame, request)
         return self._after((name,), self.child.unlink, frame, request)
 
     def rename(self, frame: Frame, request: RenameRequest) -> Coro[RenameReply]:
         old = (request.old_pargfid, request.old_name)
         new = (request.new_pargfid, request.new_name)
-        if old not in self._pending and new not in self._pending:
-            return self.child.rename(frame, request)
         return self._after((old, new), self.child.rename, frame, request)
 
 
@@ -319,10 +351,7 @@ def _add_on_fd(name: str) -> None:
 
 def _add_on_file(name: str) -> None:
     def method(self: OpenBehind, frame: Frame, request: Any) -> Coro[Any]:
-        fop = getattr(self.child, name)
-        if request.gfid not in self._pending:
-            return fop(frame, request)  # type: ignore[no-any-return]
-        return self._after((request.gfid,), fop, frame, request)
+        return self._after((request.gfid,), getattr(self.child, name), frame, request)
 
     setattr(OpenBehind, name, method)
 
@@ -330,8 +359,6 @@ def _add_on_file(name: str) -> None:
 def _add_both(name: str) -> None:
     def method(self: OpenBehind, frame: Frame, fd: Fd, request: Any) -> Coro[Any]:
         fop = getattr(self.child, name)
-        if fd.gfid not in self._pending and fd.context.get(self) is None:
-            return fop(frame, fd, request)  # type: ignore[no-any-return]
         return self._after((fd.gfid,), self._when_opened, fd, fop, frame, fd, request)
 
     setattr(OpenBehind, name, method)

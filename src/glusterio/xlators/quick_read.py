@@ -34,6 +34,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import Any, Final
 
+from glusterio.graph.changes import Changes
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame, Opening
 from glusterio.graph.options import boolean, integer, option, size
@@ -52,9 +53,6 @@ from glusterio.xlators.base import Data, Notice, Services, Xlator
 CONTENT: Final = "glusterfs.content"
 
 _WRITING: Final = os.O_ACCMODE | os.O_TRUNC
-
-# Changes are remembered by a hash of the gfid; a collision costs a READ.
-_SLOTS: Final = 1024
 
 
 class Content:
@@ -96,9 +94,7 @@ class QuickRead(Xlator):
         self._kept: OrderedDict[Gfid, Content] = OrderedDict()  # fetched first, first
         self._size = 0
         self._writers: dict[Gfid, int] = {}
-        self._changes = 0
-        self._changed = [0] * _SLOTS
-        self._all_changed = 0
+        self._changes = Changes()
 
     def counts(self) -> dict[str, int]:
         return {"files": len(self._kept), "bytes": self._size}
@@ -116,7 +112,7 @@ class QuickRead(Xlator):
     ) -> LookupReply:
         theirs = request.xdata
         asked = {**theirs, **self._asked} if theirs else self._asked
-        since = self._changes
+        since = self._changes.latest
         until = self._clock() + self._seconds
         gfid, parent, flags, name, _ = request
         reply = await self.child.lookup(frame, LookupRequest(gfid, parent, flags, name, asked))
@@ -136,8 +132,7 @@ class QuickRead(Xlator):
     def _keep(self, stat: Iatt, data: bytes, since: int, until: float) -> Content | None:
         gfid = stat.gfid
         with self._lock:
-            changed = max(self._all_changed, self._changed[hash(gfid) % _SLOTS])
-            if changed > since or gfid in self._writers:
+            if self._changes.since(gfid, since) or gfid in self._writers:
                 return None
             content = self._kept.get(gfid)
             if content is None:
@@ -292,8 +287,7 @@ class QuickRead(Xlator):
     def _change(self, gfid: Gfid) -> None:
         """This session has changed a file, or is about to."""
         with self._lock:
-            self._changes += 1
-            self._changed[hash(gfid) % _SLOTS] = self._changes
+            self._changes.note(gfid)
             self._drop(gfid)
 
     def _drop(self, gfid: Gfid) -> None:
@@ -305,7 +299,7 @@ class QuickRead(Xlator):
     def on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
         if notice is not Notice.CHILD_UP:  # others may change, or have changed, what is kept here
             with self._lock:
-                self._changes = self._all_changed = self._changes + 1
+                self._changes.note_all()
                 for gfid in list(self._kept):
                     self._drop(gfid)
         super().on_notice(notice, source, detail)
