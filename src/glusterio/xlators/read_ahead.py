@@ -8,8 +8,8 @@ read elsewhere drops them. Nobody reads on for a caller who has several reads un
 
 When a page is not served, and a brick is asked instead:
 
-* this session has changed the file, through any descriptor or name, since the page was asked for, or
-  was about to (:mod:`glusterio.graph.changes`); or has got a lock on it;
+* a change of the file by this session, through any descriptor or name, or a lock on it, was answered
+  since the page was asked for (:mod:`glusterio.graph.changes`);
 * it is older than a second: so much later than elsewhere the change of another client may be seen;
 * it came short, or not at all: neither the end of a file nor an error is ever told from a page.
 
@@ -296,9 +296,7 @@ class ReadAhead(Xlator):
     # -- changing ---------------------------------------------------------------------------------
 
     async def _change(self, gfid: Gfid, fop: Coro[Any]) -> Any:
-        """Have a file changed: no page is served that was asked for before that is answered."""
-        with self._lock:
-            self._changes.note(gfid)
+        """Have a file changed: once that is answered, no page is served that was asked for before."""
         try:
             return await fop
         finally:
