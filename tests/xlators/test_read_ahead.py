@@ -194,6 +194,17 @@ def test_nothing_is_read_beyond_a_short_answer(bed: Bed) -> None:
     bed.do("release", fd)
 
 
+def test_nor_beyond_a_short_page(bed: Bed) -> None:
+    fd = bed.open(bed.posix.make("short", content(3 * PAGE + 400)))
+    bed.follow(fd)
+    for at in range(PAGE, 3 * PAGE, 4 * KIB):
+        bed.read(fd, 4 * KIB, at)
+    assert len(bed.below.reads) == 1
+    assert bed.read(fd, 4 * KIB, 3 * PAGE) == content(3 * PAGE + 400)[3 * PAGE :]
+    assert bed.below.reads[1:] == [(3 * PAGE, 4 * KIB)]
+    bed.do("release", fd)
+
+
 def test_a_small_file_costs_one_read(bed: Bed) -> None:
     fd = bed.open(bed.posix.make("small", b"data"))
     assert bed.read(fd, 128 * KIB, 0) == b"data"
@@ -226,8 +237,11 @@ def test_who_wants_no_cache_gets_none(bed: Bed, flags: int) -> None:
 
 
 def test_who_has_several_reads_under_way_is_left_alone(bed: Bed, fd: Fd) -> None:
+    async def read(offset: int) -> Data:
+        return await bed.ahead.readv(Frame(), fd, PAGE, offset)
+
     for start in (0, 4):
-        reads = [bed.ahead.readv(Frame(), fd, PAGE, (start + at) * PAGE) for at in range(4)]
+        reads = [read((start + at) * PAGE) for at in range(4)]
         bed.below.late = "readv"
         bed.below.go_on = Event()
 

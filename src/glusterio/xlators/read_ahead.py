@@ -91,20 +91,18 @@ class Stream:
         expected: where the next read begins if it is one in sequence.
         run: bytes that were read in sequence.
         reads: how many reads those were.
-        reading: reads in sequence that are under way.
         pages: what is ahead, one page behind the other; under the translator's lock.
         coming: pages on their way, also those that were dropped since.
         quiet: while a release waits for that to be none, the event that says so.
     """
 
-    __slots__ = ("coming", "expected", "gfid", "pages", "quiet", "reading", "reads", "run")
+    __slots__ = ("coming", "expected", "gfid", "pages", "quiet", "reads", "run")
 
     def __init__(self, gfid: Gfid) -> None:
         self.gfid = gfid
         self.expected = 0
         self.run = 0
         self.reads = 1  # one from the beginning counts as the second in a row
-        self.reading = 0
         self.pages: deque[Page] = deque()
         self.coming = 0
         self.quiet: Event | None = None
@@ -150,11 +148,11 @@ class ReadAhead(Xlator):
             if fd.anonymous or fd.flags & _UNREADABLE or frame.identity is not None:
                 return self.child.readv(frame, fd, size, offset, sink)
             stream = fd.context[self] = Stream(fd.gfid)
-        if offset == stream.expected and not stream.reading and size <= LARGEST_READ:
+        if offset == stream.expected and size <= LARGEST_READ:
             return self._in_sequence(frame, fd, stream, size, offset, sink)
         stream.expected = offset + size
         stream.run = size
-        stream.reads = 0 if stream.reading else 1
+        stream.reads = 1
         if stream.pages:
             self._drop(stream)
         return self.child.readv(frame, fd, size, offset, sink)
@@ -168,32 +166,28 @@ class ReadAhead(Xlator):
         offset: int,
         sink: memoryview | None,
     ) -> Data:
-        stream.reading += 1
         stream.expected = offset + size
-        try:
-            if stream.pages:
-                pages = self._pages_for(stream, size, offset)
-                if pages:
-                    stream.run += size
-                    await self._read_on(fd, stream, size)
-                    for page in pages:
-                        if not page.come.is_set:
-                            await Wait(page.come)
-                    found = _copied(pages, size, offset, sink)
-                    if found is not None:
-                        return Data(found)
-                self._drop(stream)
-            answer = await self.child.readv(frame, fd, size, offset, sink)
-            if len(answer.data) == size and stream.expected == offset + size:
+        if stream.pages:
+            pages = self._pages_for(stream, size, offset)
+            if pages:
                 stream.run += size
-                stream.reads += 1
-                if stream.reads >= 2:
-                    await self._read_on(fd, stream, size)
-            else:
-                stream.run = stream.reads = 0
-            return answer
-        finally:
-            stream.reading -= 1
+                await self._read_on(fd, stream, size)
+                for page in pages:
+                    if not page.come.is_set:
+                        await Wait(page.come)
+                found = _copied(pages, size, offset, sink)
+                if found is not None:
+                    return Data(found)
+            self._drop(stream)
+        answer = await self.child.readv(frame, fd, size, offset, sink)
+        if len(answer.data) == size and stream.expected == offset + size:
+            stream.run += size
+            stream.reads += 1
+            if stream.reads >= 2:
+                await self._read_on(fd, stream, size)
+        else:  # the end of the file; or the next read is under way, or one elsewhere
+            stream.run = stream.reads = 0
+        return answer
 
     def _pages_for(self, stream: Stream, size: int, offset: int) -> list[Page]:
         """Return the pages that hold a range, and may be served; none, if there is anything amiss."""
