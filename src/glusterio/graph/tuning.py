@@ -21,7 +21,7 @@ SessionOptions: TypeAlias = Mapping[str, str | int | bool]
 
 #: What sessions have on volumes whose volfile comes from a management daemon, unless they say
 #: otherwise.
-DAEMON_DEFAULTS: Final[Mapping[str, str]] = {}
+DAEMON_DEFAULTS: Final[Mapping[str, str]] = {"performance.read-ahead": "on"}
 
 _PLACES: Final = {layer.xlator: place for place, layer in enumerate(LAYERS)}
 
