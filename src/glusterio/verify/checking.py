@@ -11,7 +11,7 @@ from glusterio.verify.explore import Counts, Form, Result, explore
 from glusterio.verify.liveness import look
 from glusterio.verify.shapes import FunctionOf, printed, shapes
 from glusterio.verify.symmetry import Sorting
-from glusterio.verify.tla import Module, parse
+from glusterio.verify.tla import Module, SpecError, parse
 
 #: Modules of TLA+'s own; what of them is used is built in.
 _STANDARD = {"Naturals", "Integers", "FiniteSets", "TLC"}
@@ -59,9 +59,16 @@ class Checking:
         return explore(self.compiled, self._form() if self.config.symmetry else None)
 
     def counted(self) -> Result:
-        """Look at every *form* of a state, and return the counts of the states."""
+        """Look at every *form* of a state, and return the counts of the states.
+
+        Where names are used in a way that cannot be sorted, it looks at every state.
+        """
         counts = Counts()
-        result = explore(self.compiled, self._form(), counts)
+        try:
+            form = self._form()
+        except SpecError:
+            return explore(self.compiled)
+        result = explore(self.compiled, form, counts)
         result.generated, result.distinct = counts.generated, counts.distinct
         return result
 
