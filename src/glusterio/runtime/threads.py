@@ -485,9 +485,11 @@ class ThreadsDriver:
                 try:
                     self._lead(home, next_tick)
                 finally:
+                    leads = self._leader is home
                     self._pass_the_lead(home)
                 worked = bool(self._loose)
-                self._step_loose()
+                if leads:  # else a caller has taken the lead meanwhile, and with it what came
+                    self._step_loose()
                 self._step_ready(home)
                 if worked and not self._detached:
                     self._keeper_may_go.wait(REST)
