@@ -406,6 +406,16 @@ def test_a_link_less_shows_in_the_open_file(bed: Bed, file: bytes) -> None:
     bed.do("release", fd)
 
 
+def test_a_file_without_a_name_is_known_to_its_descriptors_alone(bed: Bed, file: bytes) -> None:
+    fd = bed.open(file)
+    bed.do("unlink", names.UnlinkRequest(ROOT_GFID, "f"))
+    bed.do("ftruncate", fd, files.FtruncateRequest(file, 0, 1))  # its answer has attributes
+    assert bed.do("fstat", fd, attributes.FstatRequest(file, 0)).stat.nlink == 0
+    with pytest.raises(OSError, match="Stale"):
+        bed.stat(file)
+    bed.do("release", fd)
+
+
 def test_opening_to_empty_a_file_empties_it(bed: Bed, file: bytes) -> None:
     bed.lookup("f")
     fd = bed.open(file, os.O_RDWR | os.O_TRUNC)
