@@ -206,6 +206,20 @@ def test_an_answer_that_took_long_is_trusted_for_less(bed: Bed, file: bytes) -> 
     assert bed.asked == 2
 
 
+def test_of_two_answers_that_which_was_asked_for_later_counts(bed: Bed, file: bytes) -> None:
+    fd = bed.posix.open(file)
+
+    async def write_and_ask() -> None:
+        bed.now += 0.25
+        await bed.posix.posix.writev(Frame(), fd, b"longer than before", 0)
+        await bed.cache.lookup(_fresh(), names.LookupRequest(NULL_GFID, ROOT_GFID, 0, "f"))
+
+    asking = bed.cache.stat(_fresh(), attributes.StatRequest(file))
+    bed.overtake("stat", asking, write_and_ask())
+    assert bed.cache.known(ROOT_GFID, "f", bed.now) == bed.posix.stat(file)
+    bed.posix.release(fd)
+
+
 def test_a_time_out_of_nothing_keeps_nothing(bed: Bed, file: bytes) -> None:
     bed.cache = bed.new_cache(**{"md-cache-timeout": "0"})
     bed.lookup("f")
