@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from glusterio.errors import GraphError, VolfileError
 from glusterio.graph import volfile as volfile_module
 from glusterio.graph.volfile import Volfile, Volume, parse
+from tests.graph.real_volfiles import ONE_BRICK, of_bricks
 
 SMALL = """\
 # written by hand
@@ -211,3 +212,76 @@ def test_anything_parses_or_is_a_volfile_error(text: str) -> None:
     except VolfileError as error:
         line = error.line
     assert 1 <= line <= text.count("\n") + 1
+
+
+# ------------------------------------------------------------------------- the usual form, in short
+
+
+def both(text: str) -> tuple[tuple[Volume, ...] | None, tuple[Volume, ...] | None]:
+    """What the parser of the usual form finds, if it takes the text, and what the thorough one does."""
+    usual = volfile_module._usual(text)
+    try:
+        thorough = volfile_module._word_by_word(text).volumes
+    except VolfileError:
+        thorough = None
+    return None if usual is None else usual.volumes, thorough
+
+
+@pytest.mark.parametrize("text", [ONE_BRICK, of_bricks(3, "cluster/replicate")])
+def test_what_glusterd_writes_has_the_usual_form(text: str) -> None:
+    usual, thorough = both(text)
+    assert usual is not None
+    assert usual == thorough
+
+
+USUAL = "volume a\n    type t/t\n    option k v\nend-volume\n\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        USUAL.replace("k v", "k option"),
+        USUAL.replace("k v", "type v"),
+        USUAL.replace("t/t", "volume"),
+        USUAL.replace("volume a", "volume end-volume"),
+        USUAL + USUAL,
+        USUAL + "volume b\n    type t/t\n    subvolumes a a\nend-volume\n",
+        USUAL + "volume b\n    type t/t\n    subvolumes c\nend-volume\n",
+        USUAL + "volume b\n    type t/t\n    subvolumes b\nend-volume\n",
+        USUAL + "volume b\n    type t/t\n    subvolumes a subvolumeS\nend-volume\n",
+        USUAL + "volume b\n",
+        USUAL.replace("v\n", "v # remark\n"),
+        USUAL.replace("k v", 'k "v"'),
+        USUAL.replace("k v", "k `v`"),
+        USUAL.replace("k v", "k v\\"),
+        USUAL.replace("k v", "k \x01"),
+        USUAL.replace("k v", "k \u00a0"),
+        USUAL.replace("k v", "k v w"),
+        USUAL.replace("\n", "\r\n"),
+        "",
+        "\n",
+    ],
+)
+def test_anything_else_is_left_to_the_thorough_parser(text: str) -> None:
+    assert both(text)[0] is None
+
+
+near = st.sampled_from(
+    [
+        "volume a\n", "volume b\n", "    type t\n", "  option k v\n", "option k type\n", "option k w\n",
+        "option option w\n", "    subvolumes a\n", "subvolumes a b\n", "subvolumes a volume\n",
+        "end-volume\n", "end-volume\n\n", "end-volume", " ", "\n", "a",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(near, max_size=12).map("".join))
+def test_both_parsers_find_the_same(text: str) -> None:
+    usual, thorough = both(text)
+    assert usual is None or usual == thorough
+
+
+@given(volfiles())
+def test_both_parsers_find_the_same_without_quotes(volfile: Volfile) -> None:
+    usual, thorough = both(written(volfile).replace('"', ""))
+    assert usual is None or usual == thorough

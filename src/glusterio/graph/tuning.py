@@ -64,6 +64,7 @@ def tuned(volfile: Volfile, options: Mapping[str, str], known: Container[str]) -
             not exactly one child.
     """
     volumes = list(volfile.volumes)
+    settings = _settings(options)
     for layer in LAYERS:
         wanted = options.get(layer.switch)
         if wanted is None:
@@ -76,7 +77,11 @@ def tuned(volfile: Volfile, options: Mapping[str, str], known: Container[str]) -
             if layer.xlator not in known:
                 raise OptionError(f"{layer.switch}: glusterio has no {layer.xlator}")
             _put_in(volumes, layer.xlator)
-    return Volfile(tuple(_with_options(volume, options) for volume in volumes))
+    for place, volume in enumerate(volumes):
+        more = settings.get(volume.type)
+        if more is not None:
+            volumes[place] = volume._replace(options={**volume.options, **more})
+    return Volfile(tuple(volumes))
 
 
 def _take_out(volumes: list[Volume], leaving: Volume, switch: str) -> None:
@@ -114,13 +119,14 @@ def _put_in_place_of(volumes: list[Volume], old: str, new: str, places: Sequence
             volumes[place] = volume._replace(subvolumes=names)
 
 
-def _with_options(volume: Volume, options: Mapping[str, str]) -> Volume:
-    found: dict[str, str] = {}
+def _settings(options: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what options set in each type of translator: values by their keys in the volfile."""
+    found: dict[str, dict[str, str]] = {}
     for narrow in (False, True):  # an option of its own counts more than a shared one
         for name, value in options.items():
             targets = PERFORMANCE[name].targets
             if (len(targets) == 1) is narrow:
                 for target in targets:
-                    if target.xlator == volume.type and target.key:
-                        found[target.key] = value
-    return volume._replace(options={**volume.options, **found}) if found else volume
+                    if target.key:
+                        found.setdefault(target.xlator, {})[target.key] = value
+    return found
