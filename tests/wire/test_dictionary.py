@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from glusterio.errors import LocalProtocolError, XdrError
 from glusterio.wire.dictionary import (
     NULL_DICT,
+    Constant,
     DataType,
     Dict,
     UInt,
@@ -220,3 +221,7 @@ def test_a_claim_of_two_thousand_million_pairs_costs_nothing() -> None:
         assert tracemalloc.get_traced_memory()[1] < 64 * 1024
     finally:
         tracemalloc.stop()
+
+
+def test_a_constant_dictionary_is_encoded_as_any_other() -> None:
+    assert encode(Constant(SAMPLE_DICT)) == encode(SAMPLE_DICT)

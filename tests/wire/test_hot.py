@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -10,13 +11,19 @@ from hypothesis import strategies as st
 
 from glusterio.errors import LocalProtocolError, XdrError
 from glusterio.wire import dictionary, hot, messages
-from glusterio.wire.credentials import Credentials, encode_none, encode_v3
+from glusterio.wire.credentials import Credentials, encode_none, encode_v3, stamped
 from glusterio.wire.fops.attributes import FstatRequest, StatReply, StatRequest
 from glusterio.wire.fops.data import ReadReply, ReadRequest, WriteRequest
 from glusterio.wire.fops.directories import ReleasedirRequest
 from glusterio.wire.fops.files import ChangedReply, CommonReply, ReleaseRequest
-from glusterio.wire.fops.names import LookupReply, LookupRequest
-from glusterio.wire.programs import FOPS, NULL_GFID, Fop
+from glusterio.wire.fops.names import (
+    CreateReply,
+    CreateRequest,
+    LookupReply,
+    LookupRequest,
+    UnlinkRequest,
+)
+from glusterio.wire.programs import FOPS, GFID_REQ, NULL_GFID, Fop
 from glusterio.wire.records import encode_call
 from glusterio.wire.xdr import text
 from tests.wire.strategies import SAMPLE_DICT, messages_of, sample
@@ -74,12 +81,42 @@ def test_lookup(xid: int, gfid: bytes, parent: bytes, name: bytes) -> None:
     )
 
 
+@given(u32, gfids, st.binary(max_size=40), gfids, u32, u32, u32, st.booleans(), u32, u64)
+def test_create_and_unlink(
+    xid: int,
+    parent: bytes,
+    name: bytes,
+    gfid: bytes,
+    flags: int,
+    mode: int,
+    umask: int,
+    is_stamped: bool,
+    changes: int,
+    now: int,
+) -> None:
+    stamp = (changes, now) if is_stamped else None
+    credentials = stamped(CREDENTIALS, *stamp) if stamp is not None else CREDENTIALS
+    asked = {GFID_REQ: uuid.UUID(bytes=gfid)}
+    assert PATH.create(xid, parent, flags, mode, umask, name, gfid, stamp) == general(
+        xid,
+        Fop.CREATE,
+        CreateRequest(parent, flags, mode, umask, text(name), asked),
+        credentials=credentials,
+    )
+    assert PATH.unlink(xid, parent, name, stamp) == general(
+        xid, Fop.UNLINK, UnlinkRequest(parent, text(name)), credentials=credentials
+    )
+
+
 def test_packets_are_fresh_and_credentials_may_have_any_size() -> None:
     path = hot.HotPath(encode_none())
     first = path.read(1, bytes(16), 3, 0, 5)
     second = path.read(2, bytes(16), 3, 5, 5)
     assert first == general(1, Fop.READ, ReadRequest(bytes(16), 3, 0, 5), 0, encode_none())
     assert second == general(2, Fop.READ, ReadRequest(bytes(16), 3, 5, 5), 0, encode_none())
+    assert path.lookup(3, bytes(16), b"a") == general(
+        3, Fop.LOOKUP, LookupRequest(NULL_GFID, bytes(16), 0, "a"), 0, encode_none()
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,6 +141,12 @@ def test_packets_are_fresh_and_credentials_may_have_any_size() -> None:
         ("lookup", (1, bytes(15), b"a")),
         ("lookup", (-1, bytes(16), b"a")),
         ("lookup", (1, bytes(16), b"a", b"", bytes(15))),
+        ("create", (1, bytes(15), 0, 0, 0, b"a", bytes(16))),
+        ("create", (1, bytes(16), 0, 0, 0, b"a", bytes(15))),
+        ("create", (1, bytes(16), 2**32, 0, 0, b"a", bytes(16))),
+        ("create", (1, bytes(16), 0, 0, 0, b"a", bytes(16), (2**32, 0))),
+        ("unlink", (1, bytes(17), b"a")),
+        ("unlink", (2**32, bytes(16), b"a")),
     ],
 )
 def test_what_does_not_fit_is_our_own_mistake(method: str, arguments: tuple[Any, ...]) -> None:
@@ -180,12 +223,19 @@ def test_lookup_reply(reply: LookupReply) -> None:
     assert dictionary.decode(whole, at)[0] == reply.xdata
 
 
+@given(messages_of(CreateReply))
+def test_create_reply(reply: CreateReply) -> None:
+    expected = (reply.op_ret, reply.op_errno, reply.stat, reply.fd)
+    assert hot.create_reply(record(reply), BODY) == expected
+
+
 DECODERS = [
     (hot.read_reply, record(sample(ReadReply)._replace(op_ret=5), b"data!")),
     (hot.write_reply, record(sample(ChangedReply))),
     (hot.common_reply, record(sample(CommonReply))),
     (hot.stat_reply, record(sample(StatReply))),
     (hot.lookup_reply, record(sample(LookupReply))),
+    (hot.create_reply, record(sample(CreateReply))),
 ]
 
 

@@ -34,7 +34,7 @@ from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
 from glusterio.graph.permission import ACL, may_read
 from glusterio.types import Buffer, StrPath
-from glusterio.wire.dictionary import Dict
+from glusterio.wire.dictionary import Constant
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -49,7 +49,7 @@ PIECE: Final = 1 << 20
 _CONTENT: Final = "glusterfs.content"
 
 #: What LOOKUP is asked for.
-_ASKED: Final[Dict] = {_CONTENT: SMALL, ACL: 0}
+_ASKED: Final = Constant({_CONTENT: SMALL, ACL: 0})
 
 
 async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> bytes:

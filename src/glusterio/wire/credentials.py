@@ -26,7 +26,7 @@ MAX_GROUPS_AND_OWNER_V3: Final = 91
 #: The user and group that a call without a credential is given.
 NOBODY: Final = 65534
 
-_NANOSECONDS: Final = 1_000_000_000
+NANOSECONDS: Final = 1_000_000_000
 _EMPTY_VERIFIER: Final = bytes(8)
 
 
@@ -83,7 +83,7 @@ def encode_v3(credentials: Credentials) -> bytes:
         LocalProtocolError: the lock owner is too long, or a number does not fit.
     """
     groups = _groups_that_fit(credentials, MAX_GROUPS_AND_OWNER_V3)
-    seconds, nanoseconds = divmod(credentials.ctime, _NANOSECONDS)
+    seconds, nanoseconds = divmod(credentials.ctime, NANOSECONDS)
     try:
         head = struct.pack(
             ">iIIIIQ",
@@ -100,8 +100,8 @@ def encode_v3(credentials: Credentials) -> bytes:
 
 
 #: Where ``flags`` and ``ctime`` are in what :func:`encode_v3` gives.
-_STAMP: Final = struct.Struct(">IIQ")
-_STAMP_OFFSET: Final = 20
+STAMP: Final = struct.Struct(">IIQ")
+STAMP_OFFSET: Final = 20
 
 
 def stamp_into(buffer: bytearray, offset: int, flags: int, ctime: int) -> None:
@@ -113,8 +113,8 @@ def stamp_into(buffer: bytearray, offset: int, flags: int, ctime: int) -> None:
         flags: a :class:`~glusterio.wire.programs.TimeFlag`.
         ctime: nanoseconds since the epoch.
     """
-    seconds, nanoseconds = divmod(ctime, _NANOSECONDS)
-    _STAMP.pack_into(buffer, offset + _STAMP_OFFSET, flags, nanoseconds, seconds)
+    seconds, nanoseconds = divmod(ctime, NANOSECONDS)
+    STAMP.pack_into(buffer, offset + STAMP_OFFSET, flags, nanoseconds, seconds)
 
 
 def stamped(credentials: bytes, flags: int, ctime: int) -> bytes:
@@ -141,9 +141,7 @@ def decode(flavor: int, body: memoryview | bytes) -> Credentials:
         groups = _take_groups(unpacker)
         owner = unpacker.opaque(MAX_AUTH_BYTES)
         unpacker.done()
-        return Credentials(
-            pid, uid, gid, groups, owner, flags, seconds * _NANOSECONDS + nanoseconds
-        )
+        return Credentials(pid, uid, gid, groups, owner, flags, seconds * NANOSECONDS + nanoseconds)
     if flavor == AuthFlavor.GLUSTERFS_V2:
         pid, uid, gid = unpacker.i32(), unpacker.u32(), unpacker.u32()
         groups = _take_groups(unpacker)

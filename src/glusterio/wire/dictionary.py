@@ -69,6 +69,16 @@ _MIN_PAIR: Final = 16
 _MIN_OLD_PAIR: Final = 9
 
 
+class Constant(dict[str, Value]):
+    """A gfx_dict that is never changed, so that it need be encoded only once."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, pairs: Dict) -> None:
+        super().__init__(pairs)
+        self.encoded = encode(pairs)
+
+
 def encode(dictionary: Dict | None) -> bytes:
     """Encode a gfx_dict.
 
@@ -78,6 +88,8 @@ def encode(dictionary: Dict | None) -> bytes:
     """
     if dictionary is None:
         return NULL_DICT
+    if type(dictionary) is Constant:
+        return dictionary.encoded
     pairs = bytearray()
     for key, value in dictionary.items():
         pairs += pack_opaque(_key_bytes(key) + b"\0")

@@ -5,20 +5,23 @@ request is filled into a copy of a template that already holds the headers and t
 reply is looked at only where something is wanted; attributes and dictionaries are passed by, and
 all bounds are checked. Measured with CPython 3.11, in microseconds, the general codecs in brackets:
 packing READ 0.6 (1.7), LOOKUP 0.6 (2.2); taking apart READ's reply 0.3 (2.4), STAT's 0.8 (2.2).
+In the interpreter's instructions, which is what counts where the caches are cold: a LOOKUP and its
+reply 190 (690), CREATE 220 (1000), UNLINK 170 (620).
 """
 
 from __future__ import annotations
 
 import struct
+import uuid
 from typing import Final, TypeAlias
 
 from glusterio.errors import LocalProtocolError, XdrError
-from glusterio.wire.credentials import stamp_into
-from glusterio.wire.dictionary import HEADER_SIZE, NULL_DICT
+from glusterio.wire.credentials import NANOSECONDS, STAMP, STAMP_OFFSET, stamp_into
+from glusterio.wire.dictionary import HEADER_SIZE, NULL_DICT, encode
 from glusterio.wire.iatt import GFID_SIZE, IATT, Iatt
-from glusterio.wire.programs import FOPS, NULL_GFID, Fop
+from glusterio.wire.programs import FOPS, GFID_REQ, NULL_GFID, Fop
 from glusterio.wire.records import LAST_FRAGMENT, MARK_SIZE, MAX_RECORD, encode_call
-from glusterio.wire.xdr import pack_opaque
+from glusterio.wire.xdr import PADDING
 
 View: TypeAlias = memoryview | bytes | bytearray
 
@@ -32,13 +35,20 @@ _CREDENTIALS: Final = 28
 _TRANSFER: Final = struct.Struct(">16sqQ2I")
 #: FSTAT, RELEASE and RELEASEDIR: gfid, descriptor.
 _FD: Final = struct.Struct(">16sq")
-#: LOOKUP: gfid, the directory's gfid, flags.
-_LOOKUP: Final = struct.Struct(">16s16sI")
+#: What precedes the name in a request about one, its length left out. LOOKUP: gfid, the directory's
+#: gfid, flags. CREATE: the directory's gfid, flags, mode, umask. UNLINK: the directory's gfid.
+_BEFORE_NAME: Final = {Fop.LOOKUP: "16s16sI", Fop.CREATE: "16s3I", Fop.UNLINK: "16s"}
+#: UNLINK's flags, and its dictionary that is not there.
+_UNLINK_END: Final = bytes(4) + NULL_DICT
+#: The dictionary that asks for a gfid, but for the gfid.
+_GFID_REQUEST: Final = encode({GFID_REQ: uuid.UUID(int=0)})[:-GFID_SIZE]
 
 #: READ's reply: op_ret, op_errno, attributes, size, the dictionary's size, its counts.
 _READ_REPLY: Final = struct.Struct(">2i148x2I8x")
 #: Other replies: op_ret, op_errno, the dictionary's size.
 _RESULT: Final = struct.Struct(">2iI")
+#: CREATE's reply behind the dictionary: attributes, the descriptor; the directory's are passed by.
+_CREATED: Final = struct.Struct(IATT.format + "Q")
 #: Where the dictionary begins in them, behind op_ret and op_errno.
 _DICTIONARY: Final = 8
 
@@ -53,8 +63,8 @@ class HotPath:
     """
 
     __slots__ = (
-        "_body", "_fstat", "_lookup", "_read", "_read_head", "_release", "_releasedir", "_stat",
-        "_write", "_write_length",
+        "_body", "_credentials", "_fstat", "_named", "_read", "_read_head", "_release", "_releasedir",
+        "_stat", "_write", "_write_length",
     )  # fmt: skip
 
     def __init__(self, credentials: bytes) -> None:
@@ -74,7 +84,8 @@ class HotPath:
         self._release = template(Fop.RELEASE, _FD.size, NULL_DICT)
         self._releasedir = template(Fop.RELEASEDIR, _FD.size, NULL_DICT)
         self._stat = template(Fop.STAT, GFID_SIZE, NULL_DICT)
-        self._lookup = template(Fop.LOOKUP, _LOOKUP.size)
+        self._credentials = credentials
+        self._named: dict[Fop, _Named] = {}  # made when it is first wanted
 
     def read(self, xid: int, gfid: bytes, fd: int, offset: int, size: int) -> bytes:
         """Pack a READ of ``size`` bytes at ``offset``."""
@@ -145,7 +156,7 @@ class HotPath:
         name: bytes,
         xdata: bytes = NULL_DICT,
         gfid: bytes = NULL_GFID,
-    ) -> bytearray:
+    ) -> bytes:
         """Pack a LOOKUP.
 
         Args:
@@ -155,17 +166,107 @@ class HotPath:
             xdata: an encoded dictionary that names what else is wanted.
             gfid: the file's gfid, when it is known.
         """
-        packet = bytearray(self._lookup)
-        _check_gfid(gfid)
-        _check_gfid(parent)
-        packet += pack_opaque(name)
-        packet += xdata
+        if len(gfid) != GFID_SIZE:
+            _check_gfid(gfid)
+        named = self._named.get(_LOOKUP) or self._named_for(_LOOKUP)
+        return named.pack(xid, name, xdata, None, parent, gfid, parent, 0)
+
+    def create(
+        self,
+        xid: int,
+        parent: bytes,
+        flags: int,
+        mode: int,
+        umask: int,
+        name: bytes,
+        gfid: bytes,
+        stamp: tuple[int, int] | None = None,
+    ) -> bytes:
+        """Pack a CREATE.
+
+        Args:
+            xid: number of the call.
+            parent: gfid of the directory.
+            flags: a :class:`~glusterio.wire.programs.OpenFlag`.
+            mode: permission bits.
+            umask: what is taken from them.
+            name: the name in that directory.
+            gfid: the new file's gfid.
+            stamp: which times it changes, and the time; see :meth:`stamp`.
+        """
+        if len(gfid) != GFID_SIZE:
+            _check_gfid(gfid)
+        named = self._named.get(_CREATE) or self._named_for(_CREATE)
+        end = _GFID_REQUEST + gfid
+        return named.pack(xid, name, end, stamp, parent, parent, flags, mode, umask)
+
+    def unlink(
+        self, xid: int, parent: bytes, name: bytes, stamp: tuple[int, int] | None = None
+    ) -> bytes:
+        """Pack an UNLINK of a name in a directory; ``stamp`` as for :meth:`create`."""
+        named = self._named.get(_UNLINK) or self._named_for(_UNLINK)
+        return named.pack(xid, name, _UNLINK_END, stamp, parent, parent)
+
+    def _named_for(self, fop: Fop) -> _Named:
+        named = self._named[fop] = _Named(fop, self._credentials)
+        return named
+
+
+class _Named:
+    """Packs one fop's requests about a name in a directory.
+
+    All that precedes the name is one struct, the mark and the stamp in the credential among it.
+    """
+
+    __slots__ = ("_fop", "_head", "_length", "_pack", "_stamp", "_tail")
+
+    def __init__(self, fop: Fop, credentials: bytes) -> None:
+        layout = _BEFORE_NAME[fop]
+        head = encode_call(0, FOPS.number, FOPS.version, fop, credentials, 0)
+        # A credential of another version is shorter, and nobody stamps it.
+        at = min(_CREDENTIALS + STAMP_OFFSET, len(head) - STAMP.size)
+        self._fop = fop
+        self._head, self._tail = head[_XID_END:at], head[at + STAMP.size :]
+        self._stamp = STAMP.unpack_from(head, at)
+        form = struct.Struct(f">2I{len(self._head)}s{STAMP.format[1:]}{len(self._tail)}s{layout}I")
+        self._pack = form.pack
+        self._length = form.size - MARK_SIZE
+
+    def pack(
+        self,
+        xid: int,
+        name: bytes,
+        end: bytes,
+        stamp: tuple[int, int] | None,
+        parent: bytes,
+        *values: int | bytes,
+    ) -> bytes:
+        if len(parent) != GFID_SIZE:
+            _check_gfid(parent)
+        if stamp is None:
+            flags, nanoseconds, seconds = self._stamp
+        else:
+            flags = stamp[0]
+            seconds, nanoseconds = divmod(stamp[1], NANOSECONDS)
+        size = len(name)
+        padding = PADDING[-size & 3]
+        length = self._length + size + len(padding) + len(end)
+        if length > MAX_RECORD:
+            raise LocalProtocolError(f"a message of {length} bytes does not fit in a record")
         try:
-            _HEAD.pack_into(packet, 0, LAST_FRAGMENT | len(packet) - MARK_SIZE, xid)
-            _LOOKUP.pack_into(packet, self._body, gfid, parent, 0)
+            head = self._pack(
+                LAST_FRAGMENT | length, xid, self._head, flags, nanoseconds, seconds, self._tail,
+                *values, size,
+            )  # fmt: skip
         except struct.error as error:
-            raise LocalProtocolError(f"LOOKUP: {error}") from None
-        return packet
+            raise LocalProtocolError(f"{self._fop.name}: {error}") from None
+        return head + name + padding + end
+
+
+# A name of this module costs less than an attribute of a class.
+_LOOKUP: Final = Fop.LOOKUP
+_CREATE: Final = Fop.CREATE
+_UNLINK: Final = Fop.UNLINK
 
 
 def _check_gfid(gfid: bytes) -> None:
@@ -265,6 +366,18 @@ def lookup_reply(view: View, body: int) -> tuple[int, int, Iatt, int]:
     op_ret, op_errno, start = _result(view, body)
     _check_end(view, start + 2 * IATT.size)
     return op_ret, op_errno, Iatt._make(IATT.unpack_from(view, start)), body + _DICTIONARY
+
+
+def create_reply(view: View, body: int) -> tuple[int, int, Iatt, int]:
+    """Decode CREATE's reply: ``op_ret``, ``op_errno``, the file's attributes and the descriptor.
+
+    Raises:
+        XdrError: the reply is cut off or too long.
+    """
+    op_ret, op_errno, start = _result(view, body)
+    _check_end(view, start + _CREATED.size + 2 * IATT.size)
+    *stat, fd = _CREATED.unpack_from(view, start)
+    return op_ret, op_errno, Iatt._make(stat), fd
 
 
 def _result(view: View, body: int) -> tuple[int, int, int]:

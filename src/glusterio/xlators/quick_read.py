@@ -41,7 +41,7 @@ from glusterio.graph.options import boolean, integer, option, size
 from glusterio.graph.permission import ACL, may_read
 from glusterio.traps import Coro
 from glusterio.types import Gfid
-from glusterio.wire.dictionary import Dict
+from glusterio.wire.dictionary import Constant, Dict
 from glusterio.wire.fops.attributes import FstatRequest, StatReply
 from glusterio.wire.fops.files import ChangedReply, OpenReply, OpenRequest, TruncateRequest
 from glusterio.wire.fops.locks import LkReply, LkRequest
@@ -88,7 +88,7 @@ class QuickRead(Xlator):
         self._room = option(options, "cache-size", size, 128 * 1024 * 1024)
         if option(options, "pass-through", boolean, False):
             self._largest = 0
-        self._asked: Dict = {CONTENT: self._largest, ACL: 0}
+        self._asked: Dict = Constant({CONTENT: self._largest, ACL: 0})
         self._clock = services.clock
         self._lock = services.new_lock()
         self._kept: OrderedDict[Gfid, Content] = OrderedDict()  # fetched first, first

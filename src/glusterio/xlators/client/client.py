@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from glusterio.errors import (
     ConnectionLostError,
@@ -32,9 +33,10 @@ from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire import dictionary, hot
 from glusterio.wire.credentials import encode_v3, stamped
+from glusterio.wire.dictionary import NULL_DICT
 from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import ANONYMOUS_FD, RELEASES_COPIES, Fop
+from glusterio.wire.programs import ANONYMOUS_FD, GFID_REQ, RELEASES_COPIES, Fop
 from glusterio.wire.programs import FOPS as FOP_PROGRAM
 from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
 from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
@@ -161,7 +163,10 @@ class Client(Xlator):
         """
         await reply
         try:
-            message = decode(FOPS[fop].reply_class, memoryview(reply.record), REPLY_HEADER_SIZE)
+            if fop is Fop.CREATE:
+                message: Any = _created(reply.record)
+            else:
+                message = decode(FOPS[fop].reply_class, memoryview(reply.record), REPLY_HEADER_SIZE)
         except RemoteProtocolError as error:
             await Disconnect(reply.connection, error)
             raise reply.connection.blame(error) from None
@@ -193,8 +198,7 @@ class Client(Xlator):
 
     # -- opening and closing ----------------------------------------------------------------------
 
-    async def _open(self, fop: Fop, frame: Frame, fd: Fd, message: Any) -> Any:
-        reply = self._request(fop, frame, message)
+    async def _open(self, fop: Fop, frame: Frame, fd: Fd, reply: Reply) -> Any:
         try:
             answer = await self._answer(fop, reply)
             self._opened(fd, answer)
@@ -223,15 +227,29 @@ class Client(Xlator):
         await frame.late(fd, error)
 
     async def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> files.OpenReply:
-        return await self._open(Fop.OPEN, frame, fd, request)  # type: ignore[no-any-return]
+        reply = self._request(Fop.OPEN, frame, request)
+        return await self._open(Fop.OPEN, frame, fd, reply)  # type: ignore[no-any-return]
 
     async def create(self, frame: Frame, fd: Fd, request: names.CreateRequest) -> names.CreateReply:
-        return await self._open(Fop.CREATE, frame, fd, request)  # type: ignore[no-any-return]
+        parent, flags, mode, umask, name, xdata = request
+        gfid = xdata.get(GFID_REQ) if xdata is not None and len(xdata) == 1 else None
+        if type(gfid) is UUID:
+            connection = self._connected()
+            xid = connection.next_xid()
+            packet = self._hot_for(frame).create(
+                xid, parent, flags, mode, umask, name.encode("utf-8", "surrogateescape"),
+                gfid.bytes, frame.stamp,
+            )  # fmt: skip
+            reply = Reply(connection, xid, (packet,))
+        else:
+            reply = self._request(Fop.CREATE, frame, request)
+        return await self._open(Fop.CREATE, frame, fd, reply)  # type: ignore[no-any-return]
 
     async def opendir(
         self, frame: Frame, fd: Fd, request: directories.OpendirRequest
     ) -> files.OpenReply:
-        return await self._open(Fop.OPENDIR, frame, fd, request)  # type: ignore[no-any-return]
+        reply = self._request(Fop.OPENDIR, frame, request)
+        return await self._open(Fop.OPENDIR, frame, fd, reply)  # type: ignore[no-any-return]
 
     async def _release(self, fd: Fd, pack: Callable[[int, Gfid, int], bytearray]) -> None:
         """Close a descriptor: once the brick has answered every request about it.
@@ -361,16 +379,48 @@ class Client(Xlator):
         return Written(op_ret)
 
     async def lookup(self, frame: Frame, request: names.LookupRequest) -> names.LookupReply:
+        """Of the dictionary nothing is told to who asked for nothing, and of the directory nothing."""
         connection = self._connected()
         xid = connection.next_xid()
+        gfid, parent, _, name, xdata = request
+        asked = NULL_DICT if xdata is None else dictionary.encode(xdata)
         packet = self._hot_for(frame).lookup(
-            xid,
-            request.pargfid,
-            request.name.encode("utf-8", "surrogateescape"),
-            dictionary.encode(request.xdata),
-            request.gfid,
+            xid, parent, name.encode("utf-8", "surrogateescape"), asked, gfid
         )
-        return await self._answer(Fop.LOOKUP, Reply(connection, xid, (packet,)))  # type: ignore[no-any-return]
+        reply = Reply(connection, xid, (packet,))
+        await reply
+        record = reply.record
+        found: dictionary.Dict | None = None
+        try:
+            op_ret, op_errno, stat, at = hot.lookup_reply(record, REPLY_HEADER_SIZE)
+            if xdata is not None and op_ret >= 0:
+                found = dictionary.decode(memoryview(record), at)[0]
+        except RemoteProtocolError as error:
+            await Disconnect(connection, error)
+            raise connection.blame(error) from None
+        if op_ret < 0:
+            raise fs_error(op_errno)
+        return names.LookupReply(op_ret, op_errno, found, stat)
+
+    async def unlink(self, frame: Frame, request: names.UnlinkRequest) -> names.RemovedEntryReply:
+        parent, name, xflags, xdata = request
+        if xflags or xdata is not None:
+            return await self._plain(Fop.UNLINK, frame, request)  # type: ignore[no-any-return]
+        connection = self._connected()
+        xid = connection.next_xid()
+        packet = self._hot_for(frame).unlink(
+            xid, parent, name.encode("utf-8", "surrogateescape"), frame.stamp
+        )
+        reply = Reply(connection, xid, (packet,))
+        await reply
+        try:
+            op_ret, op_errno = hot.write_reply(reply.record, REPLY_HEADER_SIZE)
+        except RemoteProtocolError as error:
+            await Disconnect(connection, error)
+            raise connection.blame(error) from None
+        if op_ret < 0:
+            raise fs_error(op_errno)
+        return _REMOVED
 
     async def fstat(
         self, frame: Frame, fd: Fd, request: attributes.FstatRequest
@@ -416,6 +466,15 @@ class Client(Xlator):
         return error
 
 
+#: Nobody asks for the directory's attributes.
+_REMOVED: Final = names.RemovedEntryReply()
+
+
+def _created(record: hot.View) -> names.CreateReply:
+    op_ret, op_errno, stat, fd = hot.create_reply(record, REPLY_HEADER_SIZE)
+    return names.CreateReply(op_ret, op_errno, None, stat, fd)
+
+
 def _find_data(view: memoryview) -> int | None:
     """Find where the data of a READ's reply begins, if it brings any."""
     return hot.read_data(view, REPLY_HEADER_SIZE)
@@ -424,7 +483,7 @@ def _find_data(view: memoryview) -> int | None:
 #: The fops that concern no fd, and those that do, by the translator's method. Each is one request and
 #: one reply, and needs no code of its own.
 _PLAIN_FOPS = (
-    Fop.MKNOD, Fop.MKDIR, Fop.SYMLINK, Fop.LINK, Fop.UNLINK, Fop.RMDIR, Fop.RENAME, Fop.READLINK,
+    Fop.MKNOD, Fop.MKDIR, Fop.SYMLINK, Fop.LINK, Fop.RMDIR, Fop.RENAME, Fop.READLINK,
     Fop.STAT, Fop.SETATTR, Fop.ACCESS, Fop.STATFS, Fop.TRUNCATE,
     Fop.SETXATTR, Fop.GETXATTR, Fop.REMOVEXATTR, Fop.XATTROP,
     Fop.INODELK, Fop.ENTRYLK, Fop.LEASE, Fop.GETACTIVELK, Fop.SETACTIVELK, Fop.IPC,
