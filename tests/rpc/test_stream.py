@@ -130,6 +130,25 @@ def test_a_long_record_without_a_place_is_stored_whole(length: int) -> None:
     assert stream.events == ["long", "record"]
 
 
+class Keeper(Collector):
+    """Keeps the stores of long records as they are."""
+
+    def on_long_record(self, store: memoryview) -> None:
+        self.stores = [*getattr(self, "stores", []), store]
+
+
+def test_a_long_record_stays_where_it_began() -> None:
+    stream = Keeper()
+    first = stream.get_buffer().obj
+    records = [body(300_000, seed) for seed in range(3)]
+    put(stream, marked(b"x") + marked(records[0])[:100_000])
+    assert stream.get_buffer().obj is first
+    put(stream, marked(records[0])[100_000:] + marked(records[1]) + marked(records[2]))
+    assert stream.stores[0].obj is first
+    assert [bytes(store) for store in stream.stores] == records  # none was received over another
+    assert len({id(store.obj) for store in stream.stores}) == len(records)
+
+
 def test_the_buffer_is_used_again_and_again() -> None:
     stream = Collector()
     record = body(60_000)

@@ -3,7 +3,9 @@
 The driver asks :meth:`RecordStream.get_buffer` where to put the next bytes and tells
 :meth:`RecordStream.received` how many came. Records up to :data:`DIRECT` bytes pass through one
 buffer that is used again and again. A longer one is received straight into its own place, so that a
-big READ costs one copy, the kernel's.
+big READ costs one copy, the kernel's. Without a place of its own it stays in the buffer where it began,
+which is its taker's then, and another buffer is used: the first quarter of a megabyte, of which
+nobody knew what it is before it came, is not copied either.
 
 What a peer claims is not believed: a record over the limit is refused when its mark arrives, and
 storage for a long one grows with what has really come.
@@ -12,7 +14,6 @@ storage for a long one grows with what has really come.
 from __future__ import annotations
 
 import struct
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from glusterio.errors import RecordTooLongError
 from glusterio.rpc.buffers import LARGEST, Buffers
@@ -27,6 +28,7 @@ DIRECT = 64 * 1024
 #: How much of a long record must be there before its place is chosen: every header fits in it.
 PEEK = 1024
 
+#: How much is received before it is known what it is.
 _BUFFER = 256 * 1024
 _FIRST_PLACE = LARGEST
 _MARK = struct.Struct(">I")
@@ -42,15 +44,15 @@ class RecordStream:
 
     def __init__(self, max_record: int = MAX_RECORD) -> None:
         self._max_record = max_record
-        # Mapped, since memory that is never touched costs nothing then; bytes would all be zeroed.
-        self._view = memoryview(mmap(-1, _BUFFER, flags=MAP_PRIVATE | MAP_ANONYMOUS))
+        # One for what comes, one for what is being consumed, and as many as a reader has ahead.
+        self._buffers = Buffers(4)
+        self._view = self._buffers.take(LARGEST)
         self._start = 0  # the first byte not yet consumed
         self._end = 0  # behind the last byte received
         # A long record under way: where its bytes go, how many are there, how long it is.
         self._place: memoryview | None = None
         self._filled = 0
         self._length = 0
-        self._buffers = Buffers(3)
 
     # -- for subclasses ---------------------------------------------------------------------------
 
@@ -85,12 +87,12 @@ class RecordStream:
         """Return where to put the next received bytes; never empty."""
         if self._place is not None:
             return self._place[self._filled :]
-        if self._end == _BUFFER:
+        if self._end >= _BUFFER:
             # Only the beginning of one record is left: it goes to the front.
             rest = self._end - self._start
             self._view[:rest] = self._view[self._start : self._end]
             self._start, self._end = 0, rest
-        return self._view[self._end :]
+        return self._view[self._end : _BUFFER]
 
     def feed(self, count: int) -> None:
         """Take ``count`` bytes that were put into the last buffer, and hand on every whole record.
@@ -116,7 +118,7 @@ class RecordStream:
                 self.on_record(view[start + 4 : start + 4 + length])
                 start += 4 + length
             elif length > DIRECT and have >= PEEK:
-                self._begin_long(view[start + 4 : end], length)
+                self._begin_long(start + 4, end, length)
                 start = end = 0
             else:
                 break
@@ -124,7 +126,8 @@ class RecordStream:
             start = end = 0
         self._start, self._end = start, end
 
-    def _begin_long(self, view: memoryview, length: int) -> None:
+    def _begin_long(self, start: int, end: int, length: int) -> None:
+        view = self._view[start:end]
         placed = self.place_for(view, length)
         self._length = length
         if placed is not None:
@@ -135,8 +138,12 @@ class RecordStream:
             self._place, self._filled = place, len(tail)
             return
         self._tail_only = False
-        store = self._buffers.take(min(length, _FIRST_PLACE))
-        store[: len(view)] = view
+        if start + length <= LARGEST:
+            store = self._view[start : start + length]
+            self._view = self._buffers.take(LARGEST)
+        else:
+            store = self._buffers.take(min(length, _FIRST_PLACE))
+            store[: len(view)] = view
         self._store = store
         self._place, self._filled = store, len(view)
 
