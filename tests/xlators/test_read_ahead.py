@@ -22,9 +22,10 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.runtime.threads import ThreadsDriver
 from glusterio.traps import Coro, Event, Gather, Wait, Within
-from glusterio.wire.fops import data, files
+from glusterio.wire.fops import attributes, data, files
 from glusterio.xlators import read_ahead
 from glusterio.xlators.base import Data, Notice, Services, Xlator
+from glusterio.xlators.md_cache import MdCache
 from glusterio.xlators.read_ahead import ReadAhead
 from tests.xlators.posix_bed import PosixBed, posix_bed
 
@@ -99,6 +100,11 @@ class Bed:
         return fd
 
     def read(self, fd: Fd, size: int, offset: int, into: bool = False) -> bytes:
+        if fd.at_hand is not None:  # as the API does
+            known = fd.at_hand(size, offset)
+            if known is not None:
+                assert len(known) == size
+                return bytes(known)
         if not into:
             return bytes(self.do("readv", fd, size, offset).data)
         sink = bytearray(size)
@@ -139,6 +145,51 @@ def fd(bed: Bed) -> Iterator[Fd]:
 
 
 # -- what is read ahead -----------------------------------------------------------------------------
+
+
+def test_what_follows_in_a_page_does_not_pass_the_graph(bed: Bed, fd: Fd) -> None:
+    bed.follow(fd)
+    assert fd.at_hand is None
+    bed.read(fd, 4 * KIB, PAGE)
+    assert fd.at_hand is not None
+    for at in range(PAGE + 4 * KIB, 2 * PAGE, 4 * KIB):
+        assert bytes(fd.at_hand(4 * KIB, at) or b"") == content(16 * PAGE)[at : at + 4 * KIB]
+    assert fd.at_hand(4 * KIB, 2 * PAGE) is None, "the first of a page asks for what follows"
+    assert fd.at_hand(4 * KIB, PAGE) is None, "a read elsewhere passes"
+
+
+@pytest.mark.parametrize("what", ["too old", "written", "locked", "away"])
+def test_nothing_is_at_hand_that_may_not_be_served(bed: Bed, fd: Fd, what: str) -> None:
+    bed.follow(fd)
+    bed.read(fd, 4 * KIB, PAGE)
+    if what == "too old":
+        bed.now += read_ahead.TIMEOUT
+    elif what == "written":
+        bed.do("writev", fd, b"new", 9 * PAGE)
+    elif what == "locked":
+        bed.do("lk", fd, None)
+    else:
+        bed.ahead.on_notice(Notice.CHILD_DOWN, bed.below, None)
+    assert fd.at_hand is not None
+    assert fd.at_hand(4 * KIB, PAGE + 4 * KIB) is None
+
+
+def test_who_keeps_a_files_size_hears_of_what_is_at_hand(bed: Bed) -> None:
+    """What will be read without passing by may reach further than the file was known to."""
+    fd = bed.open(bed.posix.make("growing", content(PAGE + 8 * KIB)))
+    cache = MdCache("md-cache", {}, (bed.ahead,), Services(Event, clock=lambda: bed.now))
+    bed.posix.run(cache.stat(Frame(), attributes.StatRequest(fd.gfid)))
+    other = bed.posix.open(fd.gfid)
+    bed.posix.write(other, content(16 * PAGE), 0)
+    bed.posix.run(cache.readv(Frame(), fd, PAGE, 0))
+    bed.posix.run(cache.readv(Frame(), fd, 4 * KIB, PAGE))
+    assert fd.at_hand is not None
+    for at in range(PAGE + 4 * KIB, 2 * PAGE, 4 * KIB):
+        assert fd.at_hand(4 * KIB, at)
+    told = bed.posix.run(cache.stat(Frame(), attributes.StatRequest(fd.gfid)))
+    assert told.stat.size == 16 * PAGE
+    bed.posix.release(other)
+    bed.do("release", fd)
 
 
 @pytest.mark.parametrize("into", [False, True])

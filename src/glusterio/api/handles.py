@@ -462,7 +462,7 @@ async def pread(core: Core, frame: Frame, handle: Handle, size: int, offset: int
     return b""
 
 
-def at_hand(core: Core, handle: Handle, size: int, offset: int) -> bytes | None:
+def at_hand(core: Core, handle: Handle, size: int, offset: int) -> Buffer | None:
     """Return what a read brings, if a translator has that in hand; else ``None``.
 
     Then nothing is begun that a close would have to wait for, so no call is admitted: that would cost

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glusterio.traps import Coro
-from glusterio.types import Gfid
+from glusterio.types import Buffer, Gfid
 
 
 class Fd:
@@ -21,6 +21,8 @@ class Fd:
         context: what each translator keeps for this fd, by translator; dropped by its ``release``.
         at_hand: where a translator has in hand what the file holds: returns the bytes that a read of a
             size at an offset brings, or ``None`` when the translator has to be asked after all.
+        ahead: how far into the file what was asked for ahead reaches, in bytes: when a read has passed
+            the translators, what follows up to there may be ``at_hand`` and will not pass them.
         unsent: no brick has heard of it yet: closing it may need nobody (:meth:`Xlator.drop`).
         settle: where a translator answers writes before the brick has them: waits until the brick has
             those of this fd, and raises the error of what failed and nobody was told of. ``None`` as
@@ -28,7 +30,7 @@ class Fd:
     """
 
     __slots__ = (
-        "__weakref__", "anonymous", "at_hand", "context", "flags", "gfid", "settle", "unsent",
+        "__weakref__", "ahead", "anonymous", "at_hand", "context", "flags", "gfid", "settle", "unsent",
     )  # fmt: skip
 
     def __init__(self, gfid: Gfid, flags: int = 0, *, anonymous: bool = False) -> None:
@@ -36,7 +38,8 @@ class Fd:
         self.flags = flags
         self.anonymous = anonymous
         self.context: dict[object, Any] = {}
-        self.at_hand: Callable[[int, int], bytes | None] | None = None
+        self.at_hand: Callable[[int, int], Buffer | None] | None = None
+        self.ahead = 0
         self.unsent = False
         self.settle: Callable[[], Coro[None]] | None = None
 

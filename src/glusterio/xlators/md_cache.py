@@ -264,19 +264,22 @@ class MdCache(Xlator):
     ) -> Coro[Data]:
         fop = self.child.readv(frame, fd, size, offset, sink)
         kept = self._files.get(fd.gfid)
-        if kept is None or offset + size <= kept[0].size:
+        if kept is None or (offset + size <= kept[0].size and fd.ahead <= kept[0].size):
             return fop
-        return self._read_to_the_end(fd.gfid, kept[0].size, offset, size, fop)
+        return self._read_to_the_end(fd, kept[0].size, offset, size, fop)
 
     async def _read_to_the_end(
-        self, gfid: Gfid, known: int, offset: int, size: int, fop: Coro[Data]
+        self, fd: Fd, known: int, offset: int, size: int, fop: Coro[Data]
     ) -> Data:
         """Who finds more or less than there is known to be is not told that size again."""
         answer = await fop
         end = offset + len(answer.data)
-        if (end > known and end > offset) or (end < known and end < offset + size):
+        more = end > known and end > offset
+        # What is at hand may reach further than is known, and the next reads will not pass here.
+        more = more or (fd.at_hand is not None and fd.ahead > known)
+        if more or (end < known and end < offset + size):
             with self._lock:
-                self._note(gfid)
+                self._note(fd.gfid)
         return answer
 
     # -- changing a file --------------------------------------------------------------------------

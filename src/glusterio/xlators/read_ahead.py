@@ -3,8 +3,9 @@
 A descriptor that is read from its beginning, or twice in a row, is followed: what comes next is asked
 for before it is wanted, so that the brick and the network work while the application does. What is
 asked for at once, a *page* here, grows with what was read, up to ``page-count`` times ``page-size`` (4
-of 128 KiB); who reads more than that at once has pages of that size. One page or two are kept ahead. A
-read elsewhere drops them. Nobody reads on for a caller who has several reads under way himself.
+of 128 KiB); who reads more than that at once has pages of that size. Two pages are kept ahead of the
+one that is being read. A read elsewhere drops them. Nobody reads on for a caller who has several reads
+under way himself.
 
 When a page is not served, and a brick is asked instead:
 
@@ -17,6 +18,10 @@ A page's data is what the answer to the READ brought, where that was received to
 when it comes, not when it is asked for, and it is mostly the same again (:mod:`glusterio.rpc.buffers`).
 A reader copies out of it once. The descriptor is not released while a page is on its way.
 
+A read within the page that the one before it was served from does not even pass the graph: it is
+``at_hand`` (:class:`~glusterio.graph.fd.Fd`). It costs a fifth of the instructions of one that passes;
+of reads of 128 KiB that concerns three of four.
+
 Options: ``page-count``, ``page-size``.
 
 Source: GlusterFS xlators/performance/read-ahead/src/read-ahead.c (``ra_readv``, ``read_ahead``: there,
@@ -28,6 +33,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from glusterio.graph.changes import Changes
@@ -92,11 +98,12 @@ class Stream:
         run: bytes that were read in sequence.
         reads: how many reads those were.
         pages: what is ahead, one page behind the other; under the translator's lock.
+        page: the one that the next reads may be served from at once; or ``None``.
         coming: pages on their way, also those that were dropped since.
         quiet: while a release waits for that to be none, the event that says so.
     """
 
-    __slots__ = ("coming", "expected", "gfid", "pages", "quiet", "reads", "run")
+    __slots__ = ("coming", "expected", "gfid", "page", "pages", "quiet", "reads", "run")
 
     def __init__(self, gfid: Gfid) -> None:
         self.gfid = gfid
@@ -104,6 +111,7 @@ class Stream:
         self.run = 0
         self.reads = 1  # one from the beginning counts as the second in a row
         self.pages: deque[Page] = deque()
+        self.page: Page | None = None
         self.coming = 0
         self.quiet: Event | None = None
 
@@ -177,6 +185,7 @@ class ReadAhead(Xlator):
                         await Wait(page.come)
                 found = _copied(pages, size, offset, sink)
                 if found is not None:
+                    self._put_at_hand(fd, stream, pages, size, offset + size)
                     return Data(found)
             self._drop(stream)
         answer = await self.child.readv(frame, fd, size, offset, sink)
@@ -208,6 +217,42 @@ class ReadAhead(Xlator):
                     return found
         return []
 
+    def _put_at_hand(self, fd: Fd, stream: Stream, pages: list[Page], size: int, end: int) -> None:
+        """Let the next reads be served without passing the graph, if there will be some.
+
+        Args:
+            fd: the open file.
+            stream: how it is read.
+            pages: what a read has just been served from; all of it has come.
+            size: how much such a read is, in bytes.
+            end: where it ended.
+        """
+        page = pages[-1]
+        with self._lock:
+            if end + size <= page.offset + len(page.data) and page in stream.pages:
+                stream.page = page
+                if fd.at_hand is None:
+                    fd.at_hand = partial(self._at_hand, stream)
+            else:
+                stream.page = None
+
+    def _at_hand(self, stream: Stream, size: int, offset: int) -> memoryview | None:
+        """Serve a read from the page that the one before was served from."""
+        page = stream.page
+        if page is None or offset != stream.expected:
+            return None
+        start = offset - page.offset
+        end = start + size
+        if (
+            end > len(page.data)
+            or self.services.clock() >= page.until
+            or self._changes.since(stream.gfid, page.mark)
+        ):
+            return None
+        stream.expected = offset + size
+        stream.run += size
+        return page.data[start:end]
+
     def _drop(self, stream: Stream) -> None:
         """Forget what is ahead. What is on its way goes to where nobody looks."""
         with self._lock:
@@ -215,13 +260,17 @@ class ReadAhead(Xlator):
 
     def _drop_pages(self, stream: Stream) -> None:
         self._ahead.pop(stream, None)
+        stream.page = None
         while stream.pages:
             self._held -= stream.pages.popleft().size
 
     # -- reading on -------------------------------------------------------------------------------
 
     async def _read_on(self, fd: Fd, stream: Stream, size: int) -> None:
-        """Ask for what comes next, unless enough is there or on its way."""
+        """Ask for what comes next, unless enough is there or on its way: two pages beyond this one.
+
+        That is by the first read of a page, since the others may not come by here.
+        """
         wanted = min(max(stream.run, size), max(self.most, size))
         if wanted < self.page_size or not size:
             return
@@ -235,9 +284,10 @@ class ReadAhead(Xlator):
                     start = last.offset + last.size
                     if last.come.is_set and len(last.data) < last.size:
                         return  # the end of the file, as far as is known
-                    if start - stream.expected > wanted or stream.quiet is not None:
+                    if start - stream.expected + size > 2 * wanted or stream.quiet is not None:
                         return
                 page = self._new_page(stream, start, wanted)
+                fd.ahead = start + wanted
             await Spawn(self._fill(fd, stream, page))
 
     def _new_page(self, stream: Stream, offset: int, size: int) -> Page:
@@ -285,6 +335,7 @@ class ReadAhead(Xlator):
             if not is_quiet:
                 await Wait(quiet, PATIENCE)
             fd.context.pop(self, None)
+            fd.at_hand = None
         await self.child.release(frame, fd)
 
     # -- changing ---------------------------------------------------------------------------------
@@ -321,6 +372,12 @@ class ReadAhead(Xlator):
 def _copied(pages: list[Page], size: int, offset: int, sink: memoryview | None) -> Buffer | None:
     """Return what pages hold of a range, in ``sink`` if there is one; ``None`` if that is not all."""
     end = offset + size
+    if len(pages) == 1 and sink is not None:  # as mostly
+        page = pages[0]
+        if len(page.data) < end - page.offset:
+            return None
+        sink[:] = page.data[offset - page.offset : end - page.offset]
+        return sink
     for page in pages:
         if len(page.data) < min(end - page.offset, page.size):
             return None

@@ -21,6 +21,7 @@ from glusterio.api import handles
 from glusterio.api.mode import BUFFER_SIZE, Mode
 from glusterio.api.threads.file import File
 from glusterio.api.threads.session import ThreadsSession
+from glusterio.types import Buffer
 
 
 class RawFile(io.RawIOBase):
@@ -101,13 +102,13 @@ class RawFile(io.RawIOBase):
     def readall(self) -> bytes:
         self._check_reading()
         handle = self._file._handle
-        data: bytes | None = None
+        data: Buffer | None = None
         if handle.fd.at_hand is not None:
             data = handles.at_hand(self._session.core, handle, BUFFER_SIZE, self._position)
         if data is None or len(data) >= BUFFER_SIZE:
             data = self._session.call(handles.read_rest, handle, self._position)
         self._position += len(data)
-        return data
+        return data if type(data) is bytes else bytes(data)
 
     def write(self, data: Any) -> int:
         self._check_writing()

@@ -22,7 +22,7 @@ class FileData(FileBase):
         if self._handle.fd.at_hand is not None:
             known = handles.at_hand(self._session.core, self._handle, size, offset)
             if known is not None:
-                return known
+                return known if type(known) is bytes else bytes(known)
         result: bytes = self._session.call(handles.pread, self._handle, size, offset)
         return result
 
