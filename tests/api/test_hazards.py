@@ -754,6 +754,18 @@ def test_h10_the_ping_clock_ends_calls_to_a_brick_that_is_silent(
         os.kill(own_brick.pid, signal.SIGCONT) if fault is _stopped else None
 
 
+def test_h10_the_ping_clock_runs_for_a_session_without_handles(
+    driver: Driver, own_brick: BrickProcess, through: Callable[..., str]
+) -> None:
+    """Nobody but the caller itself could notice."""
+    with Tap(("127.0.0.1", own_brick.brick_port)) as tap:
+        vol = driver.connect(through(own_brick, tap.port, ping_timeout=1))
+        _half_open(own_brick, tap)
+        with bounded(2.0), pytest.raises(ConnectionLostError, match="ping-timeout"):
+            driver.do(vol.stat, "/")
+        assert driver.do(vol.close).seconds < 0.5
+
+
 # -- H11, H12 ---------------------------------------------------------------------------------------
 
 
@@ -762,13 +774,46 @@ def test_h11_the_house_keeping_thread_ends_with_its_session(brick: BrickProcess)
     before = set(threading.enumerate())
     for _ in range(30):
         vol = glusterio.connect(brick.url)
+        file = vol.open_handle("/h11", CREATING)
         (keeper,) = set(threading.enumerate()) - before
         assert "housekeeper" in keeper.name
-        file = vol.open_handle("/h11", CREATING)
         assert vol.close().handles_drained == 1
         assert not keeper.is_alive()
         assert set(threading.enumerate()) == before
         assert file.closed
+
+
+def test_h11_a_session_that_opens_nothing_needs_no_thread(brick: BrickProcess) -> None:
+    """Unless an answer takes a quarter of a second, as it may on a busy machine."""
+    before = threading.active_count()
+    alone = 0
+    for _ in range(20):
+        with glusterio.connect(brick.url) as vol:
+            vol.stat("/")
+            alone += threading.active_count() == before
+        assert threading.active_count() == before
+    assert alone
+
+
+def test_h11_where_there_may_be_no_further_thread_nothing_is_opened(
+    brick: BrickProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process may be at its limit just then."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with glusterio.connect(brick.url) as vol:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="new thread"):
+                vol.open_handle("/h11-none", CREATING)
+        assert not vol.exists("/h11-none")
+        with vol.open_handle("/h11-some", CREATING):
+            pass
+        report = vol.close()
+        assert report.graceful
+        assert report.handles_drained == 0
 
 
 def _fds() -> int:

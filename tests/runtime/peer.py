@@ -196,7 +196,7 @@ class ThreadsRunner(Runner):
     def __init__(self, driver: ThreadsDriver | None = None) -> None:
         self.driver: ThreadsDriver = driver or ThreadsDriver()
         if driver is None:
-            self.driver.start()
+            self.driver.keep_house()
         self._threads: list[threading.Thread] = []
 
     def run(self, coro: Coroutine[Any, Any, Any]) -> Any:

@@ -844,7 +844,7 @@ def test_stop_does_not_wait_for_the_tick() -> None:
     longest = 0.0
     for n in range(40):
         driver = ThreadsDriver()
-        driver.start()
+        driver.keep_house()
         if n % 2:
             _wait_until(lambda driver=driver: driver._keeper_home.polling)
         began = time.monotonic()

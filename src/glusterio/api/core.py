@@ -60,8 +60,8 @@ class CoreDriver(Protocol):
     def new_event(self) -> Event:
         """Make an event to wait for."""
 
-    def start(self) -> None:
-        """Watch over the connections while nobody waits for a reply; until it is stopped."""
+    def keep_house(self) -> None:
+        """Look after the connections while nobody waits for a reply, from now on."""
 
     def start_detached(
         self, coro: Coro[Any], on_done: Callable[[Fiber], None], call: Any = None
@@ -87,6 +87,7 @@ class Core:
         links_are_counted: a directory with a link count above 1 was seen: the file system counts
             the names of directories in a directory.
         makes_anew: a file that was to be made, if it was not there, was last not there.
+        house_is_kept: since the first handle the driver looks after the connections while nobody waits.
     """
 
     def __init__(self, driver: CoreDriver, target: Target, trace: TraceHook | None = None) -> None:
@@ -99,6 +100,7 @@ class Core:
         self.cwd = Standpoint()
         self.links_are_counted = False
         self.makes_anew = True
+        self.house_is_kept = False
         self.identity = Credentials(os.getpid(), os.geteuid(), os.getegid(), tuple(os.getgroups()))
         self.now = driver.now
         #: errors of which nobody in the application heard; the teardown reports them
@@ -182,7 +184,6 @@ class Core:
             raise TimeoutError(
                 f"volume {self.target.volume}: not connected within {timeout:g} s"
             ) from None
-        self.driver.start()
         self.session.connected()
 
     async def _bring_up(self) -> None:

@@ -239,6 +239,9 @@ async def _open(
     top = core.top
     on_brick = flags & ~_LOCAL_FLAGS
     fd = Fd(place.stat.gfid if place.stat is not None else NULL_GFID, on_brick)
+    if not core.house_is_kept:
+        core.driver.keep_house()
+        core.house_is_kept = True
     handle = session.reserve(kind, path, opened_at)
     handle.fd = fd
     if kind is HandleKind.DIRECTORY and place.way:

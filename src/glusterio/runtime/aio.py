@@ -166,6 +166,9 @@ class AioDriver:
         """Start the ping clocks."""
         self._ticker = self.loop.call_later(TICK, self._tick)
 
+    def keep_house(self) -> None:
+        """Look after the connections while nobody waits: the event loop does."""
+
     # -- for callers ------------------------------------------------------------------------------
 
     async def run(

@@ -10,7 +10,10 @@ flight at once.
 Nobody steps a coroutine while leading: what runs in a step (a user's callback, too) may call anything.
 
 When no caller waits, a house-keeping thread leads, for callbacks and pings. It costs the callers
-nothing: a caller takes the lead from it without asking, and it then stays away for a while.
+nothing: a caller takes the lead from it without asking, and it then stays away for a while. It is
+started when it is needed: by the first handle, which can become stale while nobody waits; by the first
+detached fiber; or by a leader to whom nobody has spoken for a tick, since then the ping clock must run.
+A connect has none of these, and a thread is a tenth of what it costs.
 
 Detached fibers (asynchronous operations, late releases) have no thread of their own. Whoever is
 leading when their reply comes steps them, after passing the lead on.
@@ -110,14 +113,22 @@ class ThreadsDriver:
         self._detached = 0  # started and not yet ended; the house-keeper must not stay away then
         self._keeper: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the house-keeping thread, unless another thread has stopped all meanwhile."""
+    def keep_house(self) -> None:
+        """Start the house-keeping thread, unless there is one, or another thread has stopped all.
+
+        Raises:
+            RuntimeError: the process may not have another thread.
+        """
         with self.lock:
-            if not self._stopping:
+            if self._keeper is None and not self._stopping:
                 self._keeper = threading.Thread(
                     target=self._keep_house, name="glusterio-housekeeper", daemon=True
                 )
-                self._keeper.start()
+                try:
+                    self._keeper.start()
+                except RuntimeError:
+                    self._keeper = None
+                    raise
 
     # -- for callers ------------------------------------------------------------------------------
 
@@ -215,6 +226,8 @@ class ThreadsDriver:
                 with self.lock:
                     self._detached -= 1
 
+        if self._keeper is None:
+            self.keep_house()
         with self.lock:
             self._detached += 1
         fiber = Fiber(coro, self, None, deliver)
@@ -369,9 +382,14 @@ class ThreadsDriver:
                 timeout = None
                 if self._timers or until is not None:
                     timeout = self._poll_timeout(until)
+                unwatched = self._keeper is None
+                if unwatched:
+                    timeout = TICK if timeout is None else min(TICK, timeout)
                 events = self._poller.poll(timeout)
             finally:
                 home.polling = False
+            if unwatched and not events:
+                self.keep_house()
             if self._leader is not home:
                 return
             for number, what in events:

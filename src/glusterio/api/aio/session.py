@@ -63,6 +63,7 @@ class AioSession:
         """
         call = self.core.session.begin_connect()
         try:
+            self.driver.start()
             await self.driver.run(self.core.connect(timeout), call, self.core.left)
         except BaseException:
             await self.close(timeout=1.0, grace=0.0)
