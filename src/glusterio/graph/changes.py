@@ -41,4 +41,6 @@ class Changes:
 
     def since(self, what: Hashable, mark: int) -> bool:
         """Tell whether a change was noted after a mark was taken."""
+        if self.latest == mark:  # as a rule nothing was, not even something else
+            return False
         return self._at[hash(what) % _SLOTS] > mark or self._all > mark

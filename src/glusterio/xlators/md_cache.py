@@ -87,8 +87,8 @@ class MdCache(Xlator):
         #: which is also the order of their coming
         self._files: OrderedDict[Gfid, tuple[Iatt, float]] = OrderedDict()
         self._names: OrderedDict[tuple[Gfid, str], tuple[Gfid | Listed, float]] = OrderedDict()
-        #: directories in which a name was looked up, so that others may be, too
-        self._searched: OrderedDict[Gfid, tuple[None, float]] = OrderedDict()
+        #: until when names may be looked up in directories in which one was
+        self._searched: dict[Gfid, float] = {}
         #: files that descriptors have written to which are not released yet, and how many those are
         self._written: dict[Gfid, int] = {}
 
@@ -118,10 +118,8 @@ class MdCache(Xlator):
         if entry is None or now >= entry[1]:
             return None
         gfid = entry[0]
-        if type(gfid) is Listed:
-            searched = self._searched.get(parent)
-            if searched is None or now >= searched[1]:
-                return None
+        if type(gfid) is Listed and now >= self._searched.get(parent, now):
+            return None
         kept = self._files.get(gfid)
         if kept is None or now >= kept[1]:
             return None
@@ -163,13 +161,13 @@ class MdCache(Xlator):
 
     def _put(self, table: Entries, key: Hashable, value: Any, until: float) -> None:
         """Enter something into a table, at its end; and take out what is old, or too much."""
+        now = until - self.timeout
         before = table.pop(key, None)
         if before is not None and before[1] > until:  # asked for later, answered earlier
             value, until = before
-        now = until - self.timeout
-        while table and (len(table) >= MOST or next(iter(table.values()))[1] <= now):
-            table.popitem(last=False)
         table[key] = (value, until)
+        while table and (len(table) > MOST or next(iter(table.values()))[1] <= now):
+            table.popitem(last=False)
 
     def _note(self, gfid: Gfid) -> None:
         """A file changes."""
@@ -193,7 +191,8 @@ class MdCache(Xlator):
 
     async def lookup(self, frame: Frame, request: names.LookupRequest) -> names.LookupReply:
         _, parent, _, name, xdata = request
-        mark, until = self._ask()
+        mark = self._changes.latest
+        until = self._clock() + self.timeout
         may_answer = frame.kept is not None and frame.opening is None and frame.identity is None
         if may_answer and not xdata:
             if name:
@@ -215,9 +214,11 @@ class MdCache(Xlator):
         with self._lock:
             if name:
                 self._put_name(parent, name, stat.gfid, mark, until)
-                if not self._changes.since(parent, mark):
-                    self._put(self._searched, parent, None, until)
-                self._put_stat(reply.postparent, mark, until)
+                searched = self._searched
+                if searched.get(parent, 0.0) < until and not self._changes.since(parent, mark):
+                    if len(searched) >= MOST:
+                        searched.clear()  # each comes back with the next LOOKUP in it
+                    searched[parent] = until
             self._put_stat(stat, mark, until)
         return reply
 
@@ -422,12 +423,11 @@ class MdCache(Xlator):
             raise
         stat = reply.stat
         with self._lock:
-            disturbed = [
-                self._changes.since(what, mark) for what in (parent, (parent, name), stat.gfid)
-            ]
+            since = self._changes.since
+            disturbed = since(parent, mark) or since((parent, name), mark) or since(stat.gfid, mark)
             self._note_name(parent, name)
             self._note(stat.gfid)  # it has a link more; or another client had made it meanwhile
-            if not any(disturbed):
+            if not disturbed:
                 mark = self._changes.latest
                 self._put_name(parent, name, stat.gfid, mark, until)
                 self._put_stat(stat, mark, until)
