@@ -107,6 +107,35 @@ def test_files_that_are_there_are_looked_for_before_they_are_made(
             volume.unlink(f"{known}/{name}")
 
 
+def test_no_name_is_looked_up_twice_whatever_it_is(
+    url: str, tap: Tap, known: str, brick: BrickProcess
+) -> None:
+    (brick.directory / known / "below").mkdir(exist_ok=True)
+    (brick.directory / known / "link").symlink_to("file")
+    (brick.directory / known / "way").symlink_to("below")
+    with glusterio.connect(url) as volume:
+        volume.listdir(known)
+        asked(tap)
+        for start in ("", "/"):
+            path = f"{start}{known}"
+            volume.stat(f"{path}/file")
+            assert asked(tap) == ["LOOKUP"]
+            volume.lstat(f"{path}/link")
+            assert asked(tap) == ["LOOKUP"]
+            volume.stat(f"{path}/link")
+            assert asked(tap) == ["LOOKUP", "READLINK", "LOOKUP"]
+            assert volume.stat(f"{path}/way") == volume.stat(f"{path}/below")
+            assert asked(tap) == ["LOOKUP", "READLINK", "LOOKUP", "LOOKUP"]
+            assert not volume.exists(f"{path}/nothing")
+            assert asked(tap) == ["LOOKUP"]
+            volume.open_handle(f"{path}/below", os.O_DIRECTORY).close()
+            assert asked(tap) == ["LOOKUP", "OPENDIR"]
+            assert volume.read_bytes(f"{path}/link") == b""
+            assert asked(tap) == ["LOOKUP", "READLINK", "LOOKUP"]
+        (brick.directory / known / "link").unlink()
+        (brick.directory / known / "way").unlink()
+
+
 def test_a_link_that_is_there_is_followed_in_the_volume_alone(
     url: str, known: str, brick: BrickProcess
 ) -> None:

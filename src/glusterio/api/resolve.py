@@ -25,19 +25,18 @@ import stat as stat_module
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from glusterio.api.standpoint import ROOT, At, Step, of_handle, owns
+from glusterio.api.standpoint import ROOT, At, Step, steps_from
+from glusterio.api.straight import DOTS, straight
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame, Opening
-from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.traps import Coro
 from glusterio.types import NULL_GFID, ROOT_GFID, Gfid, StrPath
 from glusterio.wire.dictionary import Dict
-from glusterio.wire.fops.names import LookupRequest, ReadlinkRequest
+from glusterio.wire.fops.names import LookupReply, LookupRequest, ReadlinkRequest
 from glusterio.wire.iatt import Iatt
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
-    from glusterio.lifecycle.handle import Handle
 
 T = TypeVar("T")
 
@@ -50,9 +49,6 @@ NAME_MAX = 255
 PATH_MAX = 4096
 
 _WRONG_MEMORY = frozenset({errno.ENOENT, errno.ESTALE, errno.ENOTDIR})
-
-#: Last components that name no entry: the root has none.
-_DOTS = ("", ".", "..")
 
 
 class Place(NamedTuple):
@@ -155,35 +151,6 @@ async def stat_of(core: Core, frame: Frame, gfid: Gfid) -> Iatt:
     return (await core.top.lookup(frame, LookupRequest(gfid))).stat
 
 
-def known(core: Core, path: StrPath | At, follow: bool) -> Iatt | None:
-    """Return what a path leads to, if every part of it is known and no brick need be asked.
-
-    This is all of a repeated ``stat``, which shall cost little: it is no admitted call, since it takes
-    nothing and waits for nothing, and it takes no lock, so it may be called from anywhere.
-
-    Returns:
-        The attributes; or ``None``, for any reason: then :func:`walk` finds out, or raises.
-    """
-    top = core.known_at
-    if top is None or type(path) is not str or core.session.state is not SessionState.ACTIVE:
-        return None
-    now = core.now()
-    way, _, name = path.rpartition("/")
-    gfid = ROOT_GFID if path[:1] == "/" else core.cwd.gfid
-    if way:
-        peek = core.inodes.peek
-        for part in way.split("/"):
-            if part:
-                directory = peek(gfid, part, now)  # of a dot, nothing is known
-                if directory is None:
-                    return None
-                gfid = directory
-    found = top(gfid, name, now)
-    if found is None or (follow and stat_module.S_ISLNK(found.mode)):
-        return None
-    return found
-
-
 def looking_again(op: Callable[..., Coro[T]]) -> Callable[..., Coro[T]]:
     """Make an operation on a path look again when it was misled by what is kept of attributes.
 
@@ -217,8 +184,71 @@ async def named(work: Awaitable[T], path: str, path2: str | None = None) -> T:
     except OSError as error:
         if isinstance(error, GlusterError):
             raise
-        number = errno.ENOENT if error.errno == errno.ESTALE else error.errno
-        raise fs_error(number or errno.EIO, path, path2) from None
+        raise _with_paths(error, path, path2) from None
+
+
+def _with_paths(error: OSError, path: str, path2: str | None = None) -> OSError:
+    number = errno.ENOENT if error.errno == errno.ESTALE else error.errno
+    return fs_error(number or errno.EIO, path, path2)
+
+
+class _Glance(NamedTuple):
+    """What a usual path's last name is, found without a walk.
+
+    Attributes:
+        parent: the directory that it was looked up in.
+        name: the name.
+        reply: what was told; ``None`` when there is no such name.
+    """
+
+    parent: Gfid
+    name: str
+    reply: LookupReply | None
+
+
+async def _glance(
+    core: Core, frame: Frame, path: StrPath | At, asked: Dict | None = None, to_read: bool = False
+) -> _Glance | None:
+    """Look a usual path's last name up; ``None`` when somebody has to walk.
+
+    A walk that goes on from here, since there is a link, is given what was found, and does not look
+    for that again.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        path: the path.
+        asked: what a brick is asked for besides what it is.
+        to_read: whether it is to be opened and read.
+
+    Raises:
+        OSError: what the brick says, with the path.
+    """
+    usual = straight(core, path)
+    if usual is None:
+        return None
+    parent, name = usual
+    if to_read:
+        frame.opening = Opening(parent, name)
+    since = core.inodes.mark()
+    try:
+        reply = await core.top.lookup(frame, LookupRequest(NULL_GFID, parent, 0, name, asked))
+    except FileNotFoundError:
+        return _Glance(parent, name, None)
+    except OSError as error:
+        if isinstance(error, GlusterError):
+            raise
+        if error.errno in _WRONG_MEMORY:  # the walk finds it so, too, and looks anew
+            return None
+        raise _with_paths(error, spelled(path)) from None
+    if stat_module.S_ISDIR(reply.stat.mode):
+        _note_directory(core, parent, name, reply.stat, since)
+    return _Glance(parent, name, reply)
+
+
+def _note_directory(core: Core, parent: Gfid, name: str, stat: Iatt, since: int) -> None:
+    core.inodes.link(parent, name, stat.gfid, core.now(), stat_module.S_IFDIR, since)
+    core.links_are_counted |= stat.nlink > 1
 
 
 async def walk(core: Core, frame: Frame, path: StrPath | At, *, follow: bool) -> Iatt:
@@ -235,15 +265,29 @@ async def walk(core: Core, frame: Frame, path: StrPath | At, *, follow: bool) ->
         NotADirectoryError: something on the way, or before a slash at the end, is no directory.
         OSError: ``ELOOP``, ``ENAMETOOLONG``, or what the brick says. With the path in it.
     """
-    found = (await walk_to_place(core, frame, path, follow=follow)).stat
+    glance = await _glance(core, frame, path)
+    if glance is not None:
+        if glance.reply is None:
+            raise fs_error(errno.ENOENT, spelled(path))
+        stat = glance.reply.stat
+        if not (follow and stat_module.S_ISLNK(stat.mode)):
+            return stat
+    found = (await walk_to_place(core, frame, path, follow=follow, glance=glance)).stat
     assert found is not None
     return found
 
 
-async def walk_to_place(core: Core, frame: Frame, path: StrPath | At, *, follow: bool) -> Place:
+async def walk_to_place(
+    core: Core,
+    frame: Frame,
+    path: StrPath | At,
+    *,
+    follow: bool,
+    glance: _Glance | None = None,
+) -> Place:
     """Walk to a file, and return where it is, and what. Errors are as for :func:`walk`."""
     text = text_of(path)
-    place = await named(_walking(core, frame, lambda walk: walk.to(path, follow)), text)
+    place = await named(_walking(core, frame, lambda walk: walk.to(path, follow), glance), text)
     if place.stat is None:
         raise fs_error(errno.ENOENT, text)
     return place
@@ -258,12 +302,18 @@ async def walk_asking(
         The file's attributes, and what came of what was asked for. Errors are as for :func:`walk`.
     """
     text = text_of(path)
+    glance = await _glance(core, frame, path, asked)
+    if glance is not None:
+        if glance.reply is None:
+            raise fs_error(errno.ENOENT, text)
+        if not stat_module.S_ISLNK(glance.reply.stat.mode):
+            return glance.reply.stat, glance.reply.xdata or {}
 
     async def attempt(walk: _Walk) -> tuple[Iatt | None, Dict]:
         walk.asked = asked
         return (await walk.to(path, True)).stat, walk.answer
 
-    found, answer = await named(_walking(core, frame, attempt), text)
+    found, answer = await named(_walking(core, frame, attempt, glance), text)
     if found is None:
         raise fs_error(errno.ENOENT, text)
     return found, answer
@@ -303,7 +353,19 @@ async def walk_to_name(
         What ``use`` returned. Errors are as for :func:`walk`, and its own, with the path.
     """
 
+    usual = straight(core, path)
+    if usual is not None:
+        try:
+            return await use(Place(usual[0], usual[1], None))
+        except OSError as error:
+            if isinstance(error, GlusterError):
+                raise
+            if error.errno not in _WRONG_MEMORY or (usual[0] == ROOT_GFID and not frame.kept):
+                raise _with_paths(error, spelled(path)) from None
+        frame.kept = None
+
     async def attempt(walk: _Walk) -> T:
+        walk.remember &= usual is None
         place = await walk.to_parent(path)
         if too_long(place.name, NAME_MAX):
             raise fs_error(errno.ENAMETOOLONG)
@@ -363,24 +425,40 @@ async def walk_to_open(
         OSError: what ``open`` would raise, with the path.
     """
     text = text_of(path)
+    glance: _Glance | None = None
+    if not (flags & os.O_CREAT and flags & os.O_EXCL):
+        glance = await _glance(core, frame, path, None, to_read)
+    if glance is not None:
+        if glance.reply is None:
+            if flags & os.O_CREAT:
+                return Place(glance.parent, glance.name, None)
+            raise fs_error(errno.ENOENT, text)
+        stat = glance.reply.stat
+        if stat_module.S_ISREG(stat.mode) and not flags & os.O_DIRECTORY:
+            return Place(glance.parent, glance.name, stat)
 
     async def attempt(walk: _Walk) -> Place:
         walk.to_read = to_read
         return await walk.to_open(path, flags)
 
-    place = await named(_walking(core, frame, attempt), text)
+    place = await named(_walking(core, frame, attempt, glance), text)
     if place.stat is None and not flags & os.O_CREAT:
         raise fs_error(errno.ENOENT, text)
     return place
 
 
-async def _walking(core: Core, frame: Frame, attempt: Callable[[_Walk], Awaitable[T]]) -> T:
+async def _walking(
+    core: Core,
+    frame: Frame,
+    attempt: Callable[[_Walk], Awaitable[T]],
+    glance: _Glance | None = None,
+) -> T:
     """Walk; and walk again without memory when the memory may have been wrong.
 
     That the last name does not exist is no reason: a brick says of a directory that is gone itself
     that it is stale.
     """
-    first = _Walk(core, frame)
+    first = _Walk(core, frame, glance=glance)
     try:
         return await attempt(first)
     except OSError as error:
@@ -399,15 +477,19 @@ class _Walk:
         asked: what a brick is asked for when the last name is looked up, besides what it is.
         answer: what came of that.
         to_read: whether what has the last name is to be opened and read.
+        remember: whether a directory's name that is known is not looked up.
     """
 
-    def __init__(self, core: Core, frame: Frame, remember: bool = True) -> None:
+    def __init__(
+        self, core: Core, frame: Frame, remember: bool = True, glance: _Glance | None = None
+    ) -> None:
         self.asked: Dict | None = None
         self.answer: Dict = {}
         self.to_read = False
         self._core = core
         self._frame = frame
-        self._remember = remember
+        self.remember = remember
+        self._glance = glance
         self._memory = [False]  # shared by the walks of one operation
         self._links = 0
         self._way: list[Step] = []
@@ -415,7 +497,7 @@ class _Walk:
 
     def another(self) -> _Walk:
         """Return a further walk for the same operation."""
-        walk = _Walk(self._core, self._frame, self._remember)
+        walk = _Walk(self._core, self._frame, self.remember)
         walk._memory = self._memory
         return walk
 
@@ -487,7 +569,7 @@ class _Walk:
             self._way = [ROOT]
         else:
             directory = path.directory if isinstance(path, At) else None
-            self._way = list(_standpoint(self._core, directory))
+            self._way = list(steps_from(self._core, directory))
         return await self._along(text)
 
     async def _along(self, text: str) -> Place:
@@ -499,7 +581,7 @@ class _Walk:
             else:
                 await self._through(name)
         last = self._names.pop() if self._names else ""
-        if last in _DOTS:
+        if last in DOTS:
             return Place(NULL_GFID, "", None, dots=last, way=tuple(self._way))
         return Place(self._way[-1].gfid, last, None, text.endswith("/"), "", tuple(self._way))
 
@@ -532,19 +614,22 @@ class _Walk:
         core = self._core
         if too_long(name, NAME_MAX):
             raise fs_error(errno.ENAMETOOLONG)
+        glance, self._glance = self._glance, None
+        if glance is not None and glance.reply is not None and glance[:2] == (parent, name):
+            self.answer = glance.reply.xdata or {}
+            return glance.reply.stat
         since = core.inodes.mark()
         request = LookupRequest(NULL_GFID, parent, 0, name, asked)
         reply = await core.top.lookup(self._frame, request)
         stat, self.answer = reply.stat, reply.xdata or {}
         if stat_module.S_ISDIR(stat.mode):
-            core.inodes.link(parent, name, stat.gfid, core.now(), stat_module.S_IFDIR, since)
-            core.links_are_counted |= stat.nlink > 1
+            _note_directory(core, parent, name, stat, since)
         return stat
 
     async def _through(self, name: str) -> None:
         """Go into a directory, or on along a symbolic link."""
         parent = self._way[-1].gfid
-        if self._remember:
+        if self.remember:
             known = self._core.inodes.lookup(parent, name, self._core.now())
             if known is not None:
                 self._memory[0] = True
@@ -585,26 +670,6 @@ class _Walk:
             self._up()
         stat = await stat_of(self._core, self._frame, self._way[-1].gfid)
         return place._replace(stat=stat, way=tuple(self._way))
-
-
-def _standpoint(core: Core, directory: Handle | None) -> tuple[Step, ...]:
-    """Return the way to where a relative path begins.
-
-    Raises:
-        NotADirectoryError: ``directory`` is an open file.
-        HandleClosedError, HandleStaleError: it is not open any more.
-        ValueError: another session has opened it.
-    """
-    if directory is None:
-        return core.cwd.steps
-    if directory.state is not HandleState.OPEN:
-        raise directory.why_unusable()
-    if not owns(core, directory):
-        raise ValueError("dir_fd was opened by another session")
-    standpoint = of_handle(directory)
-    if standpoint is None:
-        raise fs_error(errno.ENOTDIR)
-    return standpoint.steps
 
 
 def _split(path: str) -> list[str]:

@@ -7,8 +7,10 @@ rename by this session changes them, one by another client is not heard of.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from glusterio.errors import fs_error
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
 from glusterio.types import ROOT_GFID, Gfid
@@ -131,3 +133,23 @@ def directory_moved(core: Core, gfid: Gfid, steps: tuple[Step, ...]) -> None:
             standpoint = of_handle(handle)
             if standpoint is not None:
                 standpoint.moved(gfid, steps)
+
+
+def steps_from(core: Core, directory: Handle | None) -> tuple[Step, ...]:
+    """Return the way to where a relative path begins.
+
+    Raises:
+        NotADirectoryError: ``directory`` is an open file.
+        HandleClosedError, HandleStaleError: it is not open any more.
+        ValueError: another session has opened it.
+    """
+    if directory is None:
+        return core.cwd.steps
+    if directory.state is not HandleState.OPEN:
+        raise directory.why_unusable()
+    if not owns(core, directory):
+        raise ValueError("dir_fd was opened by another session")
+    standpoint = of_handle(directory)
+    if standpoint is None:
+        raise fs_error(errno.ENOTDIR)
+    return standpoint.steps

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from glusterio.api.aio.base import AsyncVolumeBase
-from glusterio.api.resolve import known
 from glusterio.api.standpoint import Opened, at, own_handle
+from glusterio.api.straight import known
 from glusterio.traps import Coro
 from glusterio.types import StrPath
 from glusterio.wire.iatt import Iatt

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from glusterio.api.resolve import known
 from glusterio.api.standpoint import Opened, at, own_handle
+from glusterio.api.straight import known
 from glusterio.api.threads.base import VolumeBase
 from glusterio.traps import Coro
 from glusterio.types import StrPath
