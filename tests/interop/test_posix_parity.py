@@ -111,7 +111,7 @@ class Tree:
             if value.name == "..":  # the root, which is not alike on both
                 return (value.name, value.d_type)
             return tuple(self.plain(each) for each in fields.values())
-        if isinstance(value, tuple):
+        if isinstance(value, tuple | directories.Listing):
             return tuple(sorted((self.plain(each) for each in value), key=str))
         return value
 

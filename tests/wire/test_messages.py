@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import pytest
 
 from glusterio.errors import LocalProtocolError, XdrError
 from glusterio.wire import messages
 from glusterio.wire.fops.data import ReadReply, WriteRequest
-from glusterio.wire.fops.directories import DirEntry, DirPlusEntry, ReaddirpReply, ReaddirReply
+from glusterio.wire.fops.directories import (
+    DirEntry,
+    DirPlusEntry,
+    Listing,
+    ReaddirpReply,
+    ReaddirReply,
+)
 from glusterio.wire.fops.files import OpenRequest
 from glusterio.wire.iatt import ZERO_IATT, Iatt
 from glusterio.wire.messages import I32, U32, Linked, Str
@@ -120,6 +126,46 @@ def test_the_quick_list_decoder_is_the_general_one() -> None:
     data = messages.encode(ReaddirpReply(entries=entries))
     assert messages.decode(ReaddirpReply, data).entries == entries
     assert messages.decode(PlainlyListed, data[20:]).entries == entries
+
+
+def test_a_listing_tells_parts_of_what_it_holds() -> None:
+    entries = (
+        DirPlusEntry.of(1, 4, "..", Iatt(bytes(range(16)), mode=0o40755)),
+        DirPlusEntry.of(2, 10, "na\udcffme", ZERO_IATT, {"user.x": b"1"}),
+        DirPlusEntry.of(3, 8, "nul\0nul", Iatt(bytes(range(1, 17)), mode=0o100644), {}),
+        DirPlusEntry.of(4, 8, "", ZERO_IATT),
+    )
+    listing = Listing.of(entries)
+    assert Listing.of(listing) is listing
+    assert listing.names == ["..", "na\udcffme", "nul\0nul", ""]
+    assert listing.gfids() == [entry.stat.gfid for entry in entries]
+    assert [listing.stat(place) for place in listing.places] == [entry.stat for entry in entries]
+    assert [listing.mode(place) for place in listing.places] == [0o40755, 0, 0o100644, 0]
+    pairs = zip(listing.names, listing.places, strict=True)
+    assert [listing.d_type(name, place) for name, place in pairs] == [4, 10, 8, 8]
+    assert listing.without("..", "other") == entries[1:]
+    assert (listing[-1], listing[1:3]) == (entries[-1], entries[1:3])
+    assert Listing.of(()) == ()
+
+
+@pytest.mark.parametrize("xdata", [None, {}, {"user.x": b"1"}])
+def test_a_listing_that_is_cut_off_is_refused_wherever_that_is(xdata: Any) -> None:
+    entries = tuple(DirPlusEntry.of(n, 8, "name" * n, ZERO_IATT, xdata) for n in range(3))
+    data = messages.encode(ReaddirpReply(entries=entries))
+    assert messages.decode(ReaddirpReply, data).entries == entries
+    for end in range(len(data)):
+        with pytest.raises(XdrError):
+            messages.decode(ReaddirpReply, data[:end])
+
+
+@pytest.mark.parametrize("length", [165, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_name_does_not_leave_the_listing(length: int) -> None:
+    data = bytearray(
+        messages.encode(ReaddirpReply(entries=(DirPlusEntry.of(1, 8, "name", ZERO_IATT),)))
+    )
+    data[20 + 28 : 20 + 32] = length.to_bytes(4, "big")
+    with pytest.raises(XdrError):
+        messages.decode(ReaddirpReply, bytes(data))
 
 
 def test_entries_know_the_length_of_their_names_in_bytes() -> None:

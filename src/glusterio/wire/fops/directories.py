@@ -4,11 +4,11 @@ Source: GlusterFS rpc/xdr/src/glusterfs4-xdr.x.
 """
 
 import struct
-from typing import Annotated, Final, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
-from glusterio.errors import XdrError
 from glusterio.wire import dictionary
-from glusterio.wire.iatt import IATT, ZERO_IATT, Iatt
+from glusterio.wire.iatt import GFID_SIZE, IATT, ZERO_IATT, Iatt
 from glusterio.wire.messages import (
     I32,
     I64,
@@ -20,10 +20,11 @@ from glusterio.wire.messages import (
     Str,
     View,
     Xdata,
+    encode,
     is_there,
 )
 from glusterio.wire.xdr import U32 as WORD
-from glusterio.wire.xdr import raw
+from glusterio.wire.xdr import raw, text
 
 
 class OpendirRequest(NamedTuple):
@@ -116,47 +117,131 @@ class DirPlusEntry(NamedTuple):
         return cls(stat.ino, d_off, len(raw(name)), d_type, name, stat, xdata)
 
 
-#: The word that announces an entry, the entry's numbers, and the length of its name.
-_ENTRY_HEAD: Final = struct.Struct(">IQQIII")
-#: What follows the name: the attributes and the head of the dictionary.
-_ENTRY_REST: Final = struct.Struct(">16s8Q4q9IIiI")
-#: That head, when there is no dictionary, and when there is one with nothing in it. Bricks send the
-#: second with every entry that lacks the extended attributes asked for.
-_NO_DICTIONARY: Final = (0, -1, 0)
-_EMPTY_DICTIONARY: Final = (0, 0, 0)
+#: An entry before its name: whether there is one, and the length of the name.
+_HEAD: Final = struct.Struct(">I24xI")
+#: What follows the name: the attributes, passed by; the head of the dictionary; the next entry's head.
+_REST: Final = struct.Struct(">148x12sI24xI")
+#: So many bytes of that head need not be there behind the last entry.
+_SLACK: Final = bytes(_HEAD.size - WORD.size)
+#: The head of a dictionary, when there is none, and when there is one with nothing in it. Bricks send
+#: the second with every entry that lacks the extended attributes asked for.
+_NO_PAIRS: Final = frozenset({dictionary.NULL_DICT, bytes(dictionary.HEADER_SIZE)})
+#: An entry's numbers: ``ino``, ``d_off``, ``d_len``, ``d_type``; and the length of its name.
+_NUMBERS: Final = struct.Struct(">QQIII")
+_MODE: Final = struct.Struct(">144xI")
 
 
-def _unpack_plus(view: View, offset: int) -> tuple[tuple[DirPlusEntry, ...], int]:
-    """Decode READDIRP's list: what the general list codec does, in one go for each entry."""
-    entries: list[DirPlusEntry] = []
-    take_word = WORD.unpack_from
-    take_head = _ENTRY_HEAD.unpack_from
-    take_rest = _ENTRY_REST.unpack_from
-    make_iatt = Iatt._make
-    append = entries.append
-    limit = len(view)
-    while is_there(*take_word(view, offset)):
-        _, ino, d_off, d_len, d_type, length = take_head(view, offset)
-        start = offset + _ENTRY_HEAD.size
-        offset = start + (length + 3 & ~3)
-        if offset > limit:
-            raise XdrError(f"a name of {length} bytes at byte {start} of {limit}")
-        name = str(view[start : start + length], "utf-8", "surrogateescape")
-        rest = take_rest(view, offset)
-        head_of_dictionary = rest[22:]
-        xdata: dictionary.Dict | None
-        if head_of_dictionary == _NO_DICTIONARY:
-            xdata, offset = None, offset + _ENTRY_REST.size
-        elif head_of_dictionary == _EMPTY_DICTIONARY:
-            xdata, offset = {}, offset + _ENTRY_REST.size
-        else:
-            xdata, offset = dictionary.decode(view, offset + IATT.size)
-        append(DirPlusEntry(ino, d_off, d_len, d_type, name, make_iatt(rest[:22]), xdata))
-    return tuple(entries), offset + 4
+class Listing(Sequence[DirPlusEntry]):
+    """The entries of a READDIRP's reply, of which nothing but the names is decoded yet.
+
+    A listing is the one reply that brings thousands of things, and who asks mostly wants little of
+    each. So an entry costs 0.6 us of decoding when it comes, where an object for it and its attributes
+    took 2.6; the rest is decoded where somebody looks at it, while the brick reads on.
+
+    Attributes:
+        record: the reply, and some zeros.
+        names: the names, in their order.
+        places: where in the record each one's attributes begin.
+    """
+
+    __slots__ = ("names", "places", "record")
+
+    def __init__(self, record: bytes, names: list[str], places: list[int]) -> None:
+        self.record = record
+        self.names = names
+        self.places = places
+
+    @classmethod
+    def of(cls, entries: Sequence[DirPlusEntry]) -> "Listing":
+        """Make one of entries, or return the one that they are."""
+        return entries if isinstance(entries, cls) else _unpack_plus(_pack_plus(entries), 0)[0]
+
+    def stat(self, place: int) -> Iatt:
+        """Decode the attributes at a place; all zero where the brick did not tell them."""
+        return Iatt._make(IATT.unpack_from(self.record, place))
+
+    def gfids(self) -> list[bytes]:
+        """Return the entries' gfids: what attributes begin with."""
+        record = self.record
+        return [record[place : place + GFID_SIZE] for place in self.places]
+
+    def mode(self, place: int) -> int:
+        """Return the mode at a place, 0 where the brick did not tell it."""
+        mode: int = _MODE.unpack_from(self.record, place)[0]
+        return mode
+
+    def d_type(self, name: str, place: int) -> int:
+        """Return the ``DT_`` number of the entry with this name, whose attributes are at a place."""
+        d_type: int = self._numbers(name, place)[3]
+        return d_type
+
+    def _numbers(self, name: str, place: int) -> tuple[int, ...]:
+        start = place - (len(raw(name)) + 3 & ~3) - _NUMBERS.size
+        return _NUMBERS.unpack_from(self.record, start)
+
+    def without(self, *names: str) -> "Listing":
+        """Return the listing without some names."""
+        left = [pair for pair in zip(self.names, self.places, strict=True) if pair[0] not in names]
+        return Listing(self.record, [name for name, _ in left], [place for _, place in left])
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        name, place = self.names[index], self.places[index]
+        ino, d_off, d_len, d_type, _ = self._numbers(name, place)
+        xdata, _ = dictionary.decode(self.record, place + IATT.size)
+        return DirPlusEntry(ino, d_off, d_len, d_type, name, self.stat(place), xdata)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == (tuple(other) if isinstance(other, Listing) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Listing of {len(self)} names>"
+
+
+def _unpack_plus(view: View, offset: int) -> tuple[Listing, int]:
+    """Decode READDIRP's list: the names, and where the attributes are. All bounds are checked."""
+    record = b"".join((view, _SLACK))
+    take = _REST.unpack_from
+    names: list[bytes] = []
+    places: list[int] = []
+    add_name, add_place = names.append, places.append
+    size_of_head, size_of_rest = _HEAD.size, _REST.size
+    no_pairs = _NO_PAIRS
+    there, length = _HEAD.unpack_from(record, offset)
+    start = offset + size_of_head
+    while there == 1:
+        place = start + (length + 3 & ~3)
+        pairs, there, following = take(record, place)
+        add_name(record[start : start + length])
+        add_place(place)
+        start = place + size_of_rest
+        length = following
+        if pairs not in no_pairs:
+            _, end = dictionary.decode(view, place + IATT.size)
+            there, length = _HEAD.unpack_from(record, end)
+            start = end + size_of_head
+    is_there(there)
+    return Listing(record, _texts(names), places), start - size_of_head + WORD.size
+
+
+def _texts(names: list[bytes]) -> list[str]:
+    """Decode names, at once if that can tell them apart again: a name has no NUL in it."""
+    texts = text(b"\0".join(names)).split("\0")
+    return texts if len(texts) == len(names) else [text(name) for name in names]
+
+
+def _pack_plus(entries: Sequence[DirPlusEntry]) -> bytes:
+    return encode(ReaddirpReply(entries=entries))[_BEFORE_ENTRIES:]
 
 
 DirEntries: TypeAlias = Annotated[tuple[DirEntry, ...], Linked()]
-DirPlusEntries: TypeAlias = Annotated[tuple[DirPlusEntry, ...], Linked(_unpack_plus)]
+DirPlusEntries: TypeAlias = Annotated[Sequence[DirPlusEntry], Linked(_unpack_plus)]
 
 
 class ReaddirReply(NamedTuple):
@@ -175,3 +260,7 @@ class ReaddirpReply(NamedTuple):
     op_errno: I32 = 0
     xdata: Xdata = None
     entries: DirPlusEntries = ()
+
+
+#: The bytes of such a reply before its entries, when it has no dictionary.
+_BEFORE_ENTRIES: Final = 8 + dictionary.HEADER_SIZE
