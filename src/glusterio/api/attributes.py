@@ -256,8 +256,8 @@ async def truncate(core: Core, frame: Frame, path: StrPath | At, length: int) ->
 # -- as `os` shows it -------------------------------------------------------------------------------
 
 
-def stat_result(stat: Iatt) -> os.stat_result:
-    """Turn a brick's attributes into what ``os.stat`` returns.
+def stat_result(stat: Iatt | tuple[Any, ...]) -> os.stat_result:
+    """Turn a brick's attributes, an :class:`Iatt` or its fields, into what ``os.stat`` returns.
 
     A repeated ``stat`` is hardly more than this: taken apart at once, in 1.4 us instead of 2.2.
     """

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
+import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -200,8 +202,7 @@ class Core:
             credentials=encode_v3(self.identity),
             identity=self.identity,
             process_uuid=(
-                f"CTX_ID:{os.urandom(16).hex()}-GRAPH_ID:0-PID:{os.getpid()}"
-                f"-HOST:{os.uname().nodename}"
+                f"CTX_ID:{uuid.uuid4()}-GRAPH_ID:0-PID:{os.getpid()}-HOST:{platform.node()}"
             ),
             volume=self.target.volume,
             volfile_server=server,

@@ -15,6 +15,7 @@ import stat as stat_module
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from glusterio.api.directory import until_quiet
 from glusterio.api.lock_owner import LockOwner, settle_locks
 from glusterio.api.mode import BUFFER_SIZE
 from glusterio.api.resolve import (
@@ -34,7 +35,7 @@ from glusterio.lifecycle.states import HandleEvent, HandleState, SessionState
 from glusterio.traps import Coro, Event, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid, StrPath
 from glusterio.wire.fops.attributes import FstatRequest
-from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest, ReaddirpRequest
+from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest
 from glusterio.wire.fops.files import FsyncRequest, FtruncateRequest, OpenRequest
 from glusterio.wire.fops.names import CreateRequest
 from glusterio.wire.iatt import ZERO_IATT, Iatt
@@ -44,10 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from glusterio.api.core import Core
-    from glusterio.wire.fops.directories import DirPlusEntry
-
-#: How much READDIRP may bring at once, in the brick's reckoning, in bytes. Bricks cap it there.
-DIRECTORY_BATCH = 128 * 1024
 
 #: Flags that only this process cares about; a brick does not hear of them.
 _LOCAL_FLAGS = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -408,7 +405,11 @@ async def _let_go(core: Core, handle: Handle, closing: _Closing | None = None) -
         fd = handle.fd
         if LockOwner in fd.context:
             await settle_locks(handle)
-        release = core.top.release if handle.kind is HandleKind.FILE else core.top.releasedir
+        if handle.kind is HandleKind.FILE:
+            release = core.top.release
+        else:
+            release = core.top.releasedir
+            await until_quiet(fd)
         try:
             await release(Frame(), fd)
         except Exception as error:
@@ -609,35 +610,3 @@ async def ftruncate(core: Core, frame: Frame, handle: Handle, length: int) -> No
     if check_offset(length) < 0 or handle.kind is HandleKind.DIRECTORY:
         raise fs_error(errno.EINVAL)
     await core.top.ftruncate(frame, handle.fd, FtruncateRequest(handle.fd.gfid, 0, length))
-
-
-async def read_directory(
-    core: Core, frame: Frame, handle: Handle, offset: int
-) -> tuple[list[DirPlusEntry], int, bool]:
-    """Read the next names of an open directory.
-
-    Args:
-        core: the session.
-        frame: the operation's frame.
-        handle: the directory.
-        offset: 0, or the cookie that the last call returned.
-
-    Returns:
-        The entries without ``.`` and ``..``, the cookie to go on with, and whether these are the last.
-
-    Raises:
-        OSError: what the brick says; EIO for a name that can be none, as Linux does: whoever copies a
-            tree must not be led out of it.
-    """
-    reply = await core.top.readdirp(
-        frame, handle.fd, ReaddirpRequest(handle.fd.gfid, 0, offset, DIRECTORY_BATCH)
-    )
-    entries = reply.entries
-    if not entries:
-        return [], offset, True
-    named = [entry for entry in entries if entry.name not in (".", "..")]
-    names = [entry.name for entry in named]
-    text = "".join(names)
-    if "/" in text or "\0" in text or "" in names:
-        raise fs_error(errno.EIO, handle.path)
-    return named, entries[-1].d_off, reply.op_errno == errno.ENOENT

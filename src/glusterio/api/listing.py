@@ -10,7 +10,8 @@ import errno
 import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from glusterio.api.handles import close_handle, open_found, read_directory
+from glusterio.api.directory import read_directory
+from glusterio.api.handles import close_handle, open_found
 from glusterio.api.resolve import looking_again, lookup, named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
@@ -56,18 +57,17 @@ async def read_all(core: Core, frame: Frame, handle: Handle) -> list[Found]:
     found: list[Found] = []
     offset, is_last = 0, False
     while not is_last:
-        reading = read_directory(core, frame, handle, offset)
-        entries, offset, is_last = await named(reading, handle.path)
-        for entry in entries:
-            stat = entry.stat
+        batch = await named(read_directory(core, frame, handle, offset), handle.path)
+        listing, offset, is_last = batch
+        for name, stat in zip(listing.names, map(listing.stat, listing.places), strict=True):
             if stat.gfid == NULL_GFID or not stat.mode:  # a brick may leave the attributes out
                 try:
-                    stat = await lookup(core, frame, handle.fd.gfid, entry.name)
+                    stat = await lookup(core, frame, handle.fd.gfid, name)
                 except OSError as error:
                     if error.errno not in GONE:
                         raise
                     continue
-            found.append(Found(entry.name, stat))
+            found.append(Found(name, stat))
     return found
 
 

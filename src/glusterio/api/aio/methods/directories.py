@@ -14,7 +14,7 @@ class AsyncDirectories(AsyncVolumeBase):
     async def listdir(self, path: StrPath | Opened = ".") -> list[str]:
         """List the names in a directory, by default in the working directory."""
         async with self.scandir(path) as entries:
-            return [entry.name async for entry in entries]
+            return await entries._names()
 
     async def mkdir(
         self, path: StrPath, mode: int = 0o777, *, dir_fd: Opened | None = None

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import os
 import stat as stat_module
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import repeat
 from types import TracebackType
 from typing import Any
 
 from glusterio.api import attributes, handles
 from glusterio.api.aio.session import AioSession
-from glusterio.api.entry import Entry
+from glusterio.api.directory import read_directory
+from glusterio.api.entry import Entry, Source
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.types import StrPath
-from glusterio.wire.fops.directories import DirPlusEntry
+from glusterio.wire.fops.directories import Listing
+from glusterio.wire.iatt import IATT
 
 
 class AsyncDirEntry(Entry):
     """One entry of a listing, like ``os.DirEntry``: its attributes have come with it."""
 
-    __slots__ = ("_session",)
-
-    def __init__(
-        self, session: AioSession, directory: str, handle: Handle | None, entry: DirPlusEntry
-    ) -> None:
-        super().__init__(directory, handle, entry)
-        self._session = session
+    __slots__ = ()
 
     async def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         """Return the attributes; only for a symbolic link to follow is the volume asked again."""
-        if self._attributes is not None and not (follow_symlinks and self.is_symlink()):
-            return attributes.stat_result(self._attributes)
+        batch = self._batch
+        stat = IATT.unpack_from(batch.listing.record, self._place)
+        mode = stat[-1]
+        if mode and not (follow_symlinks and stat_module.S_ISLNK(mode)):
+            return attributes.stat_result(stat)
         return attributes.stat_result(
-            await self._session.call(attributes.stat, None, self._at, follow_symlinks)
+            await batch.session.call(attributes.stat, None, self._at, follow_symlinks)
         )
 
     async def is_dir(self, *, follow_symlinks: bool = True) -> bool:
@@ -47,8 +47,9 @@ class AsyncDirEntry(Entry):
         return await self._is(stat_module.S_ISREG, follow_symlinks)
 
     async def _is(self, test: Any, follow_symlinks: bool) -> bool:
-        if self._type and not (follow_symlinks and self.is_symlink()):
-            return bool(test(self._type))
+        kind = self._type
+        if kind and not (follow_symlinks and stat_module.S_ISLNK(kind)):
+            return bool(test(kind))
         try:
             return bool(test((await self.stat(follow_symlinks=follow_symlinks)).st_mode))
         except FileNotFoundError:
@@ -68,8 +69,7 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
             self._path = text_of(path)
         self._opened_at = opened_at
         self._handle: Handle | None = None
-        self._batch: list[DirPlusEntry] = []
-        self._next = 0
+        self._entries: Iterator[AsyncDirEntry] = iter(())
         self._offset = 0
         self._last = False
 
@@ -88,25 +88,39 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
         return self
 
     async def __anext__(self) -> AsyncDirEntry:
-        if self._handle is None and not self._last:
+        while True:
+            for entry in self._entries:  # the next one, without the exception that next() may raise
+                return entry
+            source = Source(self._session, self._path, self._open, await self._next_batch())
+            listing = source.listing
+            self._entries = map(AsyncDirEntry, listing.names, listing.places, repeat(source))
+
+    async def _next_batch(self) -> Listing:
+        """Read on; or close the directory and end the iteration, if that was all."""
+        if self._last:
+            await self.close()
+            raise StopAsyncIteration
+        if self._handle is None:
             await self.begin()
-        while self._next == len(self._batch):
-            if self._last:
-                await self.close()
-                raise StopAsyncIteration
-            self._batch, self._offset, self._last = await self._session.call(
-                handles.read_directory, self._handle, self._offset
-            )
-            self._next = 0
-        entry = self._batch[self._next]
-        self._next += 1
-        return AsyncDirEntry(self._session, self._path, self._open, entry)
+        listing: Listing
+        listing, self._offset, self._last = await self._session.call(
+            read_directory, self._handle, self._offset
+        )
+        return listing
+
+    async def _names(self) -> list[str]:
+        """Return the names that are left, and close the directory."""
+        found = [entry.name for entry in self._entries]
+        try:
+            while True:
+                found += (await self._next_batch()).names
+        except StopAsyncIteration:
+            return found
 
     async def close(self) -> None:
         """Close the directory. Harmless when repeated."""
         self._last = True
-        self._batch = []
-        self._next = 0
+        self._entries = iter(())
         if self._handle is not None:
             await self._session.close_handle(self._handle)
 

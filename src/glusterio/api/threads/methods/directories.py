@@ -17,7 +17,7 @@ class Directories(VolumeBase):
     def listdir(self, path: StrPath | Opened = ".") -> list[str]:
         """List the names in a directory, by default in the working directory."""
         with self.scandir(path) as entries:
-            return [entry.name for entry in entries]
+            return entries._names()
 
     def mkdir(self, path: StrPath, mode: int = 0o777, *, dir_fd: Opened | None = None) -> None:
         """Make a directory; the process's umask is applied to ``mode``."""
