@@ -16,6 +16,7 @@ from glusterio.wire.dictionary import (
     Constant,
     DataType,
     Dict,
+    NewGfid,
     UInt,
     decode,
     decode_old,
@@ -225,3 +226,12 @@ def test_a_claim_of_two_thousand_million_pairs_costs_nothing() -> None:
 
 def test_a_constant_dictionary_is_encoded_as_any_other() -> None:
     assert encode(Constant(SAMPLE_DICT)) == encode(SAMPLE_DICT)
+
+
+def test_a_new_gfid_travels_as_a_uuid_does() -> None:
+    gfid = uuid.uuid4()
+    encoded = encode({"gfid-req": NewGfid(gfid.bytes)})
+    assert encoded == encode({"gfid-req": gfid})
+    assert decode(encoded)[0] == {"gfid-req": gfid}
+    with pytest.raises(LocalProtocolError):
+        encode({"gfid-req": NewGfid(bytes(15))})

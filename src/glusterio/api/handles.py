@@ -12,7 +12,6 @@ import errno
 import operator
 import os
 import stat as stat_module
-import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from glusterio.api.directory import until_quiet
@@ -34,6 +33,7 @@ from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleEvent, HandleState, SessionState
 from glusterio.traps import Coro, Event, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid, StrPath
+from glusterio.wire.dictionary import NewGfid
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest
 from glusterio.wire.fops.files import FsyncRequest, FtruncateRequest, OpenRequest
@@ -69,8 +69,11 @@ _FILE: Final = HandleKind.FILE
 
 
 def gfid_request() -> dict[str, Any]:
-    """Return the extra data that names the gfid of something new."""
-    return {GFID_REQ: uuid.uuid4()}
+    """Return the extra data that names the gfid of something new: a random UUID, version 4."""
+    gfid = bytearray(os.urandom(16))
+    gfid[6] = gfid[6] & 0x0F | 0x40
+    gfid[8] = gfid[8] & 0x3F | 0x80
+    return {GFID_REQ: NewGfid(gfid)}
 
 
 @looking_again

@@ -34,6 +34,12 @@ class Changes:
         self.latest += 1
         self._at[hash(what) % _SLOTS] = self.latest
 
+    def note_name(self, parent: Hashable, name: Hashable) -> None:
+        """A name comes or goes: so its directory changes, too."""
+        self.latest = latest = self.latest + 1
+        at = self._at
+        at[hash(parent) % _SLOTS] = at[hash((parent, name)) % _SLOTS] = latest
+
     def note_all(self) -> None:
         """Anything may have changed."""
         self.latest += 1

@@ -241,12 +241,16 @@ class InodeTable:
             holder: who takes it; its ``str`` is what :meth:`check` shows. A holder may take several.
         """
         with self._lock:
-            self._check_alive()
-            inode = self._obtain(gfid)
-            if not inode.refs:
+            if self._cleared:
+                self._check_alive()
+            inode = self._inodes.get(gfid)
+            if inode is None:
+                inode = self._inodes[gfid] = Inode(gfid)
+            elif not inode.refs:
                 del self._lru[gfid]
             inode.refs += 1
-            inode.holders[holder] = inode.holders.get(holder, 0) + 1
+            holders = inode.holders
+            holders[holder] = holders.get(holder, 0) + 1
             return inode
 
     def unref(self, gfid: Gfid, holder: Hashable) -> None:
@@ -256,21 +260,26 @@ class InodeTable:
             LocalProtocolError: the holder has none.
         """
         with self._lock:
-            self._check_alive()
+            if self._cleared:
+                self._check_alive()
             inode = self._inodes.get(gfid)
-            if inode is None or holder not in inode.holders:
+            count = inode.holders.get(holder) if inode is not None else None
+            if inode is None or count is None:
                 raise LocalProtocolError(f"inode {gfid.hex()}: {holder} holds no reference")
-            inode.holders[holder] -= 1
-            if not inode.holders[holder]:
+            if count == 1:
                 del inode.holders[holder]
+            else:
+                inode.holders[holder] = count - 1
             inode.refs -= 1
-            forgotten: list[Inode] = []
-            if not inode.refs:
-                self._lru[gfid] = inode
-                if inode.doomed:
-                    forgotten.append(self._remove(inode))
-                else:
-                    forgotten = self._prune()
+            if inode.refs:
+                return
+            self._lru[gfid] = inode
+            if inode.doomed:
+                forgotten = [self._remove(inode)]
+            elif len(self._lru) <= self.lru_limit:
+                return
+            else:
+                forgotten = self._prune()
         self._tell(forgotten)
 
     def forget(self, gfid: Gfid) -> None:

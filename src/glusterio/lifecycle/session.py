@@ -33,6 +33,9 @@ from glusterio.lifecycle.trace import TraceHook, TraceRecord
 # Each is looked at in every call; as an enumeration's member it costs three times as much.
 _ACTIVE: Final = SessionState.ACTIVE
 _OPEN: Final = HandleState.OPEN
+_OPENED: Final = HandleEvent.OPENED
+_CLOSING: Final = HandleState.CLOSING
+_CLOSED: Final = HandleState.CLOSED
 
 
 class Call:
@@ -349,13 +352,13 @@ class Session:
                 self._move(handle, HandleEvent.STRIKE)
 
     def _move(self, handle: Handle, event: HandleEvent) -> HandleState:
-        if event is HandleEvent.OPENED and self.state >= GATE_CLOSED_FROM:
+        if event is _OPENED and self.state is not _ACTIVE and self.state >= GATE_CLOSED_FROM:
             event = HandleEvent.LATE
         before = handle.state
         after = handle.state = handle.next_state(event)
-        if after is HandleState.CLOSING and not handle.refs:
+        if after is _CLOSING and not handle.refs:
             handle.idle.set()
-        elif after is HandleState.CLOSED:
+        elif after is _CLOSED:
             del self.ledger[handle.number]
             handle.gone.set()
         if self._trace is not None:

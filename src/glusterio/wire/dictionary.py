@@ -30,6 +30,14 @@ class UInt(int):
     __slots__ = ()
 
 
+class NewGfid(bytes):
+    """A gfid in a gfx_dict that is to be sent. It travels as a ``UUID`` does, and arrives as one; to
+    make it costs a quarter of what one costs.
+    """
+
+    __slots__ = ()
+
+
 class DataType(IntEnum):
     """Types of gfx_dict values (libglusterfs/src/glusterfs/dict.h, ``gf_dict_data_type_t``)."""
 
@@ -45,7 +53,8 @@ class DataType(IntEnum):
 
 
 #: A gfx_dict value. The Python type decides the type on the wire: ``int`` INT, :class:`UInt` UINT,
-#: ``float`` DOUBLE, ``str`` STR, ``bytes`` PTR, ``UUID`` GFUUID, ``Iatt`` IATT, ``Mdata`` MDATA.
+#: ``float`` DOUBLE, ``str`` STR, ``bytes`` PTR, ``UUID`` and :class:`NewGfid` GFUUID, ``Iatt``
+#: IATT, ``Mdata`` MDATA.
 Value: TypeAlias = int | UInt | float | str | bytes | uuid.UUID | Iatt | Mdata
 
 #: A gfx_dict. "No dictionary", which is not the same as an empty one, is ``None``.
@@ -104,8 +113,14 @@ def decode(view: memoryview | bytes, offset: int = 0) -> tuple[dict[str, Value] 
     Raises:
         XdrError: the dictionary leaves the message, or its size or count is not what it claims.
     """
-    end = skip(view, offset)
-    size, count, pairs = _HEADER.unpack_from(view, offset)
+    try:
+        size, count, pairs = _HEADER.unpack_from(view, offset)
+    except struct.error:
+        raise XdrError(f"no room for a dictionary at byte {offset} of {len(view)}") from None
+    at = offset + HEADER_SIZE
+    end = at + size
+    if end > len(view):
+        raise XdrError(f"a dictionary of {size} bytes at byte {offset} of {len(view)}")
     if count < 0:
         if size or pairs:
             raise XdrError("a dictionary that is both absent and there")
@@ -113,7 +128,6 @@ def decode(view: memoryview | bytes, offset: int = 0) -> tuple[dict[str, Value] 
     if count != pairs or pairs * _MIN_PAIR > size:
         raise XdrError(f"a dictionary of {pairs} pairs, or {count}, in {size} bytes")
     view = memoryview(view)[:end]
-    at = offset + HEADER_SIZE
     dictionary: dict[str, Value] = {}
     for _ in range(pairs):
         key, at = opaque_at(view, at)
@@ -215,6 +229,10 @@ def _encode_value(value: Value) -> bytes:
         raise LocalProtocolError(f"{value!r} does not fit: {error}") from None
     if isinstance(value, str):
         return I32.pack(DataType.STR) + pack_opaque(raw(value) + b"\0")
+    if type(value) is NewGfid:
+        if len(value) != GFID_SIZE:
+            raise LocalProtocolError(f"a gfid of {len(value)} bytes")
+        return I32.pack(DataType.GFUUID) + value
     if isinstance(value, bytes):
         return I32.pack(DataType.PTR) + pack_opaque(value)
     if isinstance(value, uuid.UUID):

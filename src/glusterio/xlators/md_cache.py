@@ -176,8 +176,8 @@ class MdCache(Xlator):
 
     def _note_name(self, parent: Gfid, name: str) -> None:
         """A name comes, or goes: so its directory changes, too."""
-        self._note(parent)
-        self._changes.note((parent, name))
+        self._changes.note_name(parent, name)
+        self._files.pop(parent, None)
         self._names.pop((parent, name), None)
 
     def _note_all(self) -> None:

@@ -123,6 +123,8 @@ class QuickRead(Xlator):
                 opening.content = self._keep(stat, data, since, until)
         if not answer:
             return reply
+        if len(answer) == 1 and CONTENT in answer and not theirs:  # as most are
+            return LookupReply(stat=stat)
         if theirs:
             others = {key: answer[key] for key in answer if key in theirs or key not in asked}
         else:

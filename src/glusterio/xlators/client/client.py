@@ -19,7 +19,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from typing import Any, Final
-from uuid import UUID
 
 from glusterio.errors import (
     ConnectionLostError,
@@ -33,7 +32,7 @@ from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire import dictionary, hot
 from glusterio.wire.credentials import encode_v3, stamped
-from glusterio.wire.dictionary import NULL_DICT
+from glusterio.wire.dictionary import NULL_DICT, NewGfid
 from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
 from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import ANONYMOUS_FD, GFID_REQ, RELEASES_COPIES, Fop
@@ -233,12 +232,12 @@ class Client(Xlator):
     async def create(self, frame: Frame, fd: Fd, request: names.CreateRequest) -> names.CreateReply:
         parent, flags, mode, umask, name, xdata = request
         gfid = xdata.get(GFID_REQ) if xdata is not None and len(xdata) == 1 else None
-        if type(gfid) is UUID:
+        if type(gfid) is NewGfid:
             connection = self._connected()
             xid = connection.next_xid()
             packet = self._hot_for(frame).create(
                 xid, parent, flags, mode, umask, name.encode("utf-8", "surrogateescape"),
-                gfid.bytes, frame.stamp,
+                gfid, frame.stamp,
             )  # fmt: skip
             reply = Reply(connection, xid, (packet,))
         else:
