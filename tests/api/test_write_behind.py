@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glusterio.wire.programs import Fop
+from glusterio.xlators.write_behind.writes import BUSY, TOGETHER, TOGETHER_SIZE
 from tests.api.deferring import ON, connect, held, made, round_trip, translator
 from tests.api.drivers import Driver
 from tests.api.faces import FACES, connect_face
@@ -69,6 +70,35 @@ def test_small_writes_in_a_row_travel_together(driver: Driver, tap: Tap, url: st
     expected = b"".join(bytes([n]) * 4096 for n in range(32))
     assert driver.do(file.pread, 1 << 20, 0) == expected
     driver.do(file.close)
+
+
+@pytest.mark.parametrize("size", [4096, 128 * 1024])
+def test_what_is_kept_while_the_brick_is_busy_goes_when_it_is_enough_or_waited_for(
+    driver: Driver, brick: BrickProcess, tap: Tap, url: str, size: int
+) -> None:
+    vol = connect(driver, url)
+    file = made(driver, vol, "/kept")
+    together = min(TOGETHER, TOGETHER_SIZE // size)
+
+    def write(begin: int, end: int) -> None:
+        for n in range(begin, end):
+            driver.do(file.pwrite, bytes([n]) * size, 2 * n * size)
+        round_trip(driver, vol)
+
+    with held(tap):
+        write(0, BUSY + together - 1)
+        assert tap.calls(Fop.WRITE) == BUSY
+        write(BUSY + together - 1, BUSY + together)
+        assert tap.calls(Fop.WRITE) == BUSY + together
+        write(BUSY + together, BUSY + together + 3)
+        assert tap.calls(Fop.WRITE) == BUSY + together
+        syncing = driver.start(file.fsync)
+        tap.wait_for_calls(BUSY + together + 3, Fop.WRITE)
+    syncing.result(10)
+    driver.do(file.close)
+    found = content(brick, "/kept")
+    for n in range(BUSY + together + 3):
+        assert found[2 * n * size : (2 * n + 1) * size] == bytes([n]) * size
 
 
 def _pending(driver: Driver, tap: Tap, url: str, path: str) -> tuple[Any, Any, Watch]:

@@ -39,12 +39,15 @@ LARGE_SIZE: Final = 4 << 20
 #: What may be under way of all files together, in bytes.
 SESSION_WINDOW: Final = 64 << 20
 
-#: While so many writes are on their way to the brick, which keeps it busy, further small ones are sent
-#: several at a time: one system call for all, and but for one in eight no fiber for the call. At 4 KiB
-#: that takes 4 us off the client's CPU time of 31 us for a write.
-BUSY: Final = 16
-TOGETHER: Final = 8
-SMALL: Final = 16 << 10
+#: While so many writes are on their way to the brick, which keeps it busy, further ones are sent
+#: several at a time, up to so many of them, or so many bytes: one system call for all, and but for one
+#: of them no fiber for the call. At 4 KiB eight at a time take 4 us off the client's CPU time of 31 us
+#: for a write, and 32 another 2; at 128 KiB it is a fifth. The brick, which is woken less often, gains
+#: a little, too. Larger ones are not kept.
+BUSY: Final = 8
+TOGETHER: Final = 32
+TOGETHER_SIZE: Final = 1 << 20
+SMALL: Final = 128 << 10
 
 #: What reaches further is not deferred: a file system that cannot do it should say so at once.
 FAR: Final = 1 << 43
@@ -68,6 +71,7 @@ class Writes(Xlator):
         self._room: list[Event] = []  # who waits until that is less
         self._carried = 0  # writes that are on their way
         self._kept: list[tuple[Deferred, Write]] = []  # those that will be sent together
+        self._kept_size = 0  # their bytes
         self.reconfigure(options)
 
     def reconfigure(self, options: Mapping[str, str]) -> None:
@@ -185,9 +189,16 @@ class Writes(Xlator):
         kept = self._kept
         for write in ready:
             kept.append((deferred, write))
-        if not kept or (together and self._carried >= BUSY and len(kept) < TOGETHER):
+            self._kept_size += len(write.data)
+        if not kept or (
+            together
+            and self._carried >= BUSY
+            and len(kept) < TOGETHER
+            and self._kept_size < TOGETHER_SIZE
+        ):
             return []
         self._kept = []
+        self._kept_size = 0
         self._carried += len(kept)
         return kept
 
