@@ -100,6 +100,12 @@ class Bed:
         self.do("open", fd, files.OpenRequest(gfid, flags))
         return fd
 
+    def list(self, gfid: bytes = ROOT_GFID) -> None:
+        fd = Fd(gfid)
+        self.do("opendir", fd, directories.OpendirRequest(gfid))
+        self.do("readdirp", fd, directories.ReaddirpRequest(gfid, 0, 0, 65536))
+        self.do("releasedir", fd)
+
     def chmod(self, gfid: bytes, mode: int) -> None:
         wanted = ZERO_IATT._replace(mode=mode)
         self.do("setattr", attributes.SetattrRequest(gfid, wanted, SetattrValid.MODE))
@@ -165,10 +171,7 @@ def test_what_was_asked_is_not_asked_again(bed: Bed, file: bytes) -> None:
 
 def test_a_listing_tells_of_all_that_is_in_it(bed: Bed, file: bytes) -> None:
     bed.posix.make("g")
-    fd = Fd(ROOT_GFID)
-    bed.do("opendir", fd, directories.OpendirRequest(ROOT_GFID))
-    bed.do("readdirp", fd, directories.ReaddirpRequest(ROOT_GFID, 0, 0, 65536))
-    bed.do("releasedir", fd)
+    bed.list()
     assert bed.stat(file) == bed.posix.stat(file)
     assert bed.asked == 0
     assert bed.cache.known(ROOT_GFID, "f", bed.now) is None, "who lists may not be one who looks up"
@@ -177,6 +180,106 @@ def test_a_listing_tells_of_all_that_is_in_it(bed: Bed, file: bytes) -> None:
     assert bed.asked == 1
     bed.chmod(ROOT_GFID, 0o700)
     assert bed.cache.known(ROOT_GFID, "f", bed.now) is None
+
+
+def test_a_listing_counts_for_its_time_and_only_as_far_as_nothing_is_known_since(
+    bed: Bed, file: bytes
+) -> None:
+    bed.lookup("f")
+    fd = bed.posix.open(file)
+    bed.posix.write(fd, b"longer than before")
+    bed.now += 0.5
+    bed.list()
+    assert bed.cache.known(ROOT_GFID, "f", bed.now) == bed.posix.stat(file), (
+        "it was asked for later"
+    )
+    bed.posix.write(fd, b"longer yet than it was before")
+    bed.list()
+    bed.now += 0.25
+    bed.do("stat", attributes.StatRequest(file), frame=_fresh())
+    assert bed.stat(file) == bed.posix.stat(file), "now the STAT was"
+    bed.posix.release(fd)
+    bed.posix.make("g")
+    bed.list()
+    bed.now += 1
+    bed.below.asked.clear()
+    assert bed.cache.known(ROOT_GFID, "g", bed.now) is None
+    bed.stat(file)
+    assert bed.asked == 1
+
+
+def test_what_is_changed_is_not_told_from_a_listing(bed: Bed, file: bytes) -> None:
+    bed.posix.make("g")
+    bed.lookup("g")
+    bed.list()
+    fd = bed.open(file)
+    bed.do("writev", fd, b"longer than before", 0)
+    assert bed.lookup("f").size == 18
+    bed.do("release", fd)
+    assert bed.lookup("f").size == 18
+    bed.list()
+    bed.do("rename", names.RenameRequest(ROOT_GFID, ROOT_GFID, "f", "h"))
+    with pytest.raises(FileNotFoundError):
+        bed.lookup("f")
+
+
+def test_a_name_that_a_brick_says_is_gone_is_not_told_from_a_listing(bed: Bed, file: bytes) -> None:
+    bed.posix.make("g")
+    bed.lookup("g")
+    bed.list()
+    bed.posix.unlink("f")
+    with pytest.raises(FileNotFoundError):
+        bed.lookup("f", frame=_fresh())
+    assert bed.cache.known(ROOT_GFID, "f", bed.now) is None
+
+
+def test_who_reads_more_than_was_listed_is_told_the_new_size(bed: Bed, file: bytes) -> None:
+    bed.list()
+    fd = bed.posix.open(file)
+    bed.posix.write(fd, b"longer than before")
+    assert len(bed.do("readv", fd, 100, 0).data) == 18
+    assert bed.stat(file).size == 18
+    bed.posix.release(fd)
+
+
+def test_of_a_listed_file_with_two_names_one_is_removed(bed: Bed, file: bytes) -> None:
+    bed.posix.link(file, "g")
+    other = bed.posix.make("h")
+    bed.list()
+    bed.do("unlink", names.UnlinkRequest(ROOT_GFID, "f"))
+    assert bed.stat(file).nlink == 1
+    assert bed.asked == 1
+    bed.stat(other)
+    assert bed.asked == 1, "the others are still known"
+
+
+def test_who_may_look_names_up_in_a_listed_directory(bed: Bed) -> None:
+    """To change the permissions of what is listed as a file makes no other name unknown."""
+    bed.posix.make("f")
+    file = bed.posix.make("g")
+    bed.lookup("f")
+    bed.list()
+    bed.chmod(file, 0o600)
+    bed.below.asked.clear()
+    bed.lookup("f")
+    assert bed.asked == 0
+
+
+def test_so_many_listed_names_are_kept_and_the_oldest_go(
+    bed: Bed, file: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(md_cache, "MOST", 3)
+    directory = bed.posix.mkdir("d")
+    below = bed.posix.make("g", parent=directory)
+    bed.list()  # f and d
+    bed.list(directory)
+    assert bed.cache.counts() == {"kept_attributes": 3, "kept_names": 3}
+    bed.list(directory)
+    assert bed.cache.counts() == {"kept_attributes": 2, "kept_names": 2}
+    bed.stat(below)
+    assert bed.asked == 0
+    bed.stat(file)
+    assert bed.asked == 1
 
 
 def test_it_is_trusted_from_when_it_was_asked_and_no_longer_than_said(

@@ -32,11 +32,13 @@ from typing import Any, Final
 from glusterio.graph.changes import Changes
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
+from glusterio.graph.listings import Listings
 from glusterio.graph.options import option, seconds
 from glusterio.traps import Coro
 from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire.callbacks import CacheInvalidation
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
+from glusterio.wire.fops.directories import Listing
 from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import SetattrValid
 from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
@@ -89,6 +91,8 @@ class MdCache(Xlator):
         self._names: OrderedDict[tuple[Gfid, str], tuple[Gfid | Listed, float]] = OrderedDict()
         #: until when names may be looked up in directories in which one was
         self._searched: dict[Gfid, float] = {}
+        #: what listings told and nobody has asked for yet; it goes into the tables when asked for
+        self._listings = Listings()
         #: files that descriptors have written to which are not released yet, and how many those are
         self._written: dict[Gfid, int] = {}
 
@@ -97,7 +101,11 @@ class MdCache(Xlator):
             self._note_all()
 
     def counts(self) -> dict[str, int]:
-        return {"kept_attributes": len(self._files), "kept_names": len(self._names)}
+        listed = self._listings.names
+        return {
+            "kept_attributes": len(self._files) + listed,
+            "kept_names": len(self._names) + listed,
+        }
 
     def on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
         """Drop everything when a child goes or comes, or what another client has changed."""
@@ -114,6 +122,8 @@ class MdCache(Xlator):
     # -- what is kept -----------------------------------------------------------------------------
 
     def known(self, parent: Gfid, name: str, now: float) -> Iatt | None:
+        if self._listings:
+            self._take_name(parent, name, now)
         entry = self._names.get((parent, name))
         if entry is None or now >= entry[1]:
             return None
@@ -126,6 +136,8 @@ class MdCache(Xlator):
         return kept[0]
 
     def _kept(self, frame: Frame, gfid: Gfid) -> Iatt | None:
+        if self._listings:
+            self._take_file(gfid)
         kept = self._files.get(gfid)
         if kept is None or frame.kept is None or self._clock() >= kept[1]:
             return None
@@ -140,6 +152,19 @@ class MdCache(Xlator):
         """Keep an answer's attributes, those that there are and that nothing changed meanwhile."""
         with self._lock:
             for stat in stats:
+                self._put_stat(stat, mark, until)
+
+    def _take_name(self, parent: Gfid, name: str, now: float) -> None:
+        """Enter into the tables what listings told of a name."""
+        with self._lock:
+            for stat, mark, until in self._listings.of_name(parent, name, now):
+                self._put_name(parent, name, Listed(stat.gfid), mark, until)
+                self._put_stat(stat, mark, until)
+
+    def _take_file(self, gfid: Gfid) -> None:
+        """Enter into the tables what listings told of a file."""
+        with self._lock:
+            for stat, mark, until in self._listings.of_file(gfid, self._clock()):
                 self._put_stat(stat, mark, until)
 
     # -- under the lock
@@ -185,6 +210,7 @@ class MdCache(Xlator):
         self._changes.note_all()
         self._files.clear()
         self._names.clear()
+        self._listings.clear()
         self._searched.clear()
 
     # -- asking -----------------------------------------------------------------------------------
@@ -207,6 +233,7 @@ class MdCache(Xlator):
             reply = await self.child.lookup(frame, request)
         except OSError:
             with self._lock:
+                self._changes.note((parent, name))
                 self._names.pop((parent, name), None)
                 self._note(request.gfid)
             raise
@@ -251,19 +278,18 @@ class MdCache(Xlator):
     ) -> directories.ReaddirpReply:
         mark, until = self._ask()
         reply = await self.child.readdirp(frame, fd, request)
-        parent = fd.gfid
-        with self._lock:
-            for entry in reply.entries:
-                stat, name = entry.stat, entry.name
-                if name not in (".", ".."):
-                    self._put_name(parent, name, Listed(stat.gfid), mark, until)
-                    self._put_stat(stat, mark, until)
+        if reply.entries and self.timeout:
+            listing = Listing.of(reply.entries)
+            with self._lock:
+                self._listings.add(fd.gfid, listing, mark, until, MOST)
         return reply
 
     def readv(
         self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
     ) -> Coro[Data]:
         fop = self.child.readv(frame, fd, size, offset, sink)
+        if self._listings:
+            self._take_file(fd.gfid)
         kept = self._files.get(fd.gfid)
         if kept is None or (offset + size <= kept[0].size and fd.ahead <= kept[0].size):
             return fop
@@ -325,6 +351,8 @@ class MdCache(Xlator):
 
     def _concerns_names(self, gfid: Gfid, valid: int) -> bool:
         """Tell whether a SETATTR may change who may look names up in what may be a directory."""
+        if self._listings:
+            self._take_file(gfid)
         kept = self._files.get(gfid)
         return bool(valid & _PERMISSIONS) and (kept is None or stat_module.S_ISDIR(kept[0].mode))
 
@@ -443,6 +471,8 @@ class MdCache(Xlator):
 
     async def _remove(self, parent: Gfid, name: str, fop: Coro[Any]) -> Any:
         """Have a name removed. The file that it led to has a link less, whichever it was."""
+        if self._listings:
+            self._take_name(parent, name, self._clock())
         entry = self._names.get((parent, name))
         gfid = entry[0] if entry is not None and self._clock() < entry[1] else None
         self._note_removed(parent, name, gfid)
@@ -459,6 +489,7 @@ class MdCache(Xlator):
             else:
                 self._changes.note_all()
                 self._files.clear()
+                self._listings.clear()
 
     def unlink(self, frame: Frame, request: names.UnlinkRequest) -> Coro[names.RemovedEntryReply]:
         return self._remove(request.pargfid, request.name, self.child.unlink(frame, request))

@@ -181,8 +181,12 @@ class Listing(Sequence[DirPlusEntry]):
 
     def without(self, *names: str) -> "Listing":
         """Return the listing without some names."""
-        left = [pair for pair in zip(self.names, self.places, strict=True) if pair[0] not in names]
-        return Listing(self.record, [name for name, _ in left], [place for _, place in left])
+        left = Listing(self.record, self.names.copy(), self.places.copy())
+        for name in names:
+            while name in left.names:
+                at = left.names.index(name)
+                del left.names[at], left.places[at]
+        return left
 
     def __len__(self) -> int:
         return len(self.names)
