@@ -25,7 +25,6 @@ from glusterio.lifecycle.states import (
 )
 from glusterio.lifecycle.trace import TraceRecord, ndjson
 from glusterio.wire.fops.names import CreateReply
-from glusterio.wire.messages import decode as decode_message
 from glusterio.wire.programs import Fop
 from glusterio.xlators.client import client
 from tests.api.drivers import PATIENCE, Driver, Threads
@@ -193,13 +192,13 @@ def test_an_interrupt_in_the_middle_of_an_open(
     interrupts = [KeyboardInterrupt("now")]
     watch = Watch()
 
-    def decode(*arguments: Any) -> Any:
-        if interrupts and arguments[0] is CreateReply:
+    def created(record: Any) -> CreateReply:
+        if interrupts:
             raise interrupts.pop()
-        return real_decode(*arguments)
+        return take_apart(record)
 
-    real_decode = decode_message
-    monkeypatch.setattr(client, "decode", decode)
+    take_apart = client._created
+    monkeypatch.setattr(client, "_created", created)
     vol = glusterio.connect(url, trace=watch)
     (brick.directory / "interrupt").unlink(missing_ok=True)
     with pytest.raises(KeyboardInterrupt, match="now"):
