@@ -98,7 +98,7 @@ def test_a_lost_byte_is_seen(brick: BrickProcess, capsys: pytest.CaptureFixture[
             file.write("there")
         storm = demo_storm.Storm(expected={"judged/f": [(0, b"there"), (5, b"not")]})
         assert len(asyncio.run(demo._lost(brick.url, storm))) == 1
-        held_open = volume.open_handle("judged/f")
+        held_open = volume.open_handle("judged/f", os.O_RDWR)  # this the brick does hold
         assert asyncio.run(demo._ask(brick.url, ["judged", "judged/f"])) == Held(1, 0)
         held_open.close()
         step = demo_tree.TreeStep(

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
-import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -202,7 +200,8 @@ class Core:
             credentials=encode_v3(self.identity),
             identity=self.identity,
             process_uuid=(
-                f"CTX_ID:{uuid.uuid4()}-GRAPH_ID:0-PID:{os.getpid()}-HOST:{platform.node()}"
+                f"CTX_ID:{os.urandom(16).hex()}-GRAPH_ID:0-PID:{os.getpid()}"
+                f"-HOST:{os.uname().nodename}"
             ),
             volume=self.target.volume,
             volfile_server=server,

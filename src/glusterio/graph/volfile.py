@@ -120,15 +120,11 @@ class Volfile:
 
     def unused(self) -> list[Volume]:
         """Return the volumes that the top does not stand on, in order."""
-        by_name = {volume.name: volume for volume in self.volumes}
-        seen = {self.top.name}
-        todo = [self.top]
-        while todo:
-            for name in todo.pop().subvolumes:
-                if name not in seen:
-                    seen.add(name)
-                    todo.append(by_name[name])
-        return [volume for volume in self.volumes if volume.name not in seen]
+        used = {self.top.name}
+        for volume in reversed(self.volumes):  # whoever uses a volume is behind it
+            if volume.name in used:
+                used.update(volume.subvolumes)
+        return [volume for volume in self.volumes if volume.name not in used]
 
 
 def parse(text: str) -> Volfile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -13,6 +14,9 @@ from glusterio.traps import Connect, Reply
 if TYPE_CHECKING:
     from glusterio.runtime.fiber import Fiber
     from glusterio.runtime.threads import ThreadsDriver
+
+#: What connecting says that goes on.
+_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EINTR)
 
 
 def candidates(address: tuple[str, int] | str) -> list[tuple[int, Any]]:
@@ -91,16 +95,19 @@ class Connecting:
                 self._error = error
                 continue
             try:
-                self.sock.connect(where)
-            except BlockingIOError:
+                code = self.sock.connect_ex(where)
+                if code == errno.EINPROGRESS:  # but on this machine it is done when that returns
+                    code = self.sock.connect_ex(where)
+            except OSError as error:  # an address that can be none
+                code = error.errno or errno.EINVAL
+            if code in _UNDER_WAY:
                 self._driver.watch(self, select.POLLOUT)
                 return
-            except OSError as error:
-                self._error = OSError(error.errno, os.strerror(error.errno or 0), self._where())
-                self.sock.close()
-                continue
-            self._connected()
-            return
+            if not code:
+                self._connected()
+                return
+            self._error = OSError(code, os.strerror(code), self._where())
+            self.sock.close()
         self._fiber.wake(self.trap, None, self._error or OSError(f"no address for {self._where()}"))
 
     def _connected(self) -> None:

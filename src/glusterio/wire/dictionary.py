@@ -161,15 +161,12 @@ def encode_old(dictionary: Mapping[str, OldValue]) -> bytes:
     Raises:
         LocalProtocolError: a key that holds a NUL.
     """
-    out = bytearray(U32.pack(len(dictionary)))
+    parts = [U32.pack(len(dictionary))]
     for key, value in dictionary.items():
         name = _key_bytes(key)
         data = value if isinstance(value, bytes) else raw(str(value)) + b"\0"
-        out += _OLD_LENGTHS.pack(len(name), len(data))
-        out += name
-        out += b"\0"
-        out += data
-    return bytes(out)
+        parts += (_OLD_LENGTHS.pack(len(name), len(data)), name, b"\0", data)
+    return b"".join(parts)
 
 
 def decode_old(data: memoryview | bytes) -> dict[str, bytes]:

@@ -41,6 +41,7 @@ class RawFile(io.RawIOBase):
         self._position = 0
         self._drain_seconds = 0.0
         self._drainer: int | None = None  # the thread that writes past the gate, for the drain
+        self._closer: int | None = None  # the thread that closes: what is deferred, that waits for
         self._dropped = False
         self.name = file.path
         if mode.appending:
@@ -156,10 +157,10 @@ class RawFile(io.RawIOBase):
             OSError: a deferred write failed, of which nobody was told yet.
         """
         super().flush()
-        handle = self._file._handle
-        if self._file.closed or handle.fd.settle is None or self._drainer == threading.get_ident():
+        if self._file.closed or self._file._handle.fd.settle is None:
             return
-        self._file.flush()
+        if threading.get_ident() not in (self._drainer, self._closer):
+            self._file.flush()
 
     def truncate(self, size: int | None = None) -> int:
         self._check_writing()
@@ -169,6 +170,7 @@ class RawFile(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
+            self._closer = threading.get_ident()
             try:
                 super().close()
             finally:
@@ -239,15 +241,25 @@ class _Writer(_Dropped, io.BufferedWriter):
         super().flush()
         self._root.flush()  # Python's own leaves that out: a kernel has nothing to flush
 
+    def close(self) -> None:
+        self._root._closer = threading.get_ident()
+        super().close()
+
 
 class _Random(_Dropped, io.BufferedRandom):
     def flush(self) -> None:
         super().flush()
         self._root.flush()
 
+    def close(self) -> None:
+        self._root._closer = threading.get_ident()
+        super().close()
+
 
 class _Text(_Dropped, io.TextIOWrapper):
-    pass
+    def close(self) -> None:
+        self._root._closer = threading.get_ident()
+        super().close()
 
 
 def layers(

@@ -84,7 +84,7 @@ class Client(Xlator):
     def __init__(self, name: str, options: Any, children: Any, services: Services) -> None:
         super().__init__(name, options, children, services)
         self._connection: Connection | None = None
-        self._hot = hot.HotPath(services.credentials)
+        self._hot = hot.hot_path(services.credentials)
         self._up = False
         self._copies = False
 
@@ -456,7 +456,7 @@ class Client(Xlator):
     def _hot_for(self, frame: Frame) -> hot.HotPath:
         if frame.identity is None:
             return self._hot
-        return hot.HotPath(encode_v3(frame.identity))
+        return hot.hot_path(encode_v3(frame.identity))
 
     async def _broken(self, what: str) -> RemoteProtocolError:
         connection = self._connected()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from glusterio.errors import (
@@ -54,9 +55,7 @@ async def ask(
         AuthRejectedError: the server denied the call as such.
     """
     body = encode(request)
-    credentials = encode_v2(
-        Credentials(pid=os.getpid(), uid=os.getuid(), gid=os.getgid(), lk_owner=bytes(8))
-    )
+    credentials = _credentials(os.getpid(), os.getuid(), os.getgid())
     xid = connection.next_xid()
     head = encode_call(xid, *program, procedure, credentials, len(body))
     answer = await Reply(connection, xid, (head + body,))
@@ -65,6 +64,11 @@ async def ask(
     except RemoteProtocolError as error:
         await Disconnect(connection, error)
         raise connection.blame(error) from None
+
+
+@lru_cache(maxsize=4)
+def _credentials(pid: int, uid: int, gid: int) -> bytes:
+    return encode_v2(Credentials(pid, uid, gid, lk_owner=bytes(8)))
 
 
 async def find_brick(options: Mapping[str, str], services: Services) -> Address:
