@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import json
@@ -183,6 +184,29 @@ def test_a_call_that_cannot_be_ended_is_named_and_left_behind(brick: BrickProces
     may_go.set()
     assert isinstance(opening.exception(PATIENCE), SessionClosedError)
     driver.finish()
+
+
+@pytest.mark.parametrize("event", ["CLOSE", "RELEASED"])
+def test_an_interrupt_in_the_middle_of_the_drain(brick: BrickProcess, event: str) -> None:
+    """Ctrl-C when some handles are CLOSING already, and nobody works on them yet."""
+    interrupts = [KeyboardInterrupt("now")]
+
+    def interrupt(record: TraceRecord) -> None:
+        if record.event == event and record.number == 150 and interrupts:
+            raise interrupts.pop()
+
+    vol = glusterio.connect(brick.url, trace=interrupt)
+    files = [vol.open_handle(f"/drained-{n % 3}", CREATING) for n in range(250)]
+    if event == "CLOSE":
+        with pytest.raises(KeyboardInterrupt, match="now"):
+            vol.close()
+    else:  # perhaps in the house-keeper, whom nobody interrupts
+        with contextlib.suppress(KeyboardInterrupt):
+            vol.close()
+    report = vol.close()
+    assert not report.defects
+    assert report.handles_drained == len(files)
+    assert all(file.closed for file in files)
 
 
 def test_an_interrupt_in_the_middle_of_an_open(

@@ -208,6 +208,18 @@ def test_closing_begins_once_and_only_where_there_is_something_to_close(state: H
     assert session.begin_close(handle) is False
 
 
+def test_many_are_begun_to_be_closed_as_each_would_be() -> None:
+    session = session_in(SessionState.ACTIVE)
+    handles = {state: handle_in(session, state) for state in HandleState}
+    moved = session.begin_closes(handles.values())
+    assert moved == [handles[HandleState.OPEN], handles[HandleState.STALE]]
+    for state, handle in handles.items():
+        assert handle.state is (HandleState.CLOSING if handle in moved else state)
+        assert not handle.releasing
+    assert all(handle.idle for handle in moved)
+    assert session.begin_closes(handles.values()) == []
+
+
 @pytest.mark.parametrize("first", [HandleEvent.SEND, HandleEvent.ABANDON], ids=lambda e: e.name)
 def test_a_late_reply_goes_straight_to_closing(first: HandleEvent) -> None:
     session = session_in(SessionState.ACTIVE)

@@ -21,14 +21,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from glusterio.api.handles import drop_handle
+from glusterio.api.handles import drop_handles
 from glusterio.errors import ConnectionLostError, SessionClosedError
 from glusterio.lifecycle.drain import DrainAction, plan
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
 from glusterio.lifecycle.session import Call
 from glusterio.lifecycle.states import HandleState, SessionEvent, SessionState
-from glusterio.traps import Gather, Wait
+from glusterio.traps import Wait
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -160,33 +160,28 @@ class Ending:
 
     async def _drain(self) -> None:
         session = self._session
-        closing = []
-        for item in plan(session.handles()):
-            handle = item.handle
-            self._awaited[handle.number] = handle
-            if handle.state is not HandleState.CLOSING:
-                self._drained[handle.number] = handle
-            if item.action is DrainAction.RELEASE:
-                closing.append(handle)
-            elif item.action is DrainAction.DROP:
-                session.drop(handle)
-        for first in range(0, len(closing), TOGETHER):  # what a gather begins, it sends together
-            await Gather([self._close(closing[first : first + TOGETHER])])
+        planned = plan(session.handles())
+        self._awaited |= {handle.number: handle for handle, _ in planned}
+        self._drained |= {
+            handle.number: handle
+            for handle, _ in planned
+            if handle.state is not HandleState.CLOSING
+        }
+        for handle in [handle for handle, action in planned if action is DrainAction.DROP]:
+            session.drop(handle)
+        closing = [handle for handle, action in planned if action is DrainAction.RELEASE]
+        for first in range(0, len(closing), TOGETHER):
+            await drop_handles(self._core, closing[first : first + TOGETHER])
         waiting = list(self._awaited.values())
         for handle in reversed(waiting):  # the answer that comes last is the one to wait for
             if not handle.gone.is_set and not await Wait(handle.gone, self._left()):
                 await self._cut_off()
+                for other in waiting:
+                    if not other.gone.is_set:
+                        await Wait(other.gone, UNWINDING)
                 break
-        for handle in waiting:
-            if not handle.gone.is_set:
-                await Wait(handle.gone, UNWINDING)
         self._written.clear()
         self._report_handles(waiting)
-
-    async def _close(self, handles: list[Handle]) -> None:
-        """Have handles closed, which waits for nothing."""
-        for handle in handles:
-            await drop_handle(self._core, handle)
 
     async def _cut_off(self) -> None:
         """The deadline is over: cut the connections, so that every release ends."""

@@ -358,6 +358,29 @@ async def drop_handle(core: Core, handle: Handle, closing: _Closing | None = Non
         raise
 
 
+async def drop_handles(core: Core, handles: list[Handle]) -> None:
+    """Close handles, unless somebody has, or is about to; never wait.
+
+    What has to be sent is sent together.
+    """
+    try:
+        closing = core.session.begin_closes(handles)
+        unsent = [handle for handle in closing if handle.fd.unsent]
+        for handle in unsent:
+            if _let_go_at_once(core, handle):
+                closing.remove(handle)
+        if closing:
+            await Spawn(*[_let_go(core, handle) for handle in closing])
+    except GeneratorExit:
+        raise
+    except BaseException:  # interrupted: nobody may know of those that are CLOSING
+        core.session.begin_closes(handles)
+        await Spawn(
+            *[_let_go(core, handle) for handle in handles if handle.state is HandleState.CLOSING]
+        )
+        raise
+
+
 def close_unsent(core: Core, handle: Handle, start: Callable[[Coro[None]], Any]) -> bool:
     """Close a handle that no brick has heard of: nobody is waited for, so no call is admitted.
 

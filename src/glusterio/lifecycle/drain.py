@@ -46,8 +46,12 @@ def plan(handles: Iterable[Handle]) -> list[DrainItem]:
 
     One that has been closed since the ledger was looked at needs nothing.
     """
-    actions = ((handle, ACTIONS.get(handle.state)) for handle in handles)
-    return [DrainItem(handle, action) for handle, action in actions if action is not None]
+    items = []
+    for handle in handles:
+        action = ACTIONS.get(handle.state)
+        if action is not None:
+            items.append(DrainItem(handle, action))
+    return items
 
 
 class Step(NamedTuple):

@@ -8,7 +8,7 @@ class serves threads, asyncio and a simulated world.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -301,6 +301,16 @@ class Session:
                 return False
             self._move(handle, HandleEvent.CLOSE)
             return True
+
+    def begin_closes(self, handles: Iterable[Handle]) -> list[Handle]:
+        """Do what :meth:`begin_close` does for many at once; return those that were moved."""
+        moved = []
+        with self._lock:
+            for handle in handles:
+                if HandleEvent.CLOSE in HANDLE_TABLE[handle.state]:
+                    self._move(handle, HandleEvent.CLOSE)
+                    moved.append(handle)
+        return moved
 
     def drop(self, handle: Handle) -> bool:
         """Drop a handle for which nothing was sent, if that is still so.

@@ -281,10 +281,15 @@ class QuickRead(Xlator):
                 if not had.fds and self._kept.get(had.gfid) is had:
                     self._drop(had.gfid)
                 return
-            self._writers[fd.gfid] -= 1
-            if not self._writers[fd.gfid]:
-                del self._writers[fd.gfid]
-        self._change(fd.gfid)
+            gfid = fd.gfid
+            left = self._writers[gfid] - 1
+            if left:
+                self._writers[gfid] = left
+            else:
+                del self._writers[gfid]
+            self._changes.note(gfid)
+            if gfid in self._kept:
+                self._drop(gfid)
 
     def _change(self, gfid: Gfid) -> None:
         """This session has changed a file, or is about to."""

@@ -327,13 +327,12 @@ class ReadAhead(Xlator):
         """Release the descriptor, when no page is on its way any more."""
         stream: Stream | None = fd.context.get(self)
         if stream is not None:
-            quiet = self.services.new_event()
             with self._lock:
                 self._drop_pages(stream)
-                stream.quiet = quiet
-                is_quiet = not stream.coming
-            if not is_quiet:
-                await Wait(quiet, PATIENCE)
+                if stream.coming:
+                    stream.quiet = self.services.new_event()
+            if stream.quiet is not None:
+                await Wait(stream.quiet, PATIENCE)
             fd.context.pop(self, None)
             fd.at_hand = None
         await self.child.release(frame, fd)
