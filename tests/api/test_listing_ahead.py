@@ -94,7 +94,7 @@ def test_the_next_batch_is_asked_for_and_none_behind_it(
     entries, found = begun(driver, volume)
     tap.wait_for_calls(2, Fop.READDIRP)
     both_came(tap)
-    driver.do(volume.statvfs, "/")
+    driver.do(driver.connect(url).statvfs, "/")
     assert tap.calls(Fop.READDIRP) == 2
     found += rest(driver, entries)
     assert sorted(entry.name for entry in found) == sorted(os.listdir(crowd))
@@ -205,6 +205,57 @@ def test_what_was_read_ahead_long_ago_is_not_told(
     assert driver.do(found[-1].stat).st_mode & 0o777 == 0o604
     changed = [entry for entry in found if entry._batch.listing.mode(entry._place) & 0o777 == 0o604]
     assert len(changed) > MANY - 700, "all but the first batch"
+
+
+def test_ones_own_changes_are_told_as_if_nothing_were_read_ahead(
+    driver: Driver, tap: Tap, url: str, crowd: Path
+) -> None:
+    for path in crowd.iterdir():
+        path.chmod(0o640)
+    volume = driver.connect(url)
+    entries, found = begun(driver, volume)
+    both_came(tap)
+    changed = set(os.listdir(crowd)[::20])
+    for name in changed:
+        driver.do(volume.chmod, f"crowd/{name}", 0o604)
+    found += rest(driver, entries)
+    assert len(found) == len({entry.name for entry in found}) == MANY
+    later = [entry for entry in found if entry._batch is not found[0]._batch]
+    assert later[0]._batch is later[300]._batch
+    shown = {driver.do(entry.stat).st_mode & 0o777 for entry in later if entry.name in changed}
+    assert shown == {0o604}
+
+
+def test_a_change_under_way_may_concern_the_next_batch(
+    driver: Driver, tap: Tap, url: str, crowd: Path
+) -> None:
+    volume = driver.connect(url)
+    tap.hold(Fop.SETATTR)
+    changing = driver.start(volume.chmod, "crowd/1", 0o600)
+    tap.wait_for_calls(1, Fop.SETATTR)
+    entries, _ = begun(driver, volume)
+    driver.do(driver.connect(url).statvfs, "/")
+    assert tap.calls(Fop.READDIRP) == 1
+    tap.let_go()
+    changing.result(PATIENCE)
+    driver.do(entries.close)
+
+
+def test_for_one_who_does_something_with_each_nothing_is_read_ahead(
+    driver: Driver, tap: Tap, url: str, crowd: Path
+) -> None:
+    volume = driver.connect(url)
+    driver.do(volume.listdir, "crowd")
+    batches = tap.calls(Fop.READDIRP)
+    tap.log.clear()
+    entries, found = begun(driver, volume)
+    for number in range(1, MANY):
+        if number % 100 == 1:
+            driver.do(volume.stat, "crowd")
+        found.append(following(driver, entries))
+    driver.do(entries.close)
+    assert len({entry.name for entry in found}) == MANY
+    assert tap.calls(Fop.READDIRP) == batches + 1
 
 
 def test_a_caller_who_gives_up_loses_nothing(tap: Tap, url: str, crowd: Path) -> None:

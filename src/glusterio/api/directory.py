@@ -7,9 +7,12 @@ md-cache. Asked from here, a batch passes the whole graph when it is asked for: 
 old the answer is, and keeps nothing of it that was changed since; write-behind has sent what a brick
 has to know of to tell sizes; and it is there for any graph.
 
-One batch is ahead of a handle, not more. It is served for a second: so much later than else may
-another's change be seen, or one's own. Whoever meets an error there asks again, and hears of it
-himself. A directory is not released while a batch is on its way.
+One batch is ahead of a handle, not more. It is served for a second: so much later than else may another
+client's change be seen. One's own are seen as if it were asked for when it is wanted: it is served only
+where the session did nothing else meanwhile, and only who listed the batch before without doing
+something else has one read ahead. (Whoever does something with each file gains little by it: that takes
+several times as long.) Whoever meets an error there asks again, and hears of it himself. A directory is
+not released while a batch is on its way.
 """
 
 from __future__ import annotations
@@ -80,7 +83,8 @@ async def read_directory(core: Core, frame: Frame, handle: Handle, offset: int) 
             tree must not be led out of it.
     """
     fd = handle.fd
-    reply = await _that_was_ahead(core, fd, offset)
+    undisturbed = _is_undisturbed(core, frame, fd)
+    reply = await _that_was_ahead(core, fd, offset, undisturbed)
     if reply is None:
         reply = await core.top.readdirp(frame, fd, ReaddirpRequest(fd.gfid, 0, offset, BATCH))
     entries = reply.entries
@@ -88,7 +92,7 @@ async def read_directory(core: Core, frame: Frame, handle: Handle, offset: int) 
         return Batch(Listing.of(()), offset, True)
     next_offset = entries[-1].d_off
     is_last = reply.op_errno == errno.ENOENT
-    if not is_last:
+    if undisturbed and not is_last:
         await _read_on(core, fd, next_offset)
     listing = Listing.of(entries)
     names = listing.names
@@ -101,14 +105,28 @@ async def read_directory(core: Core, frame: Frame, handle: Handle, offset: int) 
     return Batch(listing, next_offset, is_last)
 
 
-async def _that_was_ahead(core: Core, fd: Fd, offset: int) -> ReaddirpReply | None:
+def _is_undisturbed(core: Core, frame: Frame, fd: Fd) -> bool:
+    """Tell whether the session did nothing else since a batch of this directory was last read."""
+    session, call = core.session, frame.call
+    if call is None:
+        return False
+    number = call.number
+    before = fd.context.get(Batch, number)
+    fd.context[Batch] = number
+    # Those that began since have later numbers, and those that had begun are among the calls.
+    return number <= before + 1 and session.calls_admitted == number and len(session.calls) == 1
+
+
+async def _that_was_ahead(
+    core: Core, fd: Fd, offset: int, undisturbed: bool
+) -> ReaddirpReply | None:
     ahead: Ahead | None = fd.context.get((Ahead, offset))
     if ahead is None:
         return None
     if not ahead.come.is_set:
         await Wait(ahead.come)
     fd.context.pop((Ahead, offset), None)
-    return ahead.reply if core.now() < ahead.until else None
+    return ahead.reply if undisturbed and core.now() < ahead.until else None
 
 
 async def _read_on(core: Core, fd: Fd, offset: int) -> None:
