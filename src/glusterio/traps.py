@@ -82,21 +82,14 @@ class Reply(Trap["Reply"]):
         settled: called once, with the reply, when it is done, whoever still waits. Optional.
     """
 
-    __slots__ = (
-        "connection",
-        "done",
-        "error",
-        "fiber",
-        "locate",
-        "packet",
-        "received",
-        "record",
-        "sent",
-        "settled",
-        "sink",
-        "submitted",
-        "xid",
-    )
+    # What each begins with is the class's: to set all of it costs as much as packing the request.
+    record: bytes | bytearray | memoryview = b""
+    received = 0
+    error: Exception | None = None
+    done = False
+    sent = False
+    submitted = False
+    fiber: Any = None
 
     def __init__(
         self,
@@ -113,13 +106,6 @@ class Reply(Trap["Reply"]):
         self.sink = sink
         self.locate = locate
         self.settled = settled
-        self.record: bytes | bytearray | memoryview = b""
-        self.received = 0
-        self.error: Exception | None = None
-        self.done = False
-        self.sent = False
-        self.submitted = False
-        self.fiber: Any = None
 
     def __await__(self) -> Generator[Trap[Reply], Reply, Reply]:
         if not self.done:

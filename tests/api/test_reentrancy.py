@@ -67,19 +67,31 @@ def test_under_the_sessions_lock(brick: BrickProcess, name: str) -> None:
     brick.wait_for(fds=0)
 
 
-@pytest.mark.parametrize("place", ["submit", "received", "sent", "get_buffer"])
+@pytest.mark.parametrize("place", ["sending", "received", "get_buffer"])
 @pytest.mark.parametrize("name", CALLS)
 def test_under_a_connections_locks_and_while_leading(
     brick: BrickProcess, name: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempt = Attempt(name)
-    real = getattr(Connection, place)
 
-    def wrapped(self: Connection, *arguments: Any) -> Any:
+    class Pending(dict[int, Any]):
+        """Where a request is entered when it is sent."""
+
+        def __setitem__(self, xid: int, reply: Any) -> None:
+            attempt()
+            super().__setitem__(xid, reply)
+
+    real = Connection.__init__ if place == "sending" else getattr(Connection, place)
+
+    def wrapped(self: Connection, *arguments: Any, **more: Any) -> Any:
+        if place == "sending":
+            real(self, *arguments, **more)
+            self.pending = Pending()
+            return None
         attempt()
         return real(self, *arguments)
 
-    monkeypatch.setattr(Connection, place, wrapped)
+    monkeypatch.setattr(Connection, "__init__" if place == "sending" else place, wrapped)
     with glusterio.connect(brick.url) as vol:
         attempt.volume = vol
         assert vol.listdir("/") == []

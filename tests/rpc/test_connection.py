@@ -115,6 +115,15 @@ def test_a_reply_split_at_every_byte() -> None:
         assert [bytes(r.record[HEAD:]) for r in replies] == [b"first", b"second, a little longer"]
 
 
+def test_the_rest_of_a_reply_with_as_much_of_the_next(connection: Connection) -> None:
+    """As many bytes as a reply has, though they are not one."""
+    first, second = ask(connection), ask(connection)
+    size = len(answer(first.xid))
+    completed = put(connection, answer(first.xid) + answer(second.xid), [size // 2, size])
+    assert completed == [first, second]
+    assert second.record == answer(second.xid)[4:]
+
+
 @pytest.mark.parametrize("length", [1, DIRECT, DIRECT + 1])
 def test_a_reply_to_nothing_is_an_error(connection: Connection, length: int) -> None:
     reply = ask(connection)

@@ -104,19 +104,33 @@ class Peer:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._asked) >= count, PATIENCE), self._asked
 
-    def answer(self, count: int | None = None, *, last_first: bool = False) -> None:
+    def answer(
+        self, count: int | None = None, *, last_first: bool = False, before: bytes = b""
+    ) -> None:
         """Answer so many of the unanswered requests, or all, in one system call each connection."""
         with self._changed:
             asked = self._asked[::-1] if last_first else list(self._asked)
             chosen = asked[:count]
             replies: dict[socket.socket, bytes] = {}
             for sock, xid in chosen:
-                replies[sock] = replies.get(sock, b"") + (
+                replies[sock] = replies.get(sock, before) + (
                     struct.pack(">2I", 0x80000018, xid) + _ACCEPTED
                 )
                 self._asked.remove((sock, xid))
             for sock, data in replies.items():
                 sock.sendall(data)
+
+    def answer_part(self, size: int) -> Callable[[], None]:
+        """Send the first bytes of an answer; what is returned sends the rest."""
+        with self._changed:
+            sock, xid = self._asked.pop(0)
+        reply = struct.pack(">2I", 0x80000018, xid) + _ACCEPTED
+        sock.sendall(reply[:size])
+        return lambda: sock.sendall(reply[size:])
+
+    def send(self, data: bytes) -> None:
+        """Send something unasked, on the latest connection."""
+        self._sockets[-1].sendall(data)
 
     def go_on(self) -> None:
         """Answer everything, now and from now on."""

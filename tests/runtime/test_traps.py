@@ -855,22 +855,22 @@ def test_stop_does_not_wait_for_the_tick() -> None:
 
 def test_a_cancellation_while_a_request_is_being_sent(threads: ThreadsRunner, peer: Peer) -> None:
     """Taken back, or sent and answered: never both. Else the count of what is unanswered is wrong."""
-    driver = threads.driver
     connection = threads.connect(peer)
     call = Call()
     settled: list[Reply] = []
-    link = connection.link
-    submit = driver.submit
+    link: Any = connection.link
 
-    def cancelled_on_the_way(reply: Reply) -> None:
-        assert call.fiber is not None
-        driver.submit = submit  # type: ignore[method-assign]
-        canceller = threading.Thread(target=call.fiber.cancel, args=(Stop("on the way"),))
-        canceller.start()
-        canceller.join(PATIENCE)
-        submit(reply)
+    class CancelledOnTheWay:
+        @staticmethod
+        def submit(reply: Reply) -> bool:
+            assert call.fiber is not None
+            connection.link = link
+            canceller = threading.Thread(target=call.fiber.cancel, args=(Stop("on the way"),))
+            canceller.start()
+            canceller.join(PATIENCE)
+            return bool(link.submit(reply))
 
-    driver.submit = cancelled_on_the_way  # type: ignore[method-assign]
+    connection.link = CancelledOnTheWay()
 
     async def ask_once() -> None:
         await request(connection, settled.append)

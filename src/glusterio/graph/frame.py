@@ -61,9 +61,16 @@ class Frame:
             cancellation through without that, nothing is or will be open.
     """
 
-    __slots__ = (
-        "adopted", "call", "client", "identity", "kept", "late", "opening", "stamp", "xdata",
-    )  # fmt: skip
+    # What each begins with is the class's: most operations need none of it.
+    call: Call | None = None
+    identity: Credentials | None = None
+    client: object | None = None
+    late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
+    opening: Opening | None = None
+    adopted = False
+    kept: bool | None = False
+    stamp: tuple[int, int] | None = None
+    xdata: Dict | None = None
 
     def __init__(
         self,
@@ -71,12 +78,9 @@ class Frame:
         identity: Credentials | None = None,
         client: object | None = None,
     ) -> None:
-        self.call = call
-        self.identity = identity
-        self.client = client
-        self.late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
-        self.opening: Opening | None = None
-        self.adopted = False
-        self.kept: bool | None = False
-        self.stamp: tuple[int, int] | None = None
-        self.xdata: Dict | None = None
+        if call is not None:
+            self.call = call
+        if identity is not None:
+            self.identity = identity
+        if client is not None:
+            self.client = client

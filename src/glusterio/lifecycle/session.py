@@ -51,16 +51,16 @@ class Call:
         unwanted: why it shall give up, said perhaps before there was a fiber to be told.
     """
 
-    __slots__ = ("disowned", "fiber", "handle", "number", "op", "second", "unwanted")
+    # What few calls need is the class's.
+    second: Handle | None = None
+    fiber: Any = None
+    disowned = False
+    unwanted: Exception | None = None
 
     def __init__(self, number: int, op: str, handle: Handle | None) -> None:
         self.number = number
         self.op = op
         self.handle = handle
-        self.second: Handle | None = None
-        self.fiber: Any = None
-        self.disowned = False
-        self.unwanted: Exception | None = None
 
     def __repr__(self) -> str:
         return f"<Call {self.number} {self.op}>"

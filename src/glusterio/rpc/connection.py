@@ -88,9 +88,10 @@ class Connection(RecordStream):
         self.pending: dict[int, Reply] = {}
         #: records that the server sent unasked, which :meth:`messages` returns
         self.unasked: list[bytes] = []
+        #: what is to be sent, in order: each request with those of its buffers that have not left
+        self.outgoing: deque[tuple[Reply, list[Packet]]] = deque()
         self._usual_size = MARK_SIZE + min(DIRECT, max_record)
         self._xids = itertools.count(1)
-        self._outgoing: deque[tuple[Reply, list[Packet]]] = deque()
         self._completed: list[Reply] = []
         self._tail_reply: Reply | None = None
         self._heard = True  # anything received since the last tick
@@ -118,11 +119,11 @@ class Connection(RecordStream):
             )
         reply.submitted = True
         self.pending[reply.xid] = reply
-        self._outgoing.append((reply, list(reply.packet)))
+        self.outgoing.append((reply, list(reply.packet)))
 
     def data_to_send(self, limit: int = 512) -> list[Packet]:
         """Return up to ``limit`` buffers to be sent next, in order; empty when there are none."""
-        outgoing = self._outgoing
+        outgoing = self.outgoing
         if len(outgoing) == 1:
             return outgoing[0][1]
         buffers: list[Packet] = []
@@ -138,7 +139,7 @@ class Connection(RecordStream):
         Returns:
             Whether there is more to be sent.
         """
-        outgoing = self._outgoing
+        outgoing = self.outgoing
         if len(outgoing) == 1:
             reply, packet = outgoing[0]
             size = len(packet[0]) if len(packet) == 1 else sum(map(len, packet))
@@ -167,7 +168,7 @@ class Connection(RecordStream):
 
         For a transport that takes whatever it is given.
         """
-        outgoing = self._outgoing
+        outgoing = self.outgoing
         buffers: list[Packet] = []
         while outgoing and len(buffers) < limit:
             reply, packet = outgoing.popleft()
@@ -178,7 +179,7 @@ class Connection(RecordStream):
     @property
     def has_data_to_send(self) -> bool:
         """Whether :meth:`data_to_send` would return anything."""
-        return bool(self._outgoing)
+        return bool(self.outgoing)
 
     # -- receiving --------------------------------------------------------------------------------
 
@@ -192,9 +193,23 @@ class Connection(RecordStream):
             RemoteProtocolError: the peer broke the protocol: call :meth:`fail` with this error.
         """
         self._heard = True
+        view, pending = self._view, self.pending
+        if not self._end and _MARKED.size <= count <= self._usual_size and self._place is None:
+            # One reply and nothing else, for a single request under way.
+            mark, xid, head = _MARKED.unpack_from(view)
+            reply = pending.get(xid)
+            if (
+                reply is not None
+                and mark - _MARK_OF_NOTHING == count
+                and head == _USUAL_HEAD
+                and reply.sink is None
+            ):
+                reply.record = view[MARK_SIZE:count].tobytes()
+                reply.done = True
+                del pending[xid]
+                return [reply]
         completed = self._completed
         if self._place is None:
-            view, pending = self._view, self.pending
             start, end = self._start, self._end + count
             while end - start >= _MARKED.size:
                 mark, xid, head = _MARKED.unpack_from(view, start)
@@ -351,10 +366,10 @@ class Connection(RecordStream):
             )
             reply.done = True
             return True
-        for position, (queued, packet) in enumerate(self._outgoing):
+        for position, (queued, packet) in enumerate(self.outgoing):
             if queued is reply:
                 if not reply.sent:
-                    del self._outgoing[position]
+                    del self.outgoing[position]
                     reply.packet = ()
                     self.pending.pop(reply.xid, None)
                     reply.error = ConnectionLostError(
@@ -400,7 +415,7 @@ class Connection(RecordStream):
             reply.error = self._why_lost(reply)
             reply.done = True
             failed.append(reply)
-        self._outgoing.clear()
+        self.outgoing.clear()
         failed.reverse()
         if self.on_lost is not None:
             self.on_lost(error)

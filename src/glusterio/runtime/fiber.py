@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeGuard
 
@@ -117,23 +117,18 @@ class Fiber:
         orphaned: nobody takes the result any more.
     """
 
-    __slots__ = (
-        "call",
-        "children",
-        "cleanup",
-        "coro",
-        "done",
-        "driver",
-        "error",
-        "home",
-        "on_done",
-        "orphaned",
-        "resume_error",
-        "resume_value",
-        "trap",
-        "value",
-        "wanted_cancel",
-    )
+    # What most fibers never need is the class's: to set it would be half of what a call's fiber costs.
+    done = False
+    call: Any = None
+    orphaned = False
+    value: Any = None
+    error: BaseException | None = None
+    resume_value: Any = None
+    resume_error: BaseException | None = None
+    children: Sequence[Fiber] = ()
+    cleanup: Callable[[], None] | None = None
+    wanted_cancel: BaseException | None = None
+    on_done: Callable[[Fiber], None] | None = None
 
     def __init__(
         self,
@@ -145,18 +140,9 @@ class Fiber:
         self.coro = coro
         self.driver = driver
         self.home = home
-        self.on_done = on_done
-        self.done = False
-        self.call: Any = None
-        self.orphaned = False
-        self.value: Any = None
-        self.error: BaseException | None = None
         self.trap: Any = None
-        self.resume_value: Any = None
-        self.resume_error: BaseException | None = None
-        self.children: list[Fiber] = []
-        self.cleanup: Callable[[], None] | None = None
-        self.wanted_cancel: BaseException | None = None
+        if on_done is not None:
+            self.on_done = on_done
 
     @property
     def is_claimed(self) -> bool:
@@ -186,7 +172,7 @@ class Fiber:
                 self.cleanup()
                 self.cleanup = None
             if self.children:
-                self.children = []
+                self.children = ()
                 if isinstance(error, Cancelled):
                     self.wanted_cancel = None  # this is it
         except BaseException as interrupt:  # what it was resumed with may be lost
@@ -300,7 +286,10 @@ class Fiber:
             on_done(self)
         elif self.home is None and error is not None and not isinstance(error, Cancelled):
             if is_interrupt(error):
-                raise error  # an interrupt of whoever steps this: nobody else would hear of it
+                try:
+                    raise error  # an interrupt of whoever steps this: nobody else would hear of it
+                finally:
+                    self.error = error = None  # no reference cycle through the traceback
             log.error("a detached coroutine failed", exc_info=error)
 
     def __repr__(self) -> str:
@@ -378,12 +367,12 @@ def _arm_reply(fiber: Fiber, reply: Reply) -> Armed:
             if fiber.trap is not reply:  # cancelled meanwhile: so it will be stepped
                 return None
             fiber.trap = None
-        _not_sent(reply, error)
+        not_sent(reply, error)
         return None, error
     return None
 
 
-def _not_sent(reply: Reply, error: Exception) -> None:
+def not_sent(reply: Reply, error: Exception) -> None:
     """A request will never be sent: whoever counts it shall know."""
     reply.fiber = None
     reply.done = True
@@ -546,7 +535,7 @@ def discard(trap: object) -> None:
     """Let go of what a trap holds that will never be armed."""
     if isinstance(trap, Reply):
         if not trap.submitted and not trap.done:
-            _not_sent(
+            not_sent(
                 trap, ConnectionLostError("given up before it was sent", may_have_happened=False)
             )
     elif isinstance(trap, Gather):

@@ -7,6 +7,9 @@ the lead to a follower and goes. So a lone thread does everything itself, nothin
 thread on its way; and with many threads one of them reads for all, with every thread's requests in
 flight at once.
 
+A thread that finds nobody leading goes a shorter way, :mod:`~glusterio.runtime.exchange`, as long as
+nothing comes in between its request and the reply.
+
 Nobody steps a coroutine while leading: what runs in a step (a user's callback, too) may call anything.
 
 When no caller waits, a house-keeping thread leads, for callbacks and pings. It costs the callers
@@ -22,7 +25,8 @@ Locks, in the order in which they may be taken: a link's ``receiving``, its ``se
 driver's ``lock``; a session's lock comes before the driver's. None is held while waiting or doing I/O
 that could wait.
 
-Why it ends: a caller waits only in ``_wait``, for its fiber to be queued. A fiber rests on a reply (the
+Why it ends: a caller waits only in an exchange, which whatever wakes a leader ends, and in ``_wait``,
+for its fiber to be queued. A fiber rests on a reply (the
 connection completes or fails it: the ping clock sees to that), on a timer (the leader, or within a
 tick the house-keeper, fires it), or on an event; and :meth:`ThreadsDriver.cancel_all` ends any of
 these. ``stop`` joins the house-keeper, which blocks nowhere but in ``poll`` (woken by the wake pipe)
@@ -47,9 +51,11 @@ from typing import Any
 from glusterio.errors import CloseFromCallbackError, ConnectionLostError, ReentrantCallError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
+from glusterio.runtime.exchange import exchange
 from glusterio.runtime.fiber import Armed, Fiber, discard, for_caller, has_ended, recover, spawn
 from glusterio.runtime.home import Home, PerThread
 from glusterio.runtime.link import Link
+from glusterio.runtime.timer import Timer
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 
 log = logging.getLogger("glusterio")
@@ -71,19 +77,6 @@ _WRITE = select.EPOLLOUT
 _BOTH = _READ | _WRITE
 
 
-class _Timer:
-    """An entry of the timer heap."""
-
-    __slots__ = ("callback", "when")
-
-    def __init__(self, when: float, callback: Callable[[], None]) -> None:
-        self.when = when
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
-
-
 class ThreadsDriver:
     """Runs the core's coroutines on the threads that call."""
 
@@ -95,7 +88,7 @@ class ThreadsDriver:
         self._leader: Home | None = None
         self._followers: dict[Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         # epoll, since a leader that was relieved may still be in it when the next one enters
         self._poller = select.epoll()
@@ -142,7 +135,9 @@ class ThreadsDriver:
         """Run a coroutine on this thread until it ends; return its result or raise its error.
 
         One that does not have to wait, since a translator knows the answer, ends here: it needs no
-        fiber and no home, which is half of what such a call costs.
+        fiber and no home, which is half of what such a call costs. One that waits for a reply, and then
+        for another, goes from :func:`~glusterio.runtime.exchange.exchange` to exchange as long as that
+        will do.
 
         Args:
             coro: the coroutine.
@@ -153,41 +148,52 @@ class ThreadsDriver:
         """
         state = self._per_thread.state
         state.calls += 1
-        held, state.corked = state.corked, None
+        held = state.corked
         if held is not None:  # a run inside a step: what it waits for must go out
+            state.corked = None
             self._send_held(held)
         fiber: Fiber | None = None
         home: Home | None = None
+        trap = None
         try:
-            trap = None
-            if unwanted is None:
-                try:
-                    trap = coro.send(None)
-                    while type(trap) is Spawn:  # a deferred write, mostly; it is no waiting, either
+            try:
+                trap = coro.send(None)
+                while True:
+                    if type(trap) is Spawn:  # a deferred write, mostly; it is no waiting, either
                         spawn(self, trap)
-                        trap = coro.send(None)
-                except StopIteration as stop:
-                    return stop.value
-            home, state.home = state.home, None
-            if home is None:
-                home = Home()
-            fiber = Fiber(coro, self, home)
-            if call is not None:
-                fiber.run_for(call)
-            fiber.step(trap)
+                    else:
+                        if fiber is None:
+                            home, state.home = state.home, None
+                            if home is None:
+                                home = Home()
+                            fiber = Fiber(coro, self, home)
+                            if call is not None:
+                                fiber.run_for(call)
+                        if type(trap) is not Reply or not exchange(self, fiber, trap):
+                            break
+                    trap = coro.send(None)
+            except StopIteration as stop:
+                if fiber is not None:
+                    state.home = home
+                return stop.value
+            if fiber.trap is None:
+                fiber.step(trap if fiber.resume_error is None else None)
             while not fiber.done:
-                self._wait(home)
-                self._step_ready(home)
+                self._wait(fiber.home)
+                self._step_ready(fiber.home)
             state.home = home
         except BaseException as error:  # the operation's own; or KeyboardInterrupt, most likely
+            if has_ended(coro) and (fiber is None or not fiber.done):
+                if fiber is not None:
+                    state.home = home
+                trap = None  # no cycle through the traceback
+                if for_caller(error, call) is error:
+                    raise
+                raise for_caller(error, call) from None
+            if trap is not None and (fiber is None or fiber.trap is None):
+                discard(trap)
+            trap = None
             if fiber is None:
-                if has_ended(coro):
-                    if for_caller(error, call) is error:
-                        raise
-                    raise for_caller(error, call) from None
-                if trap is not None:
-                    discard(trap)
-                    trap = None
                 fiber = Fiber(coro, self, home or Home())
             self._unwind(fiber, fiber.home, error)
             if unwanted is not None and fiber.error is None:
@@ -396,7 +402,7 @@ class ThreadsDriver:
                 watched = self._watched.get(number)
                 if isinstance(watched, Link):
                     if what != _WRITE:
-                        self._receive(watched)
+                        self._hand_out(watched, watched.receive())
                     if what & _WRITE:
                         self._flush(watched)
                 elif watched is not None:
@@ -422,8 +428,8 @@ class ThreadsDriver:
             return None
         return max(0.0, when - self.now())
 
-    def _receive(self, link: Link) -> None:
-        self._complete(link.receive())
+    def _hand_out(self, link: Link, replies: list[Reply]) -> None:
+        self._complete(replies)
         connection = link.connection
         if connection.lost is not None:
             self._close_if_lost(link)
@@ -573,8 +579,8 @@ class ThreadsDriver:
         self._locks += (lock,)
         return lock
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> _Timer:
-        timer = _Timer(self.now() + seconds, callback)
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(self.now() + seconds, callback)
         with self.lock:
             heapq.heappush(self._timers, (timer.when, next(self._order), timer))
             first = self._timers[0][2] is timer

@@ -51,7 +51,8 @@ class RemoteFd:
 
     Attributes:
         number: the brick's number for it.
-        unanswered: requests about it that the brick has not answered.
+        unanswered: requests about it that the brick has not answered, by xid: so one that is told of
+            twice, because of an interrupt, is not counted twice.
         quiet: while a RELEASE waits for that count to fall to zero, the event that says so.
     """
 
@@ -59,12 +60,12 @@ class RemoteFd:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.unanswered = 0
+        self.unanswered: set[int] = set()
         self.quiet: Event | None = None
 
-    def answered(self, _: Reply) -> None:
+    def answered(self, reply: Reply) -> None:
         """The brick has answered a request about this fd, or never will."""
-        self.unanswered -= 1
+        self.unanswered.discard(reply.xid)
         if self.quiet is not None and not self.unanswered:
             self.quiet.set()
 
@@ -143,7 +144,7 @@ class Client(Xlator):
         head = encode_call(xid, *FOP_PROGRAM, fop, credentials, len(body))
         reply = Reply(connection, xid, (head + body,))
         if remote is not None:
-            remote.unanswered += 1
+            remote.unanswered.add(xid)
             reply.settled = remote.answered
         return reply
 
@@ -327,12 +328,17 @@ class Client(Xlator):
         hot_path = self._hot if frame.identity is None else self._hot_for(frame)
         xid = connection.next_xid()
         packet = hot_path.read(xid, fd.gfid, remote.number, offset, size)
-        remote.unanswered += 1
+        remote.unanswered.add(xid)
         if sink is None:
             reply = Reply(connection, xid, (packet,), None, None, remote.answered)
         else:
             reply = Reply(connection, xid, (packet,), sink[:size], _find_data, remote.answered)
-        await reply
+        try:
+            await reply
+        except BaseException:
+            if not reply.submitted:  # interrupted just before that
+                remote.answered(reply)
+            raise
         record = reply.record
         try:
             op_ret, op_errno, data = hot.read_reply(
@@ -363,7 +369,7 @@ class Client(Xlator):
         head = self._hot_for(frame).write(xid, fd.gfid, remote.number, offset, size)
         if frame.stamp is not None:
             self._hot.stamp(head, *frame.stamp)
-        remote.unanswered += 1
+        remote.unanswered.add(xid)
         packet = (head, data) if size else (head,)
         reply = await Reply(connection, xid, packet, None, None, remote.answered)
         try:
@@ -444,11 +450,11 @@ class Client(Xlator):
         )
         reply = self._request(Fop.COPY_FILE_RANGE, frame, message, source)
         if target is not source:
-            target.unanswered += 1
+            target.unanswered.add(reply.xid)
 
-            def answered(_: Reply) -> None:
-                source.answered(_)
-                target.answered(_)
+            def answered(reply: Reply) -> None:
+                source.answered(reply)
+                target.answered(reply)
 
             reply.settled = answered
         return await self._answer(Fop.COPY_FILE_RANGE, reply)  # type: ignore[no-any-return]

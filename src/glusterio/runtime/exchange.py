@@ -1,0 +1,107 @@
+"""The solo exchange: a request and its reply on one thread that nobody else gets in the way of.
+
+Most requests of most programs are such: one thread asks, waits, and gets its answer. The general way
+(:mod:`~glusterio.runtime.threads`) queues the fiber when the reply comes, looks who is to be woken, and
+goes twice through the lock on its way there. Here the thread takes the lead and the reply's place in
+its fiber in one step, sends, polls, receives, and when what came is that reply and nothing else, gives
+the lead up, claims the reply, and goes on. That is a third of the Python instructions of a request.
+
+Where something else is the matter it stops short, with all as the general way expects it:
+
+* Somebody leads already, the reply was asked for before, or the fiber shall give up: nothing has been
+  done, and the fiber is stepped the usual way.
+* Not all of the request could be sent, there is a timer, or a detached fiber waits for its step; or it
+  was not a reply that ended the ``poll`` (a cancellation and a new timer come by the wake pipe), or
+  only a part of one: the fiber rests on its reply, and the thread polls once more, in
+  :meth:`~glusterio.runtime.threads.ThreadsDriver._wait`, and finds what has come.
+* Several replies came, a callback, or the connection's end: they are handed out first.
+
+Why it ends: it waits in ``poll`` alone, as a leader, and whoever wakes a leader wakes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glusterio.runtime.fiber import not_sent
+
+if TYPE_CHECKING:
+    from glusterio.runtime.fiber import Fiber
+    from glusterio.runtime.threads import ThreadsDriver
+    from glusterio.traps import Reply
+
+
+def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
+    """Send a request and wait for its reply, as long as nothing else comes in between.
+
+    Args:
+        driver: the driver.
+        fiber: whose coroutine has come to this reply, on the thread that runs it.
+        reply: the request.
+
+    Returns:
+        Whether the coroutine can go on. Else the fiber rests on the reply; or it has no trap, and is to
+        be stepped, with the error that it got for its ``resume_error``, or else to the same reply.
+    """
+    home = fiber.home
+    connection = reply.connection
+    link = connection.link
+    with driver.lock:
+        leader = driver._leader
+        if (
+            (leader is not None and leader is not driver._keeper_home)
+            or link is None
+            or reply.submitted
+            or fiber.wanted_cancel is not None
+        ):
+            return False
+        driver._leader = home
+        fiber.trap = reply
+        reply.fiber = fiber
+    try:
+        if link.submit(reply):
+            driver._watch_writing(link)
+            return False
+    except Exception as error:
+        driver._pass_the_lead(home)
+        with driver.lock:
+            if fiber.trap is not reply:  # cancelled meanwhile: so it will be queued
+                return False
+            fiber.trap = None
+        not_sent(reply, error)
+        fiber.resume_error = error
+        return False
+    home.polling = True  # first say so, then look: whoever queues looks after queueing
+    try:
+        if home.ready or driver._loose or driver._timers:
+            return False
+        driver._poller.poll()
+    finally:
+        home.polling = False
+    try:
+        replies = link.receive()
+        if (
+            len(replies) != 1
+            or replies[0] is not reply
+            or connection.unasked
+            or connection.lost is not None
+        ):
+            driver._hand_out(link, replies)
+            if driver._loose:
+                driver._pass_the_lead(home)
+                driver._step_loose()
+            return False
+        if reply.settled is not None:
+            reply.settled(reply)
+    except BaseException:  # KeyboardInterrupt, with the reply in hand: who counts it shall know
+        if reply.done and reply.settled is not None:
+            reply.settled(reply)
+        raise
+    with driver.lock:
+        driver._leader = None
+        if driver._followers or driver._detached:
+            driver._wake_a_follower()
+        if fiber.trap is not reply:  # cancelled meanwhile: so it will be queued
+            return False
+        fiber.trap = None
+    return True
