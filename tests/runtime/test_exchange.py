@@ -272,6 +272,18 @@ def test_the_connection_ends_meanwhile(
     assert not threads.driver._watched
 
 
+def test_a_connection_that_has_ended_just_before(
+    threads: ThreadsRunner, connection: Connection, outcomes: list[bool]
+) -> None:
+    """Nothing is sent, and the thread does not go on leading."""
+    connection.lost = ConnectionLostError("gone")
+    with pytest.raises(ConnectionLostError, match="gone") as error:
+        threads.run(ask(connection))
+    assert not error.value.may_have_happened
+    assert outcomes == [False]
+    assert threads.driver._leader in (None, threads.driver._keeper_home)
+
+
 def test_a_reply_and_then_the_end(
     threads: ThreadsRunner, peer: Peer, connection: Connection, outcomes: list[bool]
 ) -> None:
@@ -382,11 +394,12 @@ def test_a_request_behind_one_that_did_not_fit(full: bool) -> None:
                     sent += bytes(ours.send(b"\0" * 1000))
         connection = Connection("peer")
         link = Link(ours, connection)
+        received = bytearray()
         replies = [request(connection, size=size) for size in (1 << 20, 10, 20)]
         for reply in replies:
             sent += bytes(reply.packet[0])
             assert link.submit(reply)
-        received = bytearray()
+            received += theirs.recv(1 << 16)  # there is room again; it is not the next one's
         while len(received) < len(sent):
             received += theirs.recv(1 << 20)
             link.flush()
