@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame, Opening
+from glusterio.graph.listings import MOST as MOST_LISTINGS
 from glusterio.runtime.threads import ThreadsDriver
 from glusterio.traps import Coro, Event, Gather, Wait
 from glusterio.types import NULL_GFID, ROOT_GFID
@@ -180,6 +181,19 @@ def test_a_listing_tells_of_all_that_is_in_it(bed: Bed, file: bytes) -> None:
     assert bed.asked == 1
     bed.chmod(ROOT_GFID, 0o700)
     assert bed.cache.known(ROOT_GFID, "f", bed.now) is None
+
+
+def test_listings_of_many_small_directories_are_not_all_kept(bed: Bed) -> None:
+    def kept() -> int:
+        return len(bed.cache._listings._kept)
+
+    bed.posix.mkdir("empty")
+    bed.list(bed.posix.gfid("empty"))
+    assert kept() == 0, "nothing but dots is in it"
+    bed.posix.make("f")
+    for _ in range(MOST_LISTINGS + 1):
+        bed.list()
+    assert kept() == MOST_LISTINGS
 
 
 def test_a_listing_counts_for_its_time_and_only_as_far_as_nothing_is_known_since(

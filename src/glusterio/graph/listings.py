@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from glusterio.types import Gfid
 from glusterio.wire.fops.directories import Listing
 from glusterio.wire.iatt import Iatt
+
+#: So many listings are kept at the most: each is looked into for every name and file that is asked for.
+MOST: Final = 128
 
 
 class Told(NamedTuple):
@@ -75,9 +78,11 @@ class Listings:
         """
         if "." in listing.names or ".." in listing.names:
             listing = listing.without(".", "..")
+        if not listing:
+            return
         self._kept.append(_Kept(parent, listing, mark, until))
         self.names += len(listing)
-        while self.names > most:
+        while self.names > most or len(self._kept) > MOST:
             self._drop_oldest()
 
     def of_name(self, parent: Gfid, name: str, now: float) -> Iterator[Told]:
