@@ -103,6 +103,13 @@ def cases() -> Iterator[Case]:
             for flags in (os.O_WRONLY, os.O_RDWR | os.O_TRUNC):
                 yield Case("opened", (path, flags))
             yield Case("truncate", (path, 8))
+    yield Case("write", ("mine/made/f", b""))
+    for mode in (0, 0o711, 0o600, 0o755):  # where the way leads is known; not whether one may go it
+        yield Case("stat", ("mine/made/f",))
+        yield Case("chmod", ("mine/", mode))
+        yield Case("stat", ("mine/made/f",))
+        yield Case("read", ("mine/made/f",))
+    yield Case("unlink", ("mine/made/f",))
     for path, *_ in TREE:
         for ids in ((-1, GROUP), (-1, SECOND_GROUP), (-1, 0), (USER, -1), (0, -1)):
             yield Case("chown", (path, *ids))

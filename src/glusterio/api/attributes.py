@@ -14,7 +14,7 @@ from glusterio.api.resolve import looking_again, named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
-from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.types import ROOT_GFID, StrPath
 from glusterio.wire.fops.attributes import (
     AccessRequest,
@@ -35,6 +35,8 @@ _SECOND = 10**9
 
 _GIVEN = SetattrValid.ATIME | SetattrValid.MTIME
 _NOW = _GIVEN | SetattrValid.ATIME_NOW | SetattrValid.MTIME_NOW
+#: What may change who may go through a directory; then no name below it is known any more.
+_RIGHTS = SetattrValid.MODE | SetattrValid.UID | SetattrValid.GID
 
 
 # -- asking -----------------------------------------------------------------------------------------
@@ -128,6 +130,8 @@ async def setattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, wh
     if not _may_change(core, found, what):
         raise fs_error(errno.EPERM, text)
     await named(core.top.setattr(frame, SetattrRequest(found.gfid, *what)), text)
+    if what.valid & _RIGHTS and stat_module.S_ISDIR(found.mode):
+        core.inodes.invalidate(found.gfid)
 
 
 async def fsetattr(core: Core, frame: Frame, handle: Handle, what: Change) -> None:
@@ -137,6 +141,8 @@ async def fsetattr(core: Core, frame: Frame, handle: Handle, what: Change) -> No
         if not _may_change(core, (await core.top.fstat(frame, handle.fd, request)).stat, what):
             raise fs_error(errno.EPERM)
     await core.top.fsetattr(frame, handle.fd, FsetattrRequest(handle.fd.gfid, 0, *what))
+    if what.valid & _RIGHTS and handle.kind is HandleKind.DIRECTORY:
+        core.inodes.invalidate(handle.fd.gfid)
 
 
 def _may_change(core: Core, found: Iatt, what: Change) -> bool:
