@@ -754,15 +754,18 @@ def test_h10_the_ping_clock_ends_calls_to_a_brick_that_is_silent(
         os.kill(own_brick.pid, signal.SIGCONT) if fault is _stopped else None
 
 
+@pytest.mark.parametrize("calls_before", [0, 2])
 def test_h10_the_ping_clock_runs_for_a_session_without_handles(
-    driver: Driver, own_brick: BrickProcess, through: Callable[..., str]
+    driver: Driver, own_brick: BrickProcess, through: Callable[..., str], calls_before: int
 ) -> None:
-    """Nobody but the caller itself could notice."""
+    """Nobody but the caller itself could notice, neither in its first call nor in a later one."""
     with Tap(("127.0.0.1", own_brick.brick_port)) as tap:
         vol = driver.connect(through(own_brick, tap.port, ping_timeout=1))
+        for _ in range(calls_before):
+            driver.do(vol.statvfs, "/")
         _half_open(own_brick, tap)
         with bounded(2.0), pytest.raises(ConnectionLostError, match="ping-timeout"):
-            driver.do(vol.stat, "/")
+            driver.do(vol.statvfs, "/")
         assert driver.do(vol.close).seconds < 0.5
 
 

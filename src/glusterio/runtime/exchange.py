@@ -16,7 +16,8 @@ Where something else is the matter it stops short, with all as the general way e
   :meth:`~glusterio.runtime.threads.ThreadsDriver._wait`, and finds what has come.
 * Several replies came, a callback, or the connection's end: they are handed out first.
 
-Why it ends: it waits in ``poll`` alone, as a leader, and whoever wakes a leader wakes it.
+Why it ends: it waits in ``poll`` alone, as a leader, and whoever wakes a leader wakes it; and as long
+as there is no house-keeper, whose ping clock would, it does not wait for longer than a tick.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
     try:
         if home.ready or driver._loose or driver._timers:
             return False
-        driver._poller.poll()
+        # Where nobody keeps house, the ping clock begins to run when the peer has been silent for a
+        # tick: the general way sees to that.
+        driver._poller.poll(None if driver._keeper is not None else driver.tick)
     finally:
         home.polling = False
     try:

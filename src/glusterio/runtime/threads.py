@@ -80,6 +80,8 @@ _BOTH = _READ | _WRITE
 class ThreadsDriver:
     """Runs the core's coroutines on the threads that call."""
 
+    tick = TICK
+
     def __init__(self) -> None:
         # Every lock of this session. They are re-entrant only so that a thread can be asked whether it
         # holds one: check_not_inside() keeps it from ever entering one twice.
