@@ -70,7 +70,8 @@ class WriteBehind(Writes):
             touching = deferred.order.last_touching(offset, offset + size)
         if touching:
             await self._until(deferred, touching)
-        settled = deferred.order.has_passed(last)
+        with self._lock:
+            settled = deferred.order.has_passed(last)
         answer = await self.child.readv(frame, fd, size, offset, sink)
         if len(answer.data) < size and not settled:
             # The file's end, as the brick knows it: what is under way further on may have moved it.
@@ -140,24 +141,38 @@ class WriteBehind(Writes):
         return self._release(writer, frame, fd)
 
     async def _release(self, writer: Writer, frame: Frame, fd: Fd) -> None:
-        """Release when everything accepted is answered, and tell what nobody was told."""
+        """Release when everything accepted is answered, and tell what nobody was told.
+
+        That comes before an error of the release itself: it is lost data.
+        """
         deferred = writer.deferred
         await self._until(deferred)
-        await self.child.release(frame, fd)
+        try:
+            await self.child.release(frame, fd)
+        except Exception:
+            self._part(writer)
+            self._tell(writer)
+            raise
+        self._part(writer)
+        self._tell(writer)
+
+    def _part(self, writer: Writer) -> None:
+        """Forget an open file."""
+        deferred, fd = writer.deferred, writer.fd
         with self._lock:
             fd.context.pop(self, None)
             fd.settle = None
             deferred.writers.pop(writer, None)
             if not deferred.writers and not deferred.order.writes:
                 self._files.pop(deferred.gfid, None)
-        self._tell(writer)
 
     # -- between two files ------------------------------------------------------------------------
 
     def copy_file_range(
         self, frame: Frame, fd_in: Fd, fd_out: Fd, request: data_fops.CopyFileRangeRequest
     ) -> Coro[names.NewEntryReply]:
-        dirty = [self._dirty[gfid] for gfid in {fd_in.gfid, fd_out.gfid} & self._dirty.keys()]
+        found = [self._dirty.get(gfid) for gfid in {fd_in.gfid, fd_out.gfid}]
+        dirty = [deferred for deferred in found if deferred is not None]
         return self._after(dirty, self.child.copy_file_range, frame, fd_in, fd_out, request)
 
 

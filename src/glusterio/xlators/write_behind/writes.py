@@ -202,14 +202,21 @@ class Writes(Xlator):
         self._carried += len(kept)
         return kept
 
-    async def _start(self, start: list[tuple[Deferred, Write]]) -> None:
-        """Have writes carried to the brick, each by a sub-call of its own."""
+    async def _start(
+        self, start: list[tuple[Deferred, Write]], own: tuple[Deferred, Write] | None = None
+    ) -> None:
+        """Have writes carried to the brick, each by a sub-call of its own.
+
+        Args:
+            start: the writes.
+            own: one that the caller carries himself; if an interrupt keeps him from it, it is started.
+        """
         try:
             await Spawn(*[self._carry(deferred, write) for deferred, write in start])
         except GeneratorExit:
             raise
         except BaseException:  # interrupted in the middle of anything: what was accepted is written
-            for deferred, write in start:
+            for deferred, write in [*start, own] if own is not None else start:
                 if not write.begun:
                     await Spawn(self._carry(deferred, write))
             raise
@@ -247,9 +254,9 @@ class Writes(Xlator):
                 raise interrupt
             if not start:
                 return
-            deferred, write = start.pop()
-            if start:
-                await self._start(start)
+            if len(start) > 1:
+                await self._start(start[1:], start[0])
+            deferred, write = start[0]
 
     def _answered(
         self, deferred: Deferred, write: Write, error: Exception | None, done: int
