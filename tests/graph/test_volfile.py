@@ -242,6 +242,7 @@ USUAL = "volume a\n    type t/t\n    option k v\nend-volume\n\n"
     [
         USUAL.replace("k v", "k option"),
         USUAL.replace("k v", "type v"),
+        USUAL.replace("k v", "k option\n    option k v"),
         USUAL.replace("t/t", "volume"),
         USUAL.replace("volume a", "volume end-volume"),
         USUAL + USUAL,

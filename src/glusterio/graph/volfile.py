@@ -160,11 +160,11 @@ def _usual(text: str) -> Volfile | None:
             return None
         if len(subvolumes) > 1 and len(set(subvolumes)) < len(subvolumes):
             return None
-        pairs = dict(_USUAL_OPTION.findall(options)) if options else {}
-        words = {name, xlator_type, *pairs, *pairs.values(), *subvolumes}
+        pairs = _USUAL_OPTION.findall(options) if options else []
+        words = {name, xlator_type, *subvolumes}.union(*pairs)
         if not words.isdisjoint(_KEYWORDS):
             return None
-        done[name] = Volume(name, xlator_type, pairs, subvolumes, line)
+        done[name] = Volume(name, xlator_type, dict(pairs), subvolumes, line)
         position = match.end()
         line += match.group().count("\n")
     return Volfile(tuple(done.values())) if done else None
