@@ -132,7 +132,11 @@ class NameOperations(ExtraAnswers):
     ) -> tuple[int, os.stat_result, os.stat_result, Gfid]:
         self._check_name(parent, name)
         directory, before = self._parent(parent)
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:  # which is told to nobody who may not look names up there
+            permissions.require(frame, before, permissions.EXECUTE, directory)
+            raise
         permissions.require_removal(frame, before, status, directory)
         return directory, before, status, self.handles.identify(parent, directory, name, status)
 
