@@ -11,7 +11,8 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -94,6 +95,15 @@ def interrupted(at: int, functions: dict[str, set[str]], function: Callable[[], 
     return False
 
 
+@contextmanager
+def made_in_vain() -> Iterator[None]:
+    """A coroutine that was made, and interrupted before it was awaited, warns; and not elsewhere."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        yield
+        gc.collect()
+
+
 @pytest.mark.parametrize(
     ("what", "flags"),
     [("file", os.O_RDWR), ("file", os.O_RDONLY), ("directory", os.O_RDONLY)],
@@ -103,16 +113,12 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str, flags: int
     (brick.directory / "file").touch()
     (brick.directory / "directory").mkdir(exist_ok=True)
     at = 1
-    with warnings.catch_warnings():
-        # a coroutine that was made, and interrupted before it was awaited
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    with made_in_vain():
         while True:
             with glusterio.connect(brick.url) as volume:
                 file = volume.open_handle(what, flags)
                 came = interrupted(at, CLOSING, file.close)
-                gc.collect(
-                    0
-                )  # what was never awaited warns here, where no namespace is without imports
+                gc.collect(0)  # warns here, where no namespace is without imports
                 if not file.closed:  # before anything had been done
                     assert at <= 1
                     file.close()
@@ -130,8 +136,7 @@ def test_a_late_open_interrupted_anywhere(brick: BrickProcess) -> None:
     (brick.directory / "file").write_bytes(b"content")
     came = True
     at = 1
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    with made_in_vain():
         while came:
             with glusterio.connect(brick.url, options={"performance.quick-read": True}) as volume:
                 file = volume.open_handle("file")
@@ -159,8 +164,7 @@ def test_many_requests_at_once_interrupted_anywhere(brick: BrickProcess) -> None
         (brick.directory / f"tree/{number}/below").mkdir(parents=True, exist_ok=True)
     came = True
     at = 1
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    with made_in_vain():
         while came:
             with glusterio.connect(brick.url) as volume:
                 came = interrupted(at, MANY, lambda: volume.du("/tree"))
@@ -179,8 +183,7 @@ def test_a_request_interrupted_anywhere(brick: BrickProcess) -> None:
     came = True
     at = 1
     went_on = 0
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    with made_in_vain():
         while came:
             with glusterio.connect(brick.url) as volume:
                 file = volume.open_handle("file", os.O_RDWR)
