@@ -41,6 +41,13 @@ LATE_OPEN = {
     "quick_read.py": {"_read", "_part"},
 }
 
+#: Those that a WRITE is interrupted in before it is sent.
+SENDING = {
+    "client.py": {"writev", "_remote", "_hot_for"},
+    "hot.py": {"write"},
+    "traps.py": {"__init__", "__await__"},
+}
+
 #: Those that an operation of many requests at once is interrupted in.
 MANY = {
     "fiber.py": {"step"},
@@ -175,6 +182,27 @@ def test_many_requests_at_once_interrupted_anywhere(brick: BrickProcess) -> None
             assert (report.errors, report.defects, report.handles) == ([], [], [])
             at += 5
     assert at > 200
+
+
+def test_a_write_interrupted_anywhere_before_it_is_sent(brick: BrickProcess) -> None:
+    """A close waits for no answer to what was not sent."""
+    came = True
+    at = 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        while came:
+            with glusterio.connect(
+                brick.url, options={"performance.write-behind": False}
+            ) as volume:
+                file = volume.open_handle("file", os.O_RDWR | os.O_CREAT)
+                came = interrupted(at, SENDING, partial(file.pwrite, b"content", 0))
+                assert file.pread(10, 0) in (b"", b"content")
+                file.close()
+            report = volume.close(timeout=2)
+            assert (report.errors, report.defects, report.handles) == ([], [], [])
+            brick.wait_for(fds=0)
+            at += 1
+    assert at > 6
 
 
 def test_a_request_interrupted_anywhere(brick: BrickProcess) -> None:

@@ -262,6 +262,9 @@ class Client(Xlator):
         connection = self._connection
         if remote is None or connection is None or connection.lost is not None:
             return  # the brick has let go of it, or never had it
+        for xid in tuple(remote.unanswered):
+            if xid not in connection.pending:  # interrupted before it was sent
+                remote.unanswered.discard(xid)
         if remote.unanswered:
             remote.quiet = self.services.new_event()
             if remote.unanswered and not await Wait(remote.quiet, UNANSWERED):
