@@ -90,7 +90,6 @@ def cases() -> Iterator[Case]:
             yield Case("listdir", (path,))
             yield Case("from_there", (path, ("listdir", "."), ("exists", "f")))
             yield Case("unlink", (path + "nothing",))
-            yield Case("opened", (path + "f", os.O_WRONLY | os.O_CREAT | os.O_EXCL))
             yield Case("mkdir", (path + "made",))
             yield Case("lstat", (path + "made",))
             yield Case("nameless", ("call", "mkfifo", (path + "pipe",)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,10 @@ from tests.embedded import BrickProcess
 ON = {"performance.stat-prefetch": True, "performance.read-ahead": True}
 MIB = 1 << 20
 ASKING = (Fop.LOOKUP, Fop.STAT, Fop.FSTAT)
+
+ACL = "system.posix_acl_access"
+#: An access control list that lets nobody do anything: of the owner, the group, and others.
+NOBODY = struct.pack("<I" + 3 * "HHI", 2, 1, 0, 2**32 - 1, 4, 0, 2**32 - 1, 32, 0, 2**32 - 1)
 
 
 @pytest.fixture
@@ -108,6 +113,31 @@ def test_ones_own_changes_show_at_once(
     assert after != before
     driver.do(volume.unlink, path)
     assert not driver.do(volume.exists, path)
+
+
+def test_who_may_go_through_a_directory_is_found_out_anew(
+    driver: Driver, place: str, url: str, tap: Tap
+) -> None:
+    plain = driver.connect(url)
+    path = f"{place}/sub/f"
+    driver.do(plain.mkdir, f"{place}/sub")
+    driver.do(plain.write_bytes, path, b"")
+    directory = driver.do(plain.open_handle, place, os.O_RDONLY)
+    for change in (
+        (plain.chmod, place, 0o711),
+        (plain.chown, place, 0, 0),
+        (plain.setxattr, place, ACL, NOBODY),
+        (plain.removexattr, place, ACL),
+        (directory.chmod, 0o755),
+        (directory.setxattr, ACL, NOBODY),
+        (directory.removexattr, ACL),
+    ):
+        driver.do(plain.stat, path)
+        driver.do(*change)
+        asked = tap.calls(Fop.LOOKUP)
+        driver.do(plain.stat, path)
+        assert tap.calls(Fop.LOOKUP) == asked + 3, change
+    driver.do(directory.close)
 
 
 def test_a_write_through_a_handle_shows_in_the_name(

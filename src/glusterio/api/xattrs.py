@@ -20,8 +20,9 @@ from glusterio.api.resolve import looking_again, named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
+from glusterio.graph.permission import ACL
 from glusterio.lifecycle.handle import Handle
-from glusterio.types import StrPath
+from glusterio.types import Gfid, StrPath
 from glusterio.wire.dictionary import Value
 from glusterio.wire.fops.xattrs import (
     FgetxattrRequest,
@@ -110,6 +111,12 @@ def _check_rights(core: Core, found: Iatt, name: str) -> None:
         raise fs_error(errno.EPERM)
 
 
+def _has_changed(core: Core, gfid: Gfid, name: str) -> None:
+    """An access control list says who may go through a directory: nothing below is known any more."""
+    if name == ACL:
+        core.inodes.invalidate(gfid)
+
+
 def _is_shown(core: Core, name: str) -> bool:
     if core.identity.uid and name.startswith("trusted."):
         return False
@@ -168,6 +175,7 @@ async def _setxattr(
     _check_new(name, value, flags)
     _check_rights(core, found, name)
     await core.top.setxattr(frame, SetxattrRequest(found.gfid, flags, {name: value}))
+    _has_changed(core, found.gfid, name)
 
 
 @looking_again
@@ -187,6 +195,7 @@ async def _removexattr(
     _check_namespace(name)
     _check_rights(core, found, name)
     await core.top.removexattr(frame, RemovexattrRequest(found.gfid, name))
+    _has_changed(core, found.gfid, name)
 
 
 # -- by handle --------------------------------------------------------------------------------------
@@ -214,6 +223,7 @@ async def fsetxattr(
         _check_rights(core, await fstat(core, frame, handle), name)
     request = FsetxattrRequest(handle.fd.gfid, 0, flags, {name: value})
     await core.top.fsetxattr(frame, handle.fd, request)
+    _has_changed(core, handle.fd.gfid, name)
 
 
 async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> None:
@@ -223,6 +233,7 @@ async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> N
     if core.identity.uid:
         _check_rights(core, await fstat(core, frame, handle), name)
     await core.top.fremovexattr(frame, handle.fd, FremovexattrRequest(handle.fd.gfid, 0, name))
+    _has_changed(core, handle.fd.gfid, name)
 
 
 # -- either way -------------------------------------------------------------------------------------
