@@ -51,7 +51,8 @@ class _Kept:
 
 
 class Listings:
-    """Some listings. Its user sees to it that one thread at a time is in a method.
+    """Some listings. Its user sees to it that one thread at a time is in a method. A destructor may run
+    in the middle of it, on the same thread, and ask for something else: what it drops is gone then.
 
     Attributes:
         names: how many names they have, all together.
@@ -88,7 +89,7 @@ class Listings:
     def of_name(self, parent: Gfid, name: str, now: float) -> Iterator[Told]:
         """Take out what is known of a name in a directory, the oldest first."""
         self._drop_old(now)
-        for kept in self._kept:
+        for kept in tuple(self._kept):
             if kept.parent == parent:
                 if kept.by_name is None:
                     kept.by_name = dict(zip(kept.listing.names, kept.listing.places, strict=True))
@@ -99,7 +100,7 @@ class Listings:
     def of_file(self, gfid: Gfid, now: float) -> Iterator[Told]:
         """Take out what is known of a file, the oldest first; what its names lead to stays known."""
         self._drop_old(now)
-        for kept in self._kept:
+        for kept in tuple(self._kept):
             if kept.by_gfid is None:
                 listing = kept.listing
                 kept.by_gfid = dict(zip(listing.gfids(), listing.places, strict=True))
