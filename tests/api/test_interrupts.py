@@ -6,6 +6,7 @@ after the other, by a trace function.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import os
@@ -20,8 +21,10 @@ from typing import Any
 import pytest
 
 import glusterio
+from glusterio.api import handles
 from glusterio.errors import ConnectionLostError, HandleStaleError
 from glusterio.xlators.quick_read import QuickRead
+from glusterio.xlators.write_behind import WriteBehind
 from tests.embedded import BrickProcess
 
 #: The functions at whose beginning and end a close is interrupted, by their files.
@@ -46,6 +49,24 @@ SENDING = {
     "client.py": {"writev", "_remote", "_hot_for"},
     "hot.py": {"write"},
     "traps.py": {"__init__", "__await__"},
+}
+
+#: Those that write-behind does its bookkeeping in.
+DEFERRING = {
+    "writes.py": {
+        "writev",
+        "_writer",
+        "_limits",
+        "_to_start",
+        "_start",
+        "_carry",
+        "_answered",
+        "_until",
+        "_tell",
+    },
+    "order.py": {"accept", "ready", "answered", "urge", "_is_held", "_conflicts", "has_passed"},
+    "writer.py": {"take_woken"},
+    "fiber.py": {"spawn"},
 }
 
 #: Those that an operation of many requests at once is interrupted in.
@@ -203,6 +224,40 @@ def test_a_write_interrupted_anywhere_before_it_is_sent(brick: BrickProcess) -> 
             brick.wait_for(fds=0)
             at += 1
     assert at > 6
+
+
+def test_deferred_writes_interrupted_anywhere(brick: BrickProcess) -> None:
+    """What was accepted is written, or told of; who waits for it does not wait for ever."""
+
+    def write() -> None:
+        file.pwrite(b"x" * 40, 0)
+        file.pwrite(b"y" * 10, 30)  # each waits for the first, and not for the other
+        file.pwrite(b"z" * 10, 0)
+        file.flush()
+
+    came = True
+    at = 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        while came:
+            with glusterio.connect(brick.url, options={"performance.write-behind": True}) as volume:
+                graph = volume._session.core.graph
+                assert graph is not None
+                (behind,) = (each for each in graph.xlators if isinstance(each, WriteBehind))
+                file = volume.open_handle("file", os.O_RDWR | os.O_CREAT)
+                came = interrupted(at, DEFERRING, write)
+                with contextlib.suppress(InterruptedError):  # one that was on its way
+                    volume._session.draining(2.0, handles.flush, file._handle)
+                counts = behind.counts()
+                assert counts == {"deferred_writes": 0, "deferred_bytes": 0, "dirty_files": 0}
+                assert (behind._carried, behind._kept) == (0, [])
+                file.close()
+                brick.wait_for(fds=0)
+            report = volume.close()
+            assert (report.errors, report.defects, report.handles) == ([], [], [])
+            at += 1
+    assert (brick.directory / "file").read_bytes() == b"z" * 10 + b"x" * 20 + b"y" * 10
+    assert at > 40
 
 
 def test_a_request_interrupted_anywhere(brick: BrickProcess) -> None:

@@ -210,6 +210,33 @@ class Order:
         self.size -= len(write.data)
         return self.ready() if self._queue else []
 
+    def mend(self, done: Write | None = None) -> list[Write]:
+        """Put right what an interrupt left half done. What was half accepted is written.
+
+        Args:
+            done: a write that has been answered, if that was being taken note of.
+
+        Returns:
+            Those in flight that nobody carries.
+        """
+        writes = self.writes
+        if done is not None:
+            writes.pop(done.number, None)
+        sent = {write.number: write for write in self._sent if write.number in writes}
+        for write in list(writes.values()):
+            if write.begun and write.number not in sent:
+                del writes[write.number]
+        self._sent = sorted(sent.values(), key=lambda write: write.offset)
+        self._starts = [write.offset for write in self._sent]
+        self._queue = deque(write for write in writes.values() if write.number not in sent)
+        for write in self._queue:
+            if write.end != END:
+                write.end = write.offset + len(write.data)
+        self._next = max(self._next, max(writes, default=0) + 1)
+        self.size = sum(len(write.data) for write in writes.values())
+        self.ready()
+        return [write for write in self._sent if not write.begun]
+
     def urge(self, number: int) -> list[Write]:
         """Somebody waits for the writes up to ``number``.
 
@@ -218,6 +245,11 @@ class Order:
         """
         self._urged = max(self._urged, number)
         return self.ready()
+
+    @property
+    def in_flight(self) -> int:
+        """How many writes are in flight."""
+        return len(self._sent)
 
     def last_touching(self, offset: int, end: int) -> int:
         """Return the number of the last write that touches a range, or 0 when none does."""

@@ -147,15 +147,18 @@ class Deferred:
         self._woken_at = max(self._woken_at, size)
 
     def take_woken(self) -> list[Event]:
-        """Return, and forget, the events of those who need not wait any more."""
+        """Return the events of those who need not wait any more.
+
+        They are forgotten when they have been set: an interrupt may come in between.
+        """
         woken: list[Event] = []
         order = self.order
         if self.barriers:
+            self.barriers = [each for each in self.barriers if not each[1].is_set]
             woken += [event for number, event in self.barriers if order.has_passed(number)]
-            if woken:
-                self.barriers = [each for each in self.barriers if not order.has_passed(each[0])]
         if order.size <= self._woken_at:
+            self.room = [each for each in self.room if not each[1].is_set]
             woken += [event for size, event in self.room if order.size <= size]
-            self.room = [each for each in self.room if order.size > each[0]]
-            self._woken_at = max((size for size, _ in self.room), default=-1)
+            waiting = (size for size, _ in self.room if order.size > size)
+            self._woken_at = max(waiting, default=-1)
         return woken

@@ -20,7 +20,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean, option
 from glusterio.graph.options import size as size_of
-from glusterio.traps import Event, Spawn, Wait
+from glusterio.traps import Cancelled, Event, Spawn, Wait
 from glusterio.types import Buffer, Gfid
 from glusterio.xlators.base import Services, Written, Xlator
 from glusterio.xlators.write_behind.order import Order, Write
@@ -115,31 +115,37 @@ class Writes(Xlator):
         order = deferred.order
         through = writer.through or offset + size > FAR
         limit, enough = self._small if size <= self._small_size else self._limits(size)
-        while True:
-            with self._lock:
-                if writer.losses.count:
-                    raise writer.losses.take()
-                if order.size and order.size + size > limit:
-                    room = self.services.new_event()
-                    deferred.wait_for_room(enough, room)
-                elif self._size + size > SESSION_WINDOW and self._size:
-                    room = self.services.new_event()
-                    self._room.append(room)
-                else:
-                    write, ready = order.accept(writer, frame.identity, data, offset, through)
-                    if through:
-                        write.told = self.services.new_event()
-                    self._size += size
-                    self._dirty[deferred.gfid] = deferred
-                    together = size <= SMALL and not through
-                    start = self._to_start(deferred, ready, together) if ready else None
-                    break
-                start = self._to_start(deferred, [])
+        try:
+            while True:
+                with self._lock:
+                    if writer.losses.count:
+                        raise writer.losses.take()
+                    if order.size and order.size + size > limit:
+                        room = self.services.new_event()
+                        deferred.wait_for_room(enough, room)
+                    elif self._size + size > SESSION_WINDOW and self._size:
+                        room = self.services.new_event()
+                        self._room.append(room)
+                    else:
+                        write, ready = order.accept(writer, frame.identity, data, offset, through)
+                        if through:
+                            write.told = self.services.new_event()
+                        self._size += size
+                        self._dirty[deferred.gfid] = deferred
+                        together = size <= SMALL and not through
+                        start = self._to_start(deferred, ready, together) if ready else None
+                        break
+                    start = self._to_start(deferred, [])
+                if start:
+                    await self._start(start)
+                await Wait(room)
             if start:
                 await self._start(start)
-            await Wait(room)
-        if start:
-            await self._start(start)
+        except (Exception, GeneratorExit, Cancelled):
+            raise
+        except BaseException:  # interrupted, in the middle of anything
+            await self._recover()
+            raise
         if write.told is not None:
             await Wait(write.told)
             if write.error is not None:
@@ -202,28 +208,21 @@ class Writes(Xlator):
         self._carried += len(kept)
         return kept
 
-    async def _start(
-        self, start: list[tuple[Deferred, Write]], own: tuple[Deferred, Write] | None = None
-    ) -> None:
-        """Have writes carried to the brick, each by a sub-call of its own.
-
-        Args:
-            start: the writes.
-            own: one that the caller carries himself; if an interrupt keeps him from it, it is started.
-        """
+    async def _start(self, start: list[tuple[Deferred, Write]]) -> None:
+        """Have writes carried to the brick, each by a sub-call of its own."""
         try:
             await Spawn(*[self._carry(deferred, write) for deferred, write in start])
         except GeneratorExit:
             raise
         except BaseException:  # interrupted in the middle of anything: what was accepted is written
-            for deferred, write in [*start, own] if own is not None else start:
-                if not write.begun:
-                    await Spawn(self._carry(deferred, write))
+            await self._recover()
             raise
 
     async def _carry(self, deferred: Deferred, write: Write) -> None:
         """Bring a write to the brick; then one of those that may go now, and so on."""
         while True:
+            if write.begun:  # since an interrupt, by somebody else
+                return
             write.begun = True
             done = 0
             error: Exception | None = None
@@ -247,7 +246,14 @@ class Writes(Xlator):
                 error = fs_error(errno.EINTR)
             if error is None and done < len(data):
                 error = fs_error(errno.EIO)
-            start = self._answered(deferred, write, error, done)
+            try:
+                start = self._answered(deferred, write, error, done)
+            except GeneratorExit:
+                raise
+            except BaseException as given_up:
+                interrupt = given_up
+                await self._recover(deferred, write, error, done)
+                start = []
             if interrupt is not None:
                 if start:
                     await self._start(start)
@@ -255,7 +261,13 @@ class Writes(Xlator):
             if not start:
                 return
             if len(start) > 1:
-                await self._start(start[1:], start[0])
+                try:
+                    await self._start(start[1:])
+                except GeneratorExit:
+                    raise
+                except BaseException:  # interrupted, perhaps just before it
+                    await self._recover()
+                    raise
             deferred, write = start[0]
 
     def _answered(
@@ -280,29 +292,82 @@ class Writes(Xlator):
                         writer.losses.add(error, write, write.offset + done, size - done)
             woken = deferred.take_woken() if deferred.barriers or deferred.room else []
             if self._room and self._size <= SESSION_WINDOW // 2:
+                self._room = [room for room in self._room if not room.is_set]
                 woken += self._room
-                self._room = []
             if write.told is not None:
                 woken.append(write.told)
         for event in woken:
             event.set()
         return start
 
+    async def _recover(
+        self,
+        answered: Deferred | None = None,
+        write: Write | None = None,
+        error: Exception | None = None,
+        done: int = 0,
+    ) -> None:
+        """After an interrupt in the middle of the bookkeeping: put it right, and let nobody wait.
+
+        Args:
+            answered: a file, if an answer was being taken note of.
+            write: which write that was of.
+            error: why it failed, if it did.
+            done: bytes of it that the brick has.
+        """
+        start: list[tuple[Deferred, Write]] = []
+        with self._lock:
+            self._kept = []
+            self._kept_size = self._size = self._carried = 0
+            woken, self._room = self._room, []
+            for gfid, deferred in {**self._files, **self._dirty}.items():
+                order = deferred.order
+                unbegun = order.mend(write if deferred is answered else None)
+                start += [(deferred, each) for each in unbegun]
+                self._size += order.size
+                self._carried += order.in_flight
+                if order.writes:
+                    self._dirty[gfid] = deferred
+                else:
+                    self._dirty.pop(gfid, None)
+                woken += [event for number, event in deferred.barriers if order.has_passed(number)]
+                woken += [event for _, event in deferred.room]  # they look again
+            if answered is not None and write is not None:
+                write.error = error
+                if write.told is not None:
+                    woken.append(write.told)
+                elif error is not None:
+                    for writer in answered.writers:
+                        if not writer.losses.count:  # else there is something to be told anyway
+                            size = len(write.data) - done
+                            writer.losses.add(error, write, write.offset + done, size)
+        for event in woken:
+            event.set()
+        for deferred, each in start:
+            if not each.begun:
+                await Spawn(self._carry(deferred, each))
+
     # -- waiting ----------------------------------------------------------------------------------
 
     async def _until(self, deferred: Deferred, number: int | None = None) -> None:
         """Wait until the brick has answered all writes up to a number; by default, all until now."""
-        with self._lock:
-            order = deferred.order
-            if number is None:
-                number = order.last
-            if order.has_passed(number):
-                return
-            answered = self.services.new_event()
-            deferred.barriers.append((number, answered))
-            start = self._to_start(deferred, order.urge(number))
-        if start:
-            await self._start(start)
+        try:
+            with self._lock:
+                order = deferred.order
+                if number is None:
+                    number = order.last
+                if order.has_passed(number):
+                    return
+                answered = self.services.new_event()
+                deferred.barriers.append((number, answered))
+                start = self._to_start(deferred, order.urge(number))
+            if start:
+                await self._start(start)
+        except (Exception, GeneratorExit, Cancelled):
+            raise
+        except BaseException:  # interrupted, in the middle of anything
+            await self._recover()
+            raise
         await Wait(answered)
 
     async def _settle(self, writer: Writer) -> None:
