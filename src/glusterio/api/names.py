@@ -185,6 +185,10 @@ async def unlink(core: Core, frame: Frame, path: StrPath | At) -> None:
             return await walk_to_name(core, frame, path, partial(_unlink, core, frame))
         except PermissionError:
             pass  # which of two it is depends on what is there
+        except FileNotFoundError:
+            # GlusterFS's UNLINK says so, too, where the user may not look names up.
+            if not core.identity.uid:
+                raise
     place = await walk_to_entry(core, frame, path)
     if not place.name or place.is_directory:
         raise fs_error(errno.EISDIR, text)
