@@ -12,7 +12,7 @@ import pytest
 
 from glusterio.errors import ConnectionLostError
 from glusterio.wire.programs import Fop
-from tests.api.drivers import Driver
+from tests.api.drivers import PATIENCE, Driver
 from tests.api.tap import Tap
 from tests.embedded import BrickProcess
 
@@ -192,6 +192,41 @@ def test_a_file_that_another_client_replaced_is_there_all_the_time(
     driver.do(other.write_bytes, f"{path}-new", b"another")
     driver.do(other.replace, f"{path}-new", path)
     MISLED[misled](driver, volume, path)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("open_handle", (os.O_RDONLY,)),
+        ("open_handle", (os.O_RDWR | os.O_CREAT | os.O_TRUNC,)),
+        ("chmod", (0o600,)),
+        ("truncate", (1,)),
+        ("listxattr", ()),
+        ("setxattr", ("user.x", b"y")),
+    ],
+)
+def test_so_is_one_that_is_replaced_while_it_is_looked_up(
+    driver: Driver,
+    brick: BrickProcess,
+    place: str,
+    url: str,
+    tap: Tap,
+    operation: str,
+    arguments: Any,
+) -> None:
+    """Nothing is remembered here: the brick has just told of the file that is replaced."""
+    path = f"{place}/f"
+    plain, other = driver.connect(url), driver.connect(brick.url)
+    driver.do(plain.stat, path)
+    driver.do(other.write_bytes, f"{path}-new", b"another")
+    tap.hold(Fop.LOOKUP)
+    asked = driver.start(getattr(plain, operation), path, *arguments)
+    tap.wait_for(lambda: bool(tap.kept))
+    driver.do(other.replace, f"{path}-new", path)
+    tap.let_go()
+    answer = asked.result(PATIENCE)
+    if operation == "open_handle":
+        driver.do(answer.close)
 
 
 def test_who_makes_names_asks_a_brick(driver: Driver, volume: Any, place: str, url: str) -> None:

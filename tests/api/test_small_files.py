@@ -421,7 +421,10 @@ def test_an_open_file_is_there_when_its_name_is_not(
 def test_one_that_is_removed_while_it_is_opened(
     driver: Driver, tap: Tap, graph: Graph, what: str, answered: bool
 ) -> None:
-    """Between its LOOKUP and its OPEN, by the same session: the open fails, and no later read."""
+    """Between its LOOKUP and its OPEN, by the same session: the open finds that out, and no later read.
+
+    Then it fails, or has what the name leads to now.
+    """
     vol = driver.connect(graph(LONG))
     tap.hold(Fop.LOOKUP)
     opening = driver.start(vol.open_handle, "f")
@@ -435,8 +438,13 @@ def test_one_that_is_removed_while_it_is_opened(
         tap.wait_for(lambda: len(tap.kept) == 1)
     old, tap.kept = tap.kept, old
     tap.let_go(*() if answered else (Fop.UNLINK, Fop.RENAME))
-    with pytest.raises(OSError, match=r"No such file|Stale file handle"):
-        opening.result(PATIENCE)
+    if what == "unlink":
+        with pytest.raises(OSError, match=r"No such file|Stale file handle"):
+            opening.result(PATIENCE)
+    else:
+        file = opening.result(PATIENCE)
+        assert driver.do(file.pread, 100, 0) == driver.do(vol.read_bytes, "f") != b"0123456789"
+        driver.do(file.close)
     tap.kept = old
     tap.let_go()
     removal.result(PATIENCE)

@@ -50,6 +50,9 @@ PATH_MAX = 4096
 
 _WRONG_MEMORY = frozenset({errno.ENOENT, errno.ESTALE, errno.ENOTDIR})
 
+#: How often it is looked again what a path leads to, while others replace it.
+_TRIES = 20
+
 
 class Place(NamedTuple):
     """Where a path leads.
@@ -152,26 +155,34 @@ async def stat_of(core: Core, frame: Frame, gfid: Gfid) -> Iatt:
 
 
 def looking_again(op: Callable[..., Coro[T]]) -> Callable[..., Coro[T]]:
-    """Make an operation on a path look again when it was misled by what is kept of attributes.
+    """Make an operation on a path look again when what it has found there is not there any more.
 
-    Another client may have put a new file in the place of the one that is remembered, which a brick
-    then knows nothing of; but at no time was there no file. So the operation is done once more, and
-    bricks are asked. It must be one that changes nothing before it fails so. libgfapi does the same
-    (api/src/glfs-fops.c, ``ESTALE_RETRY``).
+    Somebody may have put a new file in the place of the one that is remembered, or that was looked up a
+    moment ago, of which a brick then knows nothing; but at no time was there no file. So the operation
+    is done once more, and bricks are asked. It must be one that changes nothing before it fails so.
+    libgfapi does the same (api/src/glfs-fops.c, ``ESTALE_RETRY``), and so do kernels.
     """
 
     @functools.wraps(op)
     async def attempt(core: Core, frame: Frame, *arguments: Any) -> T:
-        try:
-            return await op(core, frame, *arguments)
-        except OSError as error:
-            misled = error.errno in _WRONG_MEMORY and not isinstance(error, GlusterError)
-            if not (misled and frame.kept):
-                raise
-        frame.kept = None
+        for _ in range(_TRIES):
+            try:
+                return await op(core, frame, *arguments)
+            except OSError as error:
+                if isinstance(error, GlusterError):
+                    raise
+                if not (_is_stale(error) or (error.errno in _WRONG_MEMORY and frame.kept)):
+                    raise
+            frame.kept = None
         return await op(core, frame, *arguments)
 
     return attempt
+
+
+def _is_stale(error: OSError) -> bool:
+    """Tell whether a brick said ESTALE, also where :func:`named` has made another word of it."""
+    said = error.__context__ if error.__suppress_context__ else None
+    return errno.ESTALE in (error.errno, getattr(said, "errno", None))
 
 
 async def named(work: Awaitable[T], path: str, path2: str | None = None) -> T:
