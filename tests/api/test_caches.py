@@ -84,6 +84,8 @@ def test_kept_names_are_no_way_around_the_rules_of_paths(
                 driver.do(volume.stat, wrong)
         with pytest.raises(FileNotFoundError):
             driver.do(volume.stat, "")
+        with pytest.raises(OSError, match="too long"):
+            driver.do(volume.stat, "/" * 4096 + path)
         assert driver.do(volume.isdir, f"{place}/../{place}/")
 
 

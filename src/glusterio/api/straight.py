@@ -62,6 +62,8 @@ def known(core: Core, path: Any, follow: bool) -> Iatt | None:
     top = core.known_at
     if top is None or type(path) is not str or core.session.state is not SessionState.ACTIVE:
         return None
+    if len(path) > _SHORT_PATH:
+        return None
     now = core.now()
     way, _, name = path.rpartition("/")
     gfid = ROOT_GFID if path[:1] == "/" else core.cwd.gfid
