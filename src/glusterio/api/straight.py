@@ -40,14 +40,20 @@ def straight(core: Core, path: Any) -> tuple[Gfid, str] | None:
     gfid = ROOT_GFID if path[0] == "/" else core.cwd.gfid
     if not way:
         return gfid, name
-    now, peek = core.now(), core.inodes.peek
+    directory = _through(core, gfid, way, core.now())
+    return None if directory is None else (directory, name)
+
+
+def _through(core: Core, gfid: Gfid, way: str, now: float) -> Gfid | None:
+    """Return the directory that known names lead to from another one, if all of them are known."""
+    peek = core.inodes.peek
     for part in way.split("/"):
         if part:
             directory = peek(gfid, part, now)  # of a dot, nothing is known
             if directory is None:
                 return None
             gfid = directory
-    return gfid, name
+    return gfid
 
 
 def known(core: Core, path: Any, follow: bool) -> Iatt | None:
@@ -68,13 +74,10 @@ def known(core: Core, path: Any, follow: bool) -> Iatt | None:
     way, _, name = path.rpartition("/")
     gfid = ROOT_GFID if path[:1] == "/" else core.cwd.gfid
     if way:
-        peek = core.inodes.peek
-        for part in way.split("/"):
-            if part:
-                directory = peek(gfid, part, now)  # of a dot, nothing is known
-                if directory is None:
-                    return None
-                gfid = directory
+        directory = _through(core, gfid, way, now)
+        if directory is None:
+            return None
+        gfid = directory
     found = top(gfid, name, now)
     if found is None or (follow and stat_module.S_ISLNK(found.mode)):
         return None
