@@ -23,7 +23,7 @@ PATIENCE = 20.0
 #: The faces, by the driver that runs them.
 FACES = ("threads", "asyncio")
 
-_FACADES = (aio.Volume, aio.File, aio.Stream, aio.DirEntry, aio.VolumePath)
+_FACADES = (aio.Volume, aio.File, aio.FileLock, aio.Stream, aio.DirEntry, aio.VolumePath)
 
 
 class Awaited:

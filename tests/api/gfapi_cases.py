@@ -1,0 +1,388 @@
+"""A test for each function of libgfapi that has its like here: by its name, what a user of it does.
+
+Each takes a volume, of either face behind the one interface of :mod:`tests.api.faces`, whose working
+directory is the case's own. They are run against the embedded brick by ``tests/api/test_gfapi.py`` and
+against GlusterFS by ``tests/interop/test_gfapi_calls.py``; ``tests/test_gfapi_reference.py`` sees to it
+that none is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Case = Callable[[Any], None]
+
+#: The cases, by the functions that they are for.
+CASES: dict[str, Case] = {}
+
+
+def case(*names: str) -> Callable[[Case], Case]:
+    """Enter a case for functions of libgfapi."""
+
+    def enter(function: Case) -> Case:
+        for name in names:
+            assert name not in CASES, f"{name} has a case"
+            CASES[name] = function
+        return function
+
+    return enter
+
+
+def write(it: Any, path: str, data: bytes = b"0123456789") -> None:
+    """Make a file."""
+    with it.open(path, "wb") as file:
+        file.write(data)
+
+
+def read(it: Any, path: str) -> bytes:
+    """Return what a file holds."""
+    with it.open(path, "rb") as file:
+        data: bytes = file.read()
+    return data
+
+
+def opened(it: Any, path: str = "f", data: bytes = b"0123456789") -> Any:
+    """Make a file, and open it to read and write."""
+    file = it.open_handle(path, os.O_RDWR | os.O_CREAT)
+    if data:
+        file.pwrite(data, 0)
+    return file
+
+
+# -- sessions -----------------------------------------------------------------------------------------
+
+
+@case(
+    "glfs_new",
+    "glfs_init",
+    "glfs_set_volfile",
+    "glfs_set_volfile_server",
+    "glfs_set_xlator_option",
+    "glfs_fini",
+)
+def a_session(it: Any) -> None:
+    """It has been connected as each of them says (the two kinds of URL are the runners')."""
+    assert not it.closed
+    assert it.name
+    assert it.stat("/").st_ino == it.stat("..").st_ino or it.getcwd().count("/") > 1
+
+
+# -- paths --------------------------------------------------------------------------------------------
+
+
+@case("glfs_stat", "glfs_lstat", "glfs_symlink", "glfs_readlink")
+def stat_and_links(it: Any) -> None:
+    write(it, "f")
+    it.symlink("f", "link")
+    assert it.readlink("link") == "f"
+    assert it.stat("link").st_size == 10
+    assert stat.S_ISLNK(it.lstat("link").st_mode)
+
+
+@case("glfs_access")
+def access(it: Any) -> None:
+    write(it, "f")
+    assert it.access("f", os.R_OK | os.W_OK)
+    assert not it.access("f", os.X_OK)
+    assert not it.access("nothing", os.F_OK)
+
+
+@case("glfs_mknod", "glfs_mkdir", "glfs_rmdir", "glfs_unlink")
+def making_and_removing(it: Any) -> None:
+    it.mkfifo("pipe")
+    it.mknod("file", stat.S_IFREG | 0o600)
+    it.mkdir("d", 0o700)
+    assert sorted(it.listdir(".")) == ["d", "file", "pipe"]
+    assert stat.S_ISFIFO(it.stat("pipe").st_mode)
+    it.unlink("pipe")
+    it.unlink("file")
+    it.rmdir("d")
+    assert it.listdir(".") == []
+
+
+@case("glfs_rename", "glfs_link")
+def renaming(it: Any) -> None:
+    write(it, "f")
+    it.link("f", "g")
+    assert it.stat("g").st_nlink == 2
+    it.rename("f", "h")
+    assert sorted(it.listdir(".")) == ["g", "h"]
+    it.symlink("h", "link")
+    it.link("link", "same-link", follow_symlinks=False)
+    assert it.readlink("same-link") == "h"
+
+
+@case("glfs_truncate", "glfs_chmod", "glfs_chown", "glfs_lchown", "glfs_utimens", "glfs_lutimens")
+def changing(it: Any) -> None:
+    write(it, "f")
+    it.symlink("f", "link")
+    it.truncate("f", 4)
+    it.chmod("f", 0o640)
+    it.chown("f", -1, 12345)
+    it.lchown("link", -1, 12346)
+    it.utime("f", ns=(5, 7))
+    it.utime("link", ns=(8, 9), follow_symlinks=False)
+    file, link = it.stat("f"), it.lstat("link")
+    assert (file.st_size, stat.S_IMODE(file.st_mode), file.st_gid) == (4, 0o640, 12345)
+    assert (file.st_atime_ns, file.st_mtime_ns) == (5, 7)
+    assert (link.st_gid, link.st_mtime_ns) == (12346, 9)
+
+
+@case("glfs_statvfs")
+def figures(it: Any) -> None:
+    found = it.statvfs("/")
+    assert found.f_blocks >= found.f_bfree > 0
+    assert found.f_namemax == 255
+
+
+@case("glfs_getcwd", "glfs_chdir", "glfs_fchdir", "glfs_realpath")
+def working_directory(it: Any) -> None:
+    here = it.getcwd()
+    it.makedirs("a/b")
+    it.symlink("a", "link")
+    it.chdir("link/b")
+    assert it.getcwd() == f"{here}/a/b"
+    assert it.realpath(f"{here}/link/b") == f"{here}/a/b"
+    with it.open_handle(here) as directory:
+        it.fchdir(directory)
+    assert it.getcwd() == here
+
+
+# -- opening and closing ------------------------------------------------------------------------------
+
+
+@case("glfs_open", "glfs_creat", "glfs_close", "glfs_opendir", "glfs_closedir")
+def opening(it: Any) -> None:
+    file = it.open_handle("f", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    assert file.pwrite(b"abc", 0) == 3
+    file.close()
+    assert file.closed
+    with it.open("f", "rb") as stream:
+        assert stream.read() == b"abc"
+    with it.open_handle(".", os.O_RDONLY) as directory:
+        assert it.listdir(directory) == ["f"]
+    assert directory.closed
+
+
+# -- open files ---------------------------------------------------------------------------------------
+
+
+@case("glfs_read", "glfs_write", "glfs_lseek")
+def at_a_position(it: Any) -> None:
+    with it.open("f", "wb+") as stream:
+        stream.write(b"0123456789")
+        stream.seek(4)
+        assert stream.read(3) == b"456"
+        stream.seek(-2, os.SEEK_END)
+        assert stream.read() == b"89"
+    with opened(it, "holes", b"") as file:
+        file.truncate(1 << 20)
+        file.pwrite(b"x" * 4096, 1 << 18)
+        assert file.lseek(0, os.SEEK_DATA) == 1 << 18
+        assert file.lseek(1 << 18, os.SEEK_HOLE) == (1 << 18) + 4096
+
+
+@case("glfs_pread", "glfs_pwrite", "glfs_preadv", "glfs_pwritev")
+def where_it_is_said(it: Any) -> None:
+    with opened(it) as file:
+        assert file.pread(4, 3) == b"3456"
+        assert file.pwritev([b"ab", b"cd"], 2) == 4
+        parts = [bytearray(3), bytearray(4)]
+        assert file.preadv(parts, 0) == 7
+        assert parts == [b"01a", b"bcd6"]
+        buffer = bytearray(20)
+        assert file.read_into(buffer, 8) == 2
+
+
+@case("glfs_copy_file_range")
+def copying(it: Any) -> None:
+    with opened(it) as file, opened(it, "g", b"") as other:
+        assert file.copy_file_range(other, 5, 2, 1) == 5
+        assert other.pread(20, 0) == b"\x0023456"
+
+
+@case("glfs_ftruncate", "glfs_fstat", "glfs_fsync", "glfs_fdatasync")
+def the_open_file(it: Any) -> None:
+    with opened(it) as file:
+        file.truncate(3)
+        file.fsync()
+        file.fdatasync()
+        assert file.fstat().st_size == 3
+
+
+@case("glfs_fallocate", "glfs_discard", "glfs_zerofill")
+def parts(it: Any) -> None:
+    with opened(it, data=b"x" * 20000) as file:
+        file.fallocate(0, 30000)
+        assert file.fstat().st_size == 30000
+        file.fallocate(30000, 10000, keep_size=True)
+        assert file.fstat().st_size == 30000
+        file.discard(4096, 4096)
+        file.zerofill(12000, 10)
+        assert file.pread(1, 4096) == file.pread(1, 12000) == b"\0"
+        assert file.pread(1, 4095) == file.pread(1, 12010) == b"x"
+
+
+@case("glfs_fchmod", "glfs_fchown", "glfs_futimens")
+def changing_the_open_file(it: Any) -> None:
+    with opened(it) as file:
+        file.chmod(0o604)
+        file.chown(-1, 12345)
+        file.utime(ns=(5, 7))
+        found = file.fstat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid, found.st_mtime_ns) == (0o604, 12345, 7)
+
+
+# -- asynchronously -----------------------------------------------------------------------------------
+
+
+def result(started: Any) -> Any:
+    """Wait for what one of the calls for threads has started."""
+    return started.result(20.0)
+
+
+@case("glfs_read_async", "glfs_pread_async", "glfs_write_async", "glfs_pwrite_async")
+def reading_and_writing_beside(it: Any) -> None:
+    with opened(it) as file:
+        if hasattr(file, "pread_async"):
+            assert result(file.pwrite_async(b"ab", 2)) == 2
+            assert result(file.pread_async(4, 1)) == b"1ab4"
+        else:
+            assert file.pwrite(b"ab", 2) == 2
+            assert file.pread(4, 1) == b"1ab4"
+
+
+@case(
+    "glfs_readv_async",
+    "glfs_writev_async",
+    "glfs_preadv_async",
+    "glfs_pwritev_async",
+    "glfs_ftruncate_async",
+    "glfs_fsync_async",
+    "glfs_fdatasync_async",
+    "glfs_discard_async",
+    "glfs_zerofill_async",
+)
+def awaited(it: Any) -> None:
+    """Behind the asyncio face each of these is awaited on an event loop."""
+    where_it_is_said(it)
+    it.unlink("f")
+    the_open_file(it)
+    it.unlink("f")
+    parts(it)
+
+
+# -- listing directories ------------------------------------------------------------------------------
+
+
+@case(
+    "glfs_readdir",
+    "glfs_readdir_r",
+    "glfs_readdirplus",
+    "glfs_readdirplus_r",
+    "glfs_xreaddirplus_r_get_stat",
+)
+def listing(it: Any) -> None:
+    for name in ("a", "b", "c"):
+        write(it, name, name.encode() * 3)
+    assert sorted(it.listdir(".")) == ["a", "b", "c"]
+    with it.scandir(".") as entries:
+        assert {entry.name: entry.stat().st_size for entry in entries} == {"a": 3, "b": 3, "c": 3}
+
+
+# -- relative to an open directory --------------------------------------------------------------------
+
+
+@case(
+    "glfs_openat",
+    "glfs_fstatat",
+    "glfs_mkdirat",
+    "glfs_mknodat",
+    "glfs_faccessat",
+    "glfs_fchmodat",
+    "glfs_fchownat",
+    "glfs_linkat",
+    "glfs_symlinkat",
+    "glfs_readlinkat",
+    "glfs_renameat",
+    "glfs_unlinkat",
+)
+def relative(it: Any) -> None:
+    it.mkdir("d")
+    with it.open_handle("d") as d:
+        with it.open_handle("f", os.O_WRONLY | os.O_CREAT, dir_fd=d) as file:
+            file.pwrite(b"abc", 0)
+        assert it.stat("f", dir_fd=d).st_size == 3
+        it.mkdir("sub", dir_fd=d)
+        it.mknod("node", stat.S_IFREG | 0o600, dir_fd=d)
+        assert it.access("node", os.W_OK, dir_fd=d)
+        it.chmod("f", 0o640, dir_fd=d)
+        it.chown("f", -1, 12345, dir_fd=d)
+        it.link("f", "g", src_dir_fd=d, dst_dir_fd=d)
+        it.symlink("f", "link", dir_fd=d)
+        assert it.readlink("link", dir_fd=d) == "f"
+        it.rename("g", "moved", src_dir_fd=d)
+        found = it.stat("moved")
+        assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, 12345)
+        it.unlink("node", dir_fd=d)
+        it.rmdir("sub", dir_fd=d)
+        assert sorted(it.listdir(d)) == ["f", "link"]
+
+
+# -- extended attributes ------------------------------------------------------------------------------
+
+
+@case("glfs_getxattr", "glfs_listxattr", "glfs_setxattr", "glfs_removexattr")
+def attributes(it: Any) -> None:
+    write(it, "f")
+    it.setxattr("f", "user.a", b"1")
+    with pytest.raises(FileExistsError):
+        it.setxattr("f", "user.a", b"2", os.XATTR_CREATE)
+    assert it.getxattr("f", "user.a") == b"1"
+    assert it.listxattr("f") == ["user.a"]
+    it.removexattr("f", "user.a")
+    assert it.listxattr("f") == []
+
+
+@case("glfs_lgetxattr", "glfs_llistxattr", "glfs_lsetxattr", "glfs_lremovexattr")
+def attributes_of_links(it: Any) -> None:
+    write(it, "f")
+    it.symlink("f", "link")
+    it.setxattr("link", "trusted.a", b"1", follow_symlinks=False)
+    assert it.getxattr("link", "trusted.a", follow_symlinks=False) == b"1"
+    assert it.listxattr("link", follow_symlinks=False) == ["trusted.a"]
+    assert it.listxattr("f") == []
+    it.removexattr("link", "trusted.a", follow_symlinks=False)
+    assert it.listxattr("link", follow_symlinks=False) == []
+
+
+@case("glfs_fgetxattr", "glfs_flistxattr", "glfs_fsetxattr", "glfs_fremovexattr")
+def attributes_of_open_files(it: Any) -> None:
+    with opened(it) as file:
+        file.setxattr("user.a", b"1")
+        assert file.getxattr("user.a") == b"1"
+        assert file.listxattr() == ["user.a"]
+        file.removexattr("user.a")
+        assert file.listxattr() == []
+
+
+# -- locks --------------------------------------------------------------------------------------------
+
+
+@case("glfs_posix_lock")
+def locking(it: Any) -> None:
+    with opened(it) as file, it.open_handle("f", os.O_RDWR) as other:
+        lock = file.lock(5, 0)
+        lock.acquire()
+        found = other.lock_holder(10, 0)
+        assert (found.start, found.length, found.shared) == (0, 5, False)
+        with pytest.raises(BlockingIOError):
+            other.lockf(os.F_TLOCK, 10)
+        lock.release()
+        other.lockf(os.F_TLOCK, 10)
+        assert file.lock_holder() is not None
