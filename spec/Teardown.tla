@@ -104,7 +104,7 @@ TypeOK ==
     /\ connecting \in BOOLEAN
     /\ state \in [Handles -> DOMAIN HandleTable \cup {"NONE"}]
     /\ refs \in [Handles -> Int]
-    /\ pc \in [Threads -> {"out", "passed", "opening", "using", "leaving", "stuck"}]
+    /\ pc \in [Threads -> {"out", "passed", "calling", "using", "stuck"}]
     /\ on \in [Threads -> Handles \cup {None}]
     /\ took \in [Threads -> Graphs \cup {None}]
     /\ untold \subseteq Threads
@@ -212,7 +212,8 @@ Borrow(t, h) ==
     /\ took' = [took EXCEPT ![t] = at[h]]
     /\ held' = [held EXCEPT ![h][at[h]] = @ + 1]
 
-\* Pass the gate, be counted, borrow the handle h: one step.  With None: to open something.
+\* Pass the gate, be counted, borrow the handle h: one step.  With None: the call may open something,
+\* once, several times, or never.
 ADMIT(t, h) ==
     /\ pc[t] = "out"
     /\ t \notin untold
@@ -221,7 +222,7 @@ ADMIT(t, h) ==
     /\ on' = [on EXCEPT ![t] = h]
     /\ calls' = IF CountWithGate THEN calls \cup {t} ELSE calls
     /\ IF CountWithGate /\ (BorrowWithGate \/ h = None)
-       THEN /\ pc' = [pc EXCEPT ![t] = IF h = None THEN "opening" ELSE "using"]
+       THEN /\ pc' = [pc EXCEPT ![t] = IF h = None THEN "calling" ELSE "using"]
             /\ IF h = None THEN UNCHANGED <<refs, took, held>> ELSE Borrow(t, h)
        ELSE /\ pc' = [pc EXCEPT ![t] = "passed"]
             /\ UNCHANGED <<refs, took, held>>
@@ -232,7 +233,7 @@ ADMIT(t, h) ==
 Enter(t) ==
     /\ pc[t] = "passed"
     /\ calls' = calls \cup {t}
-    /\ pc' = [pc EXCEPT ![t] = IF on[t] = None THEN "opening" ELSE "using"]
+    /\ pc' = [pc EXCEPT ![t] = IF on[t] = None THEN "calling" ELSE "using"]
     /\ IF on[t] = None THEN UNCHANGED <<refs, took, held>> ELSE Borrow(t, on[t])
     /\ UNCHANGED <<session, connecting, state, on, untold, active, conn, at, wire, unanswered,
                    brick, deferred, facts>>
@@ -255,7 +256,8 @@ GiveBack(t) ==
 \* The call ends, with its answer (cut = FALSE), or cancelled, without it (cut = TRUE).
 LEAVE(t, cut) ==
     /\ \/ pc[t] = "using"
-       \/ pc[t] \in {"leaving", "stuck"} /\ ~cut
+       \/ pc[t] = "calling" /\ on[t] = None /\ ~cut
+       \/ pc[t] = "stuck" /\ ~cut
     /\ pc' = [pc EXCEPT ![t] = "out"]
     /\ on' = [on EXCEPT ![t] = None]
     /\ took' = [took EXCEPT ![t] = None]
@@ -282,32 +284,31 @@ BrickAnswers(h, g) ==
 -------------------------------------------------------------------------------
 (* A handle is opened *)
 
-Opener(h) == {t \in Threads : pc[t] = "opening" /\ on[t] = h}
+Opener(h) == {t \in Threads : pc[t] = "calling" /\ on[t] = h}
 
-\* Whoever opens h is done with it.
+\* Whoever opens h is done with it, and goes on, or leaves.
 OpenerLeaves(h) ==
-    /\ pc' = [t \in Threads |-> IF t \in Opener(h) THEN "leaving" ELSE pc[t]]
+    /\ UNCHANGED pc
     /\ on' = [t \in Threads |-> IF t \in Opener(h) THEN None ELSE on[t]]
 
 RESERVE(t, h) ==
     /\ ReserveFirst
-    /\ pc[t] = "opening" /\ on[t] = None
+    /\ pc[t] = "calling" /\ on[t] = None
     /\ state[h] = "NONE"
     /\ session = "ACTIVE" \/ (~GateAtReserve /\ session = "SETTLING")
     /\ state' = [state EXCEPT ![h] = "RESERVED"]
     /\ on' = [on EXCEPT ![t] = h]
     /\ UNCHANGED <<session, calls, connecting, refs, pc, took, untold, world, facts>>
 
-\* The session began to close, or the handle was struck off; the open fails, nothing was sent.
+\* The handle was struck off, or dropped; the open fails, nothing was sent.
 OpenFails(t) ==
-    /\ pc[t] = "opening"
-    /\ IF on[t] = None THEN session # "ACTIVE" ELSE state[on[t]] = "CLOSED"
-    /\ pc' = [pc EXCEPT ![t] = "leaving"]
+    /\ pc[t] = "calling" /\ on[t] # None
+    /\ state[on[t]] = "CLOSED"
     /\ on' = [on EXCEPT ![t] = None]
-    /\ UNCHANGED <<life, took, untold, world, facts>>
+    /\ UNCHANGED <<life, pc, took, untold, world, facts>>
 
 SEND(t) ==
-    /\ pc[t] = "opening" /\ on[t] # None
+    /\ pc[t] = "calling" /\ on[t] # None
     /\ HandleMove(on[t], "SEND")
     /\ at' = [at EXCEPT ![on[t]] = active]
     /\ wire' = [wire EXCEPT ![on[t]] = IF Up(active) THEN "open" ELSE "refused"]
@@ -316,7 +317,7 @@ SEND(t) ==
 
 SendUnreserved(t, h) ==  \* only where a guard is missing
     /\ ~ReserveFirst
-    /\ pc[t] = "opening" /\ on[t] = None
+    /\ pc[t] = "calling" /\ on[t] = None
     /\ session = "ACTIVE"
     /\ state[h] = "NONE" /\ wire[h] = "none" /\ Up(active)
     /\ at' = [at EXCEPT ![h] = active]
@@ -332,14 +333,13 @@ BrickOpens(h, yes) ==
 
 \* The caller is cancelled, or times out, while OPEN is on its way.
 ABANDON(t) ==
-    /\ pc[t] = "opening" /\ on[t] # None
+    /\ pc[t] = "calling" /\ on[t] # None
     /\ IF AbandonWatches
        THEN HandleMove(on[t], "ABANDON")
        ELSE /\ Can(on[t], "ABANDON")
             /\ state' = [state EXCEPT ![on[t]] = "CLOSED"]
-    /\ pc' = [pc EXCEPT ![t] = "leaving"]
     /\ on' = [on EXCEPT ![t] = None]
-    /\ UNCHANGED <<session, calls, connecting, refs, took, untold, world, facts>>
+    /\ UNCHANGED <<session, calls, connecting, refs, pc, took, untold, world, facts>>
 
 \* The reply came, and the brick has opened it.
 Bound(h) ==
