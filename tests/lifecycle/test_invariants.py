@@ -133,6 +133,7 @@ def test_a_trace_is_one_line_of_json_a_step() -> None:
         "calls": 0,
         "handles": 0,
         "refs": 0,
+        "of": 0,
     }
     assert [record.seq for record in sound.records] == [line["seq"] for line in lines]
 

@@ -70,8 +70,11 @@ class History:
                 assert connecting or self.session is SessionState.ACTIVE
                 assert record.number not in self.calls
                 self.calls.add(record.number)
+            elif record.event == "BORROW":
+                assert self.session is SessionState.ACTIVE
+                assert record.number in self.calls
             else:
-                assert record.event == "LEAVE"
+                assert record.event in ("LEAVE", "DISOWN")
                 self.calls.remove(record.number)
         elif record.event == "RESERVE":
             assert self.session is SessionState.ACTIVE

@@ -11,6 +11,7 @@ import pytest
 from glusterio.errors import (
     ForkedSessionError,
     HandleClosedError,
+    HandleRevokedError,
     HandleStaleError,
     LocalProtocolError,
     SessionClosedError,
@@ -19,7 +20,8 @@ from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.invariants import violations
 from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleEvent, HandleState, SessionEvent, SessionState
-from tests.lifecycle.driven import Driven, active, handle_in, session_in
+from glusterio.lifecycle.trace import TraceRecord
+from tests.lifecycle.driven import Driven, Flag, active, handle_in, session_in
 
 
 @pytest.mark.parametrize("state", SessionState, ids=lambda state: state.name)
@@ -77,6 +79,59 @@ def test_a_second_handle_is_borrowed_and_given_back_with_the_first() -> None:
     assert (first.refs, second.refs) == (0, 0)
     assert second.idle
     assert violations(session) == []
+
+
+def test_after_the_gate_no_second_handle_is_borrowed() -> None:
+    session, _, call = active()
+    second = handle_in(session, HandleState.OPEN)
+    session.close_gate()
+    with pytest.raises(HandleRevokedError):
+        session.borrow(call, second)
+    assert (second.refs, call.second) == (0, None)
+
+
+def test_the_trace_says_who_borrows_what_and_who_opens() -> None:
+    session, first, call = active()
+    session.records.clear()
+    opened = session.reserve(HandleKind.FILE, "/g", call=call)
+    session.move(opened, HandleEvent.SEND)
+    session.move(opened, HandleEvent.OPENED)
+    session.borrow(call, opened)
+    session.leave(call)
+    other = session.admit("stat")
+    session.close_gate()
+    session.disown(other)
+    session.leave(other)  # means nothing
+    assert [(r.event, r.number, r.of, r.refs) for r in session.records] == [
+        ("RESERVE", opened.number, call.number, 0),
+        ("SEND", opened.number, 0, 0),
+        ("OPENED", opened.number, 0, 0),
+        ("BORROW", call.number, opened.number, 1),
+        ("LEAVE", call.number, first.number, 0),
+        ("ADMIT", other.number, 0, 0),
+        ("GATE", 0, 0, 0),
+        ("DISOWN", other.number, 0, 0),
+    ]
+
+
+def test_a_child_s_trace_has_a_hook_of_its_own() -> None:
+    records: list[TraceRecord] = []
+    child: list[TraceRecord] = []
+
+    class Hook:
+        in_child = staticmethod(child.append)
+
+        def __call__(self, record: TraceRecord) -> None:
+            records.append(record)
+
+    session = Session(nullcontext(), Flag, Hook())
+    session.begin_connect()
+    before = len(records)
+    session.forked(nullcontext())
+    assert len(records) == before
+    assert child == [
+        TraceRecord(before + 1, "session", 0, "FORK", "CONNECTING", "FORKED", calls=0, handles=0)
+    ]
 
 
 def test_one_handle_may_be_borrowed_twice_by_one_call() -> None:

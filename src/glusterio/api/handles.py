@@ -242,7 +242,7 @@ async def _open(
     if not core.house_is_kept:
         core.driver.keep_house()
         core.house_is_kept = True
-    handle = session.reserve(kind, path, opened_at)
+    handle = session.reserve(kind, path, opened_at, frame.call)
     handle.fd = fd
     if kind is HandleKind.DIRECTORY and place.way:
         keep(handle, place.steps)

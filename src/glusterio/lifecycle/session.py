@@ -119,7 +119,7 @@ class Session:
             self.calls_admitted = number = self.calls_admitted + 1
             call = self.calls[number] = Call(number, op, handle)
             if self._trace is not None:
-                self._record("call", number, "ADMIT", "", "", handle)
+                self._record_call(call, "ADMIT", handle)
             return call
 
     def leave(self, call: Call) -> None:
@@ -146,12 +146,13 @@ class Session:
             if self.state is not _ACTIVE and not self.calls and self.state >= GATE_CLOSED_FROM:
                 self.idle.set()
             if self._trace is not None:
-                self._record("call", call.number, "LEAVE", "", "", handle)
+                self._record_call(call, "DISOWN" if call.disowned else "LEAVE", handle)
 
     def borrow(self, call: Call, handle: Handle) -> None:
         """Borrow a second handle for an admitted call, which has one already.
 
         Raises:
+            SessionClosedError: the gate has closed since the call was admitted.
             HandleClosedError: the handle is closed or closing.
             HandleStaleError: the handle's brick is gone.
             ValueError: the handle is another session's.
@@ -159,12 +160,16 @@ class Session:
         with self._lock:
             if call.disowned or call.handle is None or call.second is not None:
                 raise LocalProtocolError(f"{call!r} may not borrow a second handle")
+            if self.state is not _ACTIVE:
+                raise self._why_not_admitted(handle)
             if handle.state is not HandleState.OPEN:
                 raise handle.why_unusable()
             if self.ledger.get(handle.number) is not handle:
                 raise ValueError(f"{handle.path}: opened by another session")
             handle.refs += 1
             call.second = handle
+            if self._trace is not None:
+                self._record_call(call, "BORROW", handle)
 
     @staticmethod
     def _given_back(handle: Handle) -> None:
@@ -194,7 +199,7 @@ class Session:
             self.calls_admitted = number = self.calls_admitted + 1
             call = self.calls[number] = Call(number, "connect", None)
             if self._trace is not None:
-                self._record("call", number, "ADMIT", "", "", None)
+                self._record_call(call, "ADMIT", None)
             return call
 
     def connected(self) -> None:
@@ -239,7 +244,7 @@ class Session:
         if after is SessionState.SETTLING and not self.calls:
             self.idle.set()
         if self._trace is not None:
-            self._record("session", 0, event.name, before.name, after.name, None)
+            self._record("session", 0, event.name, before.name, after.name)
         return after
 
     def _why_not_admitted(self, handle: Handle | None = None) -> SessionClosedError:
@@ -256,10 +261,18 @@ class Session:
 
     # -- the ledger -------------------------------------------------------------------------------
 
-    def reserve(self, kind: HandleKind, path: str, opened_at: str = "") -> Handle:
+    def reserve(
+        self, kind: HandleKind, path: str, opened_at: str = "", call: Call | None = None
+    ) -> Handle:
         """Enter a handle into the ledger, before anything is sent for it.
 
         Called from inside an admitted call, so the drain cannot begin before the entry is settled.
+
+        Args:
+            kind: file or directory.
+            path: as the application gave it.
+            opened_at: ``file:line`` of the application's call.
+            call: the admitted call, for the trace.
 
         Raises:
             SessionClosedError: the gate has closed since the call was admitted.
@@ -272,7 +285,8 @@ class Session:
                 number, kind, path, opened_at, self._event(), self._event()
             )
             if self._trace is not None:
-                self._record("handle", number, "RESERVE", "", handle.state.name, handle)
+                of = call.number if call is not None else 0
+                self._record("handle", number, "RESERVE", "", handle.state.name, 0, of)
             return handle
 
     def move(self, handle: Handle, event: HandleEvent) -> HandleState:
@@ -372,7 +386,7 @@ class Session:
             del self.ledger[handle.number]
             handle.gone.set()
         if self._trace is not None:
-            self._record("handle", handle.number, event.name, before.name, after.name, handle)
+            self._record("handle", handle.number, event.name, before.name, after.name, handle.refs)
         return after
 
     def handles(self) -> list[Handle]:
@@ -394,11 +408,12 @@ class Session:
             lock: a fresh lock. The old one may be held by a thread that does not exist here.
         """
         self._lock = lock
-        self._trace = None  # the trace is the parent's, too
-        if SessionEvent.FORK in SESSION_TABLE[self.state]:
-            self._apply(SessionEvent.FORK)
+        # The trace is the parent's, too; a hook may name another one for the child.
+        self._trace = getattr(self._trace, "in_child", None)
         self.calls.clear()
         self.ledger.clear()
+        if SessionEvent.FORK in SESSION_TABLE[self.state]:
+            self._apply(SessionEvent.FORK)
 
     # -- trace ------------------------------------------------------------------------------------
 
@@ -409,23 +424,21 @@ class Session:
         event: str,
         before: str,
         after: str,
-        handle: Handle | None,
+        refs: int = 0,
+        of: int = 0,
     ) -> None:
         assert self._trace is not None
-        self._sequence += 1
+        self._sequence = seq = self._sequence + 1
+        calls, handles = len(self.calls), len(self.ledger)
         self._trace(
-            TraceRecord(
-                self._sequence,
-                subject,
-                number,
-                event,
-                before,
-                after,
-                len(self.calls),
-                len(self.ledger),
-                handle.refs if handle is not None else 0,
-            )
+            TraceRecord(seq, subject, number, event, before, after, calls, handles, refs, of)
         )
+
+    def _record_call(self, call: Call, event: str, handle: Handle | None) -> None:
+        if handle is None:
+            self._record("call", call.number, event, "", "")
+        else:
+            self._record("call", call.number, event, "", "", handle.refs, handle.number)
 
     def __repr__(self) -> str:
         return (

@@ -1,8 +1,8 @@
 """The trace: one record for each transition, written where the transition happens.
 
 A record is made inside the lock that orders the transitions, after the state has changed; so a trace
-is a true history, and a checker can replay it against the specification. When nobody listens, tracing
-costs one test for ``None``.
+is a true history, and :mod:`glusterio.verify.traces` replays it against the specification
+(``docs/traces.md``). When nobody listens, tracing costs one test for ``None``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ class TraceRecord(NamedTuple):
         seq: position in the session's history, from 1.
         subject: ``"session"``, ``"call"`` or ``"handle"``.
         number: which handle or call; 0 for the session itself.
-        event: the event's name, as in :mod:`glusterio.lifecycle.states`; ``ADMIT`` and ``LEAVE`` for
-            calls, ``RESERVE`` for a handle's beginning.
-        before: the state's name before (empty for calls).
+        event: the event's name. A session's and a handle's are those of
+            :mod:`glusterio.lifecycle.states`, and ``RESERVE`` for a handle's beginning. A call's are
+            ``ADMIT``, ``BORROW`` (a second handle), ``LEAVE``, and ``DISOWN`` when the teardown has
+            counted it out.
+        before: the state's name before (empty for calls, and before ``RESERVE``).
         after: the state's name after (empty for calls).
         calls: admitted calls, after the step.
         handles: handles in the ledger, after the step.
-        refs: references lent by the handle concerned, after the step.
+        refs: references lent by the handle concerned, after the step; 0 if none is.
+        of: the other party. Of a call, the handle that it borrows, or the first that it gives back; of
+            ``RESERVE``, the call that opens; else 0.
     """
 
     seq: int
@@ -37,9 +41,12 @@ class TraceRecord(NamedTuple):
     calls: int
     handles: int
     refs: int = 0
+    of: int = 0
 
 
 #: Receives each record, under the session's lock: it must not block and must not call the session.
+#: In a child process, after a fork, nothing is recorded; unless the hook has an attribute ``in_child``,
+#: which is then the child's hook.
 TraceHook = Callable[[TraceRecord], None]
 
 
