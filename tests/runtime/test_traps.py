@@ -782,6 +782,63 @@ def test_detached_work_does_not_wait_for_the_tick_behind_a_caller(
     assert sorted(times)[len(times) // 2] < 0.03, times
 
 
+def test_what_detached_work_wakes_is_stepped_by_who_steps_that(
+    threads: ThreadsRunner, peer: Peer
+) -> None:
+    """A house-keeper that is called for it would only be in the caller's way."""
+    driver = threads.driver
+    connection = threads.connect(peer)
+    event = driver.new_event()
+    stepped = threading.Event()
+    called_for: list[bool] = []
+
+    async def answered() -> None:
+        await request(connection)
+        event.set()
+        called_for.append(driver._keeper_may_go.is_set())
+
+    async def woken() -> None:
+        await Wait(event)
+        stepped.set()
+
+    async def caller() -> None:
+        await Spawn(answered(), woken())
+        await request(connection)
+
+    threads.run(caller())
+    assert stepped.wait(PATIENCE)
+    assert called_for == [False]
+
+
+def test_a_callback_that_takes_its_time_holds_up_nobody(threads: ThreadsRunner, peer: Peer) -> None:
+    """What was woken just before it is stepped by the house-keeper."""
+    driver = threads.driver
+    connection = threads.connect(peer)
+    event = driver.new_event()
+    stepped = threading.Event()
+
+    async def answered() -> None:
+        await request(connection)
+        event.set()
+
+    async def woken() -> None:
+        await Wait(event)
+        stepped.set()
+
+    async def caller() -> None:
+        await Spawn(woken())
+        await request(connection)
+
+    in_time: list[bool] = []
+    peer.hold()
+    driver.start_detached(answered(), lambda fiber: in_time.append(stepped.wait(PATIENCE)))
+    call = threads.start(caller())
+    peer.wait(2)
+    peer.go_on()
+    call.result(PATIENCE)
+    _wait_until(lambda: in_time == [True])
+
+
 def test_timers_of_detached_work(threads: ThreadsRunner) -> None:
     done: Future[Any] = Future()
 

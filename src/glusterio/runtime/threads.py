@@ -90,6 +90,7 @@ class ThreadsDriver:
         self._leader: Home | None = None
         self._followers: dict[Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
+        self._steps_loose = 0  # the thread that steps them, and looks again before it leaves off
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         # epoll, since a leader that was relieved may still be in it when the next one enters
@@ -227,6 +228,8 @@ class ThreadsDriver:
         def deliver(fiber: Fiber) -> None:
             state = self._per_thread.state
             state.callbacks += 1
+            if self._loose:  # the callback may take its time
+                self._nudge_keeper()
             try:
                 on_done(fiber)
             finally:
@@ -363,17 +366,25 @@ class ThreadsDriver:
                 raise
 
     def _step_loose(self) -> None:
-        while self._loose:
-            try:
-                fiber = self._loose.popleft()
-            except IndexError:  # another thread took it
-                return
-            try:
-                fiber.step()
-            except BaseException:
-                if fiber.is_claimed:  # interrupted before it was stepped
-                    self._loose.appendleft(fiber)
-                raise
+        thread = threading.get_ident()
+        try:
+            self._steps_loose = thread
+            while self._loose:
+                try:
+                    fiber = self._loose.popleft()
+                except IndexError:  # another thread took it
+                    return
+                try:
+                    fiber.step()
+                except BaseException:
+                    if fiber.is_claimed:  # interrupted before it was stepped
+                        self._loose.appendleft(fiber)
+                    raise
+        finally:
+            if self._steps_loose == thread:
+                self._steps_loose = 0
+            if self._loose:  # interrupted
+                self._nudge_keeper()
 
     # -- leading ----------------------------------------------------------------------------------
 
@@ -596,7 +607,10 @@ class ThreadsDriver:
         if home is None:
             self._loose.append(fiber)
             self._wake_leader()
-            self._nudge_keeper()
+            # Who steps them already comes to this one, too. To wake another thread for it, which would
+            # then want the interpreter at every turn, doubled what it costs to make a file.
+            if self._steps_loose != threading.get_ident():
+                self._nudge_keeper()
             return
         home.ready.append(fiber)
         if home in self._followers:
