@@ -48,17 +48,6 @@ def test_names_that_cannot_be_sorted_are_left_as_they_are():
     compare(check, Checking(SPEC, "Brick/holds").counted())
 
 
-def test_a_counterexample_is_told_one_line_a_step():
-    checking = Checking(SPEC, "FdLifecycle/no-drain")
-    assert list(checking.lines(checking.run())) == [
-        "  1  Initial predicate",
-        "  2  GlfsOpen(fd1)          fd[fd1] = OPEN",
-        "  3  GlfsFiniStart          session = FINI_CALLED",
-        "  4  GlfsFiniDrain          session = DRAINING",
-        "  5  SessionDestroyed       session = DESTROYED; fd[fd1] = LEAKED; leaked = {fd1}",
-    ]
-
-
 @pytest.mark.parametrize("text", ["X == a @@ b", "X == [i \\in S", "X == (a"])
 def test_what_it_cannot_read_it_refuses(text: str):
     with pytest.raises(SpecError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from glusterio.cli.commands import serving
 from glusterio.cli.commands import volume
 from glusterio.cli.commands import examining
+from glusterio.cli.commands import verifying
 from glusterio.cli.commands import looking
 from glusterio.cli.commands import reading
 from glusterio.cli.commands import copying
@@ -28,6 +29,7 @@ __all__ = [
     "reading",
     "run_app",
     "serving",
+    "verifying",
     "volume",
     "xattr",
 ]

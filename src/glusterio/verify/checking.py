@@ -1,15 +1,14 @@
-"""One configuration, from its files to the verdict, and the counterexample as a person reads it."""
+"""One configuration, from its files to the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from glusterio.verify.compiler import Compiled, State
+from glusterio.verify.compiler import Compiled
 from glusterio.verify.config import Config, read
 from glusterio.verify.explore import Counts, Form, Result, explore
 from glusterio.verify.liveness import look
-from glusterio.verify.shapes import FunctionOf, printed, shapes
+from glusterio.verify.shapes import shapes
 from glusterio.verify.symmetry import Sorting
 from glusterio.verify.tla import Module, SpecError, parse
 
@@ -47,7 +46,7 @@ class Checking:
     """
 
     def __init__(self, spec: Path, name: str) -> None:
-        self.name = name
+        self.spec, self.name = spec, name
         self.module = load(spec, name.split("/")[0])
         self.config: Config = read((spec / f"{name}.cfg").read_text())
         self.compiled = Compiled(self.module, self.config)
@@ -76,46 +75,3 @@ class Checking:
         form = shapes(self.module, self.config)
         sizes = {name: len(members) for name, members in self.config.members.items()}
         return Sorting([form[name] for name in self.module.variables], sizes).form
-
-    def lines(self, result: Result) -> Iterator[str]:
-        """Tell a counterexample, one line a step: what happened, and what it changed."""
-        names: dict[str, list[str]] = {}
-        for constant, value in self.config.constants.items():
-            if isinstance(value, frozenset):
-                names[constant] = self.config.members[constant]
-        form = shapes(self.module, self.config)
-        before: State | None = None
-        for number, (label, state) in enumerate(result.trace, 1):
-            changes = []
-            for at, variable in enumerate(self.module.variables):
-                if before is None or before[at] == state[at]:
-                    continue
-                shape = form[variable]
-                if isinstance(shape, FunctionOf):
-                    for i, (old, new) in enumerate(zip(before[at], state[at], strict=True)):
-                        if old != new:
-                            argument = names[shape.of][i - 1] if shape.of else str(i)
-                            changes.append(
-                                f"{variable}[{argument}] = {printed(new, shape.values, names)}"
-                            )
-                else:
-                    changes.append(f"{variable} = {printed(state[at], shape, names)}")
-            action, *arguments = label
-            named = self._arguments(action, arguments, names)
-            yield f"{number:3}  {named:<22} {'; '.join(changes)}".rstrip()
-            before = state
-
-    def _arguments(self, action: str, values: list[object], names: dict[str, list[str]]) -> str:
-        """An action with its arguments; a parameter's letter is that of the set it is from."""
-        if not values:
-            return action
-        parameters = self.module.definitions[action][0]
-        texts = []
-        for parameter, value in zip(parameters, values, strict=True):
-            known = next((n for n in names.values() if n[0].startswith(parameter)), [])
-            is_name = isinstance(value, int) and not isinstance(value, bool)
-            if is_name and known and 1 <= int(str(value)) <= len(known):
-                texts.append(known[int(str(value)) - 1])
-            else:
-                texts.append(str(value))
-        return f"{action}({', '.join(texts)})"

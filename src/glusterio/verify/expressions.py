@@ -136,6 +136,10 @@ class Expressions:
 
     # -- expressions ------------------------------------------------------------------------------
 
+    def value(self, e: Expr) -> Any:
+        """Return what an expression is; ``None`` where the constants do not decide it."""
+        return self._expr(e, {}, {}).value
+
     def _expr(self, e: Expr, scope: Scope, assigned: Mapping[str, str]) -> Code:
         """Compile an expression; what is constant is evaluated."""
         method: Callable[..., Code] = getattr(self, f"_x_{e[0]}", None) or _refuse(e)

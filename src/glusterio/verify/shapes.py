@@ -1,7 +1,7 @@
 """What the values of the variables are made of, read from the invariant ``TypeOK``.
 
 A model value is a small number here, and so is a count; the shape of a variable tells them apart. It is
-needed to print a state with its names, and to swap names (:mod:`symmetry`).
+needed to tell a state with its names (:mod:`told`), and to swap names (:mod:`symmetry`).
 """
 
 from __future__ import annotations
@@ -86,30 +86,3 @@ def _members(e: Expr, module: Module, named: set[str]) -> Shape:
     if e[0] == "op" and e[1] == "\\X":
         return Pair(_members(e[2], module, named), _members(e[3], module, named))
     return Plain()
-
-
-def printed(value: Any, shape: Shape, names: dict[str, list[str]]) -> str:
-    """Return a value as text, with the configuration's names.
-
-    Args:
-        value: the value.
-        shape: its shape.
-        names: of each constant set, the names of its members, in their order.
-    """
-    match shape:
-        case Member(of):
-            known = names[of]
-            if isinstance(value, int) and 1 <= value <= len(known):
-                return known[value - 1]
-            return str(value)
-        case FunctionOf(of, values):
-            return ", ".join(
-                f"{names[of][i - 1] if of else i}: {printed(part, values, names)}"
-                for i, part in enumerate(value)
-                if part is not None
-            )
-        case SetOf(members):
-            return "{" + ", ".join(sorted(printed(m, members, names) for m in value)) + "}"
-        case Pair(left, right):
-            return f"<{printed(value[0], left, names)}, {printed(value[1], right, names)}>"
-    return str(value)

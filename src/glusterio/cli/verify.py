@@ -1,0 +1,153 @@
+"""``glusterio verify``: the lifecycle's specification, checked by whoever wants to know.
+
+The checker is :mod:`glusterio.verify`; here is what it says of itself while it works, and afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+from rich.console import Console
+
+from glusterio.cli import output
+from glusterio.cli.errors import CommandError, PartlyFailedError, trying_to
+from glusterio.cli.output import tell
+from glusterio.verify.shipped import HOLDS, SEED, Expected, Outcome, check, chosen, expected
+from glusterio.verify.tla import SpecError
+from glusterio.verify.told import Counterexample
+from glusterio.verify.told import tell as told_of
+
+Progress = Callable[[int, str], None]
+
+
+class Options(NamedTuple):
+    """What was asked for.
+
+    Attributes:
+        spec: the directory with the modules.
+        names: what the configurations' names begin with; nothing for all.
+        show: whether counterexamples are told.
+    """
+
+    spec: Path
+    names: Sequence[str]
+    show: bool
+
+
+def list_configurations(spec: Path, names: Sequence[str]) -> None:
+    """Tell of every configuration its verdict, and what it shows."""
+    for one in _asked(spec, names):
+        first = (spec / f"{one.config}.cfg").read_text(encoding="utf-8").partition("\n")[0]
+        purpose = first.removeprefix("\\*").strip()
+        record = {"config": one.config, "expected": one.verdict, "shows": purpose}
+        tell(record, f"{one.config:<36} {_verdict(one.verdict):<33} {purpose}")
+
+
+def verify(options: Options) -> None:
+    """Check configurations, and tell of each what was found.
+
+    Raises:
+        PartlyFailedError: something is not as expected.
+        CommandError: it cannot be read.
+    """
+    asked = _asked(options.spec, options.names)
+    began = time.monotonic()
+    wrong = 0
+    violations: list[Counterexample] = []
+    with _progress(len(asked)) as now:
+        for number, one in enumerate(asked):
+            now(number, one.config)
+            try:
+                outcome = check(one, options.spec)
+            except SpecError as error:
+                raise CommandError(f"cannot read {one.config}: {error}") from error
+            wrong += bool(outcome.wrong)
+            example = told_of(outcome.checking, outcome.result) if outcome.result.trace else None
+            if example is not None:
+                violations.append(example)
+            shown = example if options.show else None
+            tell(_record(outcome, shown), "\n".join(_lines(outcome, shown)))
+    _conclude(options, len(asked), violations, wrong, time.monotonic() - began)
+    if wrong:
+        raise PartlyFailedError
+
+
+def _asked(spec: Path, names: Sequence[str]) -> list[Expected]:
+    with trying_to("read the specification in", str(spec)):
+        everything = expected(spec)
+    try:
+        return chosen(everything, names)
+    except LookupError as error:
+        raise typer.BadParameter(f"{error}; --list tells them all") from None
+
+
+def _verdict(verdict: str) -> str:
+    return HOLDS if verdict == HOLDS else f"violates {verdict}"
+
+
+def _lines(outcome: Outcome, example: Counterexample | None) -> Iterator[str]:
+    one, result = outcome.expected, outcome.result
+    line = f"{one.config:<36} {_verdict(result.verdict):<33}"
+    line += f" {result.distinct:>8,} states, depth {result.depth:>2} {outcome.seconds:6.2f} s"
+    if outcome.wrong:
+        line += f"   NOT AS EXPECTED: {'; '.join(outcome.wrong)}"
+    yield line
+    if example is not None:
+        yield from _story(example)
+
+
+def _story(example: Counterexample) -> Iterator[str]:
+    yield ""
+    yield f"     {example.purpose}"
+    yield from example.lines()
+    ends = "From here on it never comes to what it should" if example.liveness else "Violated"
+    yield f"     {ends}: {example.violated}. {example.property_words}".rstrip()
+    yield ""
+
+
+def _record(outcome: Outcome, example: Counterexample | None) -> Mapping[str, object]:
+    one, result = outcome.expected, outcome.result
+    return {
+        "config": one.config,
+        "verdict": result.verdict,
+        "expected": one.verdict,
+        "as_expected": not outcome.wrong,
+        "wrong": list(outcome.wrong),
+        "generated": result.generated,
+        "distinct": result.distinct,
+        "depth": result.depth,
+        "seconds": round(outcome.seconds, 3),
+    } | ({"counterexample": example.record()} if example is not None else {})
+
+
+def _conclude(
+    options: Options, count: int, violations: Sequence[Counterexample], wrong: int, seconds: float
+) -> None:
+    """What people are told in the end: the sum, and the counterexample that all this began with."""
+    if output.as_json:
+        return
+    seed = next((one for one in violations if one.config == SEED), None)
+    if seed is not None and not options.names and not options.show:
+        print(f"\nWhat libgfapi does, as {SEED} finds it:")
+        print("\n".join(_story(seed)))
+    print(
+        f"{count} configurations in {seconds:.1f} s: {count - len(violations)} hold, "
+        f"{len(violations)} are violated; {wrong or 'none'} not as expected."
+    )
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Progress]:
+    """A line that says what is being looked at, where somebody looks."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal or not sys.stdout.isatty():
+        yield lambda number, name: None
+        return
+    with console.status("") as status:
+        yield lambda number, name: status.update(f"{number + 1} of {count}: {name}")

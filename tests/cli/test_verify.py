@@ -1,0 +1,100 @@
+"""`glusterio verify`: what it says, what it writes, and how it ends."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from glusterio.verify.shipped import SPEC
+from tests.cli.conftest import Run
+
+EVERY = tomllib.loads((SPEC / "expected.toml").read_text())["check"]
+
+
+def test_a_verdict_a_line_and_the_sum(glusterio: Run) -> None:
+    lines = glusterio("verify", "Session/").check().text.splitlines()
+    assert [line.split()[:3] for line in lines[:2]] == [
+        ["Session/no-gate", "violates", "NoStaleFds"],
+        ["Session/gate", "holds", "58"],
+    ]
+    assert lines[2].startswith("2 configurations in ")
+    assert lines[2].endswith(" s: 1 hold, 1 are violated; none not as expected.")
+
+
+def test_a_counterexample_is_told_one_line_a_step(glusterio: Run) -> None:
+    text = glusterio("verify", "FdLifecycle/no-drain", "--show").check().text
+    assert "\n     The counterexample of gluster issue 4668, five states.\n" in text
+    assert "\n  2  GlfsOpen(fd1)      The application opens fd1: fd[fd1] = OPEN\n" in text
+    assert "\n     Violated: NoLeakedFds. Nothing is left open that nobody will close.\n" in text
+    assert text.count("SessionDestroyed") == 1, "a full name is one configuration"
+
+
+def test_in_json(glusterio: Run) -> None:
+    (told,) = glusterio("verify", "--json", "--show", "FdLifecycle/no-drain").check().records
+    assert told.pop("seconds") >= 0
+    example = told.pop("counterexample")
+    assert told == {
+        "config": "FdLifecycle/no-drain",
+        "verdict": "NoLeakedFds",
+        "expected": "NoLeakedFds",
+        "as_expected": True,
+        "wrong": [],
+        "generated": 40,
+        "distinct": 29,
+        "depth": 5,
+    }
+    assert [step["changes"] for step in example["steps"]] == [
+        {},
+        {"fd[fd1]": "OPEN"},
+        {"session": "FINI_CALLED"},
+        {"session": "DRAINING"},
+        {"session": "DESTROYED", "fd[fd1]": "LEAKED", "leaked": ["fd1"]},
+    ]
+
+
+def test_all_that_there_is_can_be_listed(glusterio: Run) -> None:
+    listed = glusterio("verify", "--list", "--json").check().records
+    assert {one["config"]: one["expected"] for one in listed} == {
+        check["config"]: check["verdict"] for check in EVERY
+    }
+    assert all(one["shows"] for one in listed)
+
+
+def test_a_name_that_is_none(glusterio: Run) -> None:
+    result = glusterio("verify", "Nothing")
+    assert result.code == 2
+    assert "no configuration begins with 'Nothing'; --list tells them all" in result.err
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    """A specification of one's own."""
+    return Path(shutil.copytree(SPEC, tmp_path / "spec"))
+
+
+def test_what_is_not_as_expected_is_said_and_the_exit_code_is_1(glusterio: Run, spec: Path) -> None:
+    place = spec / "FdLifecycle" / "drain.cfg"
+    place.write_text(place.read_text().replace("Drain = TRUE", "Drain = FALSE"))
+    result = glusterio("verify", "--spec", str(spec), "FdLifecycle/drain")
+    assert result.code == 1
+    assert "violates NoLeakedFds" in result.text
+    assert "NOT AS EXPECTED: verdict NoLeakedFds, not holds; generated " in result.text
+    assert "; 1 not as expected." in result.text
+
+
+def test_what_cannot_be_read_is_named(glusterio: Run, spec: Path) -> None:
+    with (spec / "Session.tla").open("a") as file:
+        file.write("?")
+    place = spec / "Session.tla"
+    place.write_text(place.read_text().replace("NoStaleFds == ", "NoStaleFds == ? "))
+    errors = glusterio("verify", "--json", "--spec", str(spec), "Session/gate").errors()
+    assert errors[0]["error"].startswith("cannot read Session/gate: line ")
+
+
+def test_a_directory_without_a_specification(glusterio: Run, tmp_path: Path) -> None:
+    (error,) = glusterio("verify", "--spec", str(tmp_path), "--json").errors()
+    assert error["error"].startswith(f"cannot read the specification in '{tmp_path}': ")
+    assert error["code"] == "ENOENT"
