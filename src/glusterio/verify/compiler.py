@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from glusterio.verify.config import Config
@@ -50,7 +51,6 @@ class Compiled(Expressions):
     Attributes:
         variables: their names, in the state's order.
         initial: the initial states.
-        successors: yields what may follow a state.
         invariants: by name, a predicate of a state.
         steps: by name, a predicate of two states: the temporal properties ``[][A]_v``.
         leads: by name, the temporal properties ``P ~> Q``: pairs of predicates.
@@ -63,8 +63,8 @@ class Compiled(Expressions):
         self._pure: dict[str, bool] = {}
         self.leads: dict[str, list[tuple[Predicate, Predicate]]] = {}
         init, action, fair = self._parts(config.specification)
+        self._next = action
         self.initial = [state for _, state, _ in self._successors(init, prime=False)(())]
-        self.successors = self._successors(action, prime=True)
         self.invariants = {
             name: self._predicate(("name", name, []), {}) for name in config.invariants
         }
@@ -85,6 +85,23 @@ class Compiled(Expressions):
         ]
 
     # -- what to explore --------------------------------------------------------------------------
+
+    @cached_property
+    def successors(self) -> Callable[[State], list[Successor]]:
+        """Yields what may follow a state."""
+        return self._successors(self._next, prime=True)
+
+    def action(self, name: str) -> Callable[..., list[Successor]]:
+        """Compile one action by itself.
+
+        Returns:
+            A function of a state and of the action's arguments; it returns what may follow.
+        """
+        parameters = self.module.definitions[name][0]
+        call: Expr = ("name", name, [("name", parameter, []) for parameter in parameters])
+        scope = {parameter: Code(f"a_{parameter}") for parameter in parameters}
+        head = f"def successors({', '.join(['state', *(f'a_{p}' for p in parameters)])}):"
+        return self._successors(call, prime=True, scope=scope, head=head)
 
     def _parts(self, name: str) -> tuple[Expr, Expr, list[Expr]]:
         """Find the parts of the formula, which is Init, always Next, and perhaps fairness."""
@@ -134,8 +151,12 @@ class Compiled(Expressions):
         return f"    {names}= {state}"
 
     def _successors(
-        self, action: Expr, prime: bool, scope: Scope | None = None
-    ) -> Callable[[State], list[Successor]]:
+        self,
+        action: Expr,
+        prime: bool,
+        scope: Scope | None = None,
+        head: str = "def successors(state):",
+    ) -> Callable[..., list[Successor]]:
         self._lines = []
         if prime:
             self._lines.append(self._unpack("v_", "state"))
@@ -154,7 +175,7 @@ class Compiled(Expressions):
 
         self._act(action, scope or {}, Path({}), 1, found)
         self._lines.append("    return out")
-        return self._make("successors", "def successors(state):")
+        return self._make("successors", head)
 
     def _predicate(self, e: Expr, scope: Scope) -> Predicate:
         self._prime = True
