@@ -14,8 +14,10 @@ r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 """
 
 from glusterio.api.locks import LockHolder
+from glusterio.api.statx import Statx
 from glusterio.api.threads.file import File
 from glusterio.api.threads.methods.file_locks import FileLock
+from glusterio.api.threads.methods.objects import Object
 from glusterio.api.threads.methods.paths import VolumePath
 from glusterio.api.threads.methods.scandir import DirEntry, ScandirIterator
 from glusterio.api.threads.volume import Volume, connect
@@ -44,7 +46,7 @@ from glusterio.errors import (
     VolumeNotFoundError,
     XdrError,
 )
-from glusterio.lifecycle.report import DrainedHandle, StepTime, TeardownReport
+from glusterio.lifecycle.report import DrainedHandle, DrainedObject, StepTime, TeardownReport
 
 __version__ = "0.1.0.dev0"
 
@@ -55,6 +57,7 @@ __all__ = [
     "CopyProgress",
     "DirEntry",
     "DrainedHandle",
+    "DrainedObject",
     "File",
     "FileLock",
     "ForkedSessionError",
@@ -66,12 +69,14 @@ __all__ = [
     "HandshakeError",
     "LocalProtocolError",
     "LockHolder",
+    "Object",
     "ProtocolError",
     "RecordTooLongError",
     "ReentrantCallError",
     "RemoteProtocolError",
     "ScandirIterator",
     "SessionClosedError",
+    "Statx",
     "StepTime",
     "TeardownReport",
     "UnsupportedGraphError",

@@ -23,7 +23,9 @@ PATIENCE = 20.0
 #: The faces, by the driver that runs them.
 FACES = ("threads", "asyncio")
 
-_FACADES = (aio.Volume, aio.File, aio.FileLock, aio.Stream, aio.DirEntry, aio.VolumePath)
+_FACADES = (
+    aio.Volume, aio.File, aio.FileLock, aio.Object, aio.Stream, aio.DirEntry, aio.VolumePath,
+)  # fmt: skip
 
 
 class Awaited:
@@ -62,6 +64,8 @@ class Awaited:
     def _seen(self, value: Any) -> Any:
         if isinstance(value, _FACADES) or hasattr(value, "__anext__"):
             return Awaited(self._runner, value)
+        if type(value) is tuple:  # what has been made, and what it was opened as
+            return tuple(map(self._seen, value))
         return value
 
     def __iter__(self) -> Iterator[Any]:

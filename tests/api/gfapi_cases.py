@@ -8,6 +8,7 @@ that none is missing.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -228,6 +229,19 @@ def parts(it: Any) -> None:
         assert file.pread(1, 4095) == file.pread(1, 12010) == b"x"
 
 
+@case("glfs_setattr", "glfs_fsetattr")
+def several_attributes(it: Any) -> None:
+    with opened(it) as file:
+        it.setattr("f", mode=0o600, gid=12345)
+        file.setattr(mode=0o604, ns=(5, 7))
+        found = it.stat("f")
+    assert (stat.S_IMODE(found.st_mode), found.st_gid, found.st_mtime_ns) == (0o604, 12345, 7)
+    before = found.st_mtime_ns
+    it.setattr("f", gid=12346)
+    assert (it.stat("f").st_mtime_ns, it.stat("f").st_gid) == (before, 12346)
+    assert it.statx("f").mtime_ns == before
+
+
 @case("glfs_fchmod", "glfs_fchown", "glfs_futimens")
 def changing_the_open_file(it: Any) -> None:
     with opened(it) as file:
@@ -332,6 +346,168 @@ def relative(it: Any) -> None:
         it.unlink("node", dir_fd=d)
         it.rmdir("sub", dir_fd=d)
         assert sorted(it.listdir(d)) == ["f", "link"]
+
+
+# -- objects ------------------------------------------------------------------------------------------
+
+
+def stale(function: Callable[..., Any], *args: Any) -> None:
+    """Have a call say that the file is gone."""
+    with pytest.raises(OSError, match="Stale") as raised:
+        function(*args)
+    assert raised.value.errno == errno.ESTALE
+
+
+@case(
+    "glfs_h_lookupat",
+    "glfs_h_close",
+    "glfs_h_extract_handle",
+    "glfs_h_create_from_handle",
+    "glfs_object_copy",
+)
+def objects(it: Any) -> None:
+    """An object is the file, whatever its names mean."""
+    write(it, "f")
+    here = it.lookup(".")
+    file = here.lookup("f")
+    assert len(file.gfid) == 16
+    it.rename("f", "g")
+    write(it, "f", b"another")
+    again = it.object(file.gfid)
+    copied = again.copy()
+    again.close()
+    again.close()
+    assert again.closed
+    with pytest.raises(ValueError, match="closed"):
+        again.stat()
+    assert copied.stat().st_size == 10
+    with it.lookup("g") as same:
+        assert same.gfid == file.gfid
+    with pytest.raises(FileNotFoundError):
+        here.lookup("nothing")
+    with pytest.raises(NotADirectoryError):
+        file.lookup("x")
+    for name in ("", ".", "..", "a/b"):
+        with pytest.raises(OSError, match="Invalid"):
+            here.lookup(name)
+    it.unlink("g")
+    stale(it.object, file.gfid)
+    stale(copied.stat)
+    stale(copied.chmod, 0o600)
+    stale(it.object, b"nobody has this!")
+    for each in (here, file, copied):
+        each.close()
+
+
+@case(
+    "glfs_h_creat",
+    "glfs_h_creat_open",
+    "glfs_h_mkdir",
+    "glfs_h_mknod",
+    "glfs_h_symlink",
+    "glfs_h_readlink",
+    "glfs_h_link",
+    "glfs_h_unlink",
+    "glfs_h_rename",
+)
+def names_in_objects(it: Any) -> None:
+    with (
+        it.lookup(".") as here,
+        here.mkdir("d", 0o750) as d,
+        here.create("f", 0o642) as f,
+        here.mknod("pipe", stat.S_IFIFO | 0o600) as pipe,
+        here.symlink("f", "link") as link,
+    ):
+        assert stat.S_IMODE(d.stat().st_mode) == 0o750
+        assert stat.S_IMODE(f.stat().st_mode) == 0o642
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert link.readlink() == "f"
+        with here.lookup("link", follow_symlinks=True) as followed:
+            assert followed.gfid == f.gfid
+        f.link(d, "second")
+        assert it.stat("d/second").st_nlink == 2
+        with pytest.raises(FileExistsError):
+            here.create("f")
+        made, file = d.create_open("new", os.O_RDWR | os.O_EXCL, 0o600)
+        with made, file:
+            file.pwrite(b"abc", 0)
+            assert made.stat().st_size == 3
+        here.rename("pipe", d, "moved")
+        d.unlink("moved")
+        with d.mkdir("sub") as sub:
+            sub.create("x").close()
+            with pytest.raises(OSError, match="not empty"):
+                d.rmdir("sub")
+            sub.unlink("x")
+        d.rmdir("sub")
+        assert sorted(it.listdir("d")) == ["new", "second"]
+
+
+@case(
+    "glfs_h_stat",
+    "glfs_h_getattrs",
+    "glfs_h_setattrs",
+    "glfs_h_truncate",
+    "glfs_h_access",
+    "glfs_h_statfs",
+    "glfs_h_getxattrs",
+    "glfs_h_setxattrs",
+    "glfs_h_removexattrs",
+)
+def attributes_of_objects(it: Any) -> None:
+    write(it, "f")
+    with it.lookup("f") as f:
+        f.truncate(4)
+        f.setattr(mode=0o640, gid=12345, ns=(5, 7))
+        found = f.stat()
+        assert (found.st_size, stat.S_IMODE(found.st_mode)) == (4, 0o640)
+        assert (found.st_gid, found.st_atime_ns, found.st_mtime_ns) == (12345, 5, 7)
+        f.chmod(0o600)
+        f.chown(-1, 12346)
+        f.utime(ns=(1, 2))
+        assert f.stat() == it.stat("f")
+        more = f.statx()
+        assert (more.gfid, more.size, more.mtime_ns) == (f.gfid, 4, 2)
+        assert f.access(os.R_OK)
+        assert not f.access(os.X_OK)
+        assert f.statvfs().f_namemax == 255
+        f.setxattr("user.a", b"1")
+        assert f.getxattr("user.a") == b"1"
+        assert f.listxattr() == ["user.a"]
+        f.removexattr("user.a")
+        assert it.listxattr("f") == []
+
+
+@case("glfs_h_open", "glfs_h_opendir", "glfs_h_anonymous_read", "glfs_h_anonymous_write")
+def data_of_objects(it: Any) -> None:
+    write(it, "f")
+    it.makedirs("d/sub")
+    with it.lookup("f") as f, it.lookup("d") as d:
+        assert f.write(b"ab", 2) == 2
+        assert f.read(4, 1) == b"1ab4"
+        assert f.read(100, 8) == b"89"
+        assert f.read(10, 10) == b""
+        with f.open(os.O_RDWR) as file:
+            assert file.pread(20, 0) == b"01ab456789"
+        with pytest.raises(IsADirectoryError):
+            d.read(1, 0)
+        with d.open() as directory, it.object(d.gfid) as again, again.open() as same:
+            assert it.listdir(directory) == ["sub"]
+            assert it.stat("sub", dir_fd=same).st_ino == it.stat("d/sub").st_ino
+            assert it.stat("../f", dir_fd=same).st_size == 10
+
+
+@case("glfs_xreaddirplus_r", "glfs_xreaddirplus_r_get_object")
+def objects_of_a_listing(it: Any) -> None:
+    write(it, "f")
+    it.mkdir("d")
+    with it.scandir(".") as entries:
+        found = {entry.name: it.object(entry) for entry in entries}
+    assert sorted(found) == ["d", "f"]
+    with found["f"] as f, found["d"] as d:
+        assert f.stat() == it.stat("f")
+        d.create("x").close()
+    assert it.listdir("d") == ["x"]
 
 
 # -- extended attributes ------------------------------------------------------------------------------

@@ -77,7 +77,12 @@ async def access(core: Core, frame: Frame, path: StrPath | At, follow: bool, mod
     if _c_int(mode) & ~(os.R_OK | os.W_OK | os.X_OK):
         return False
     found = await probe(core, frame, path, follow)
-    if found is None:
+    return found is not None and await access_to(core, frame, found, mode)
+
+
+async def access_to(core: Core, frame: Frame, found: Iatt, mode: int) -> bool:
+    """Ask whether the session's user may do with a known file what ``mode`` says."""
+    if _c_int(mode) & ~(os.R_OK | os.W_OK | os.X_OK):
         return False
     if mode & os.X_OK and not stat_module.S_ISDIR(found.mode) and not found.mode & 0o111:
         return stat_module.S_ISLNK(found.mode)
@@ -125,11 +130,16 @@ async def setattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, wh
     """
     text = text_of(path)
     found = await walk(core, frame, path, follow=follow)
+    await named(setattr_of(core, frame, found, what), text)
+
+
+async def setattr_of(core: Core, frame: Frame, found: Iatt, what: Change) -> None:
+    """Set attributes of a known file. Errors are as for :func:`setattr`, without a path."""
     if what.valid & SetattrValid.MODE and stat_module.S_ISLNK(found.mode):
         raise NotImplementedError("chmod: follow_symlinks unavailable on this platform")
     if not _may_change(core, found, what):
-        raise fs_error(errno.EPERM, text)
-    await named(core.top.setattr(frame, SetattrRequest(found.gfid, *what)), text)
+        raise fs_error(errno.EPERM)
+    await core.top.setattr(frame, SetattrRequest(found.gfid, *what))
     if what.valid & _RIGHTS and stat_module.S_ISDIR(found.mode):
         core.inodes.invalidate(found.gfid)
 
@@ -210,6 +220,28 @@ def new_times(times: Any, ns: Any, now: int) -> Change:
         atime=atime, atime_nsec=atime_nsec, mtime=mtime, mtime_nsec=mtime_nsec
     )
     return Change(wanted, int(SetattrValid.ATIME | SetattrValid.MTIME))
+
+
+def new_attributes(mode: int | None, uid: int, gid: int, times: Any, ns: Any, now: int) -> Change:
+    """Make one change of several attributes.
+
+    Args:
+        mode: the permission bits, or ``None`` to leave them.
+        uid: the owner, or -1.
+        gid: the group, or -1.
+        times: as for :func:`new_times`; without either the times are left.
+        ns: likewise.
+        now: as for :func:`new_times`.
+    """
+    wanted, valid = new_owner(uid, gid)
+    if mode is not None:
+        bits = new_mode(mode)
+        wanted, valid = wanted._replace(mode=bits.wanted.mode), valid | bits.valid
+    if times is not None or ns is not None:
+        timed = new_times(times, ns, now)
+        wanted = timed.wanted._replace(mode=wanted.mode, uid=wanted.uid, gid=wanted.gid)
+        valid |= timed.valid
+    return Change(wanted, valid)
 
 
 def _split_nanoseconds(value: Any) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from glusterio.api.pins import Pins
 from glusterio.api.registry import REGISTRY
 from glusterio.api.standpoint import Standpoint
 from glusterio.api.url import Target
@@ -79,6 +80,7 @@ class Core:
         session: the lifecycle's machine: the gate, the admitted calls, the ledger.
         graph: the translators, once connected.
         inodes: what is known of names and files, and who holds them.
+        pins: the gfid objects.
         identity: on whose behalf the session calls.
         report: how the session ended, once it has.
         cwd: the working directory, where relative paths begin.
@@ -93,6 +95,7 @@ class Core:
         self.target = target
         self.session = Session(driver.new_lock(), driver.new_event, trace, target.volume)
         self.inodes = InodeTable(lock=driver.new_lock())
+        self.pins = Pins(driver.new_lock(), self.inodes)
         self.graph: Graph[Xlator] | None = None
         self.report: TeardownReport | None = None
         self.cwd = Standpoint()
@@ -153,6 +156,10 @@ class Core:
             self.untold.append(error)
         if self.session.state is SessionState.ACTIVE:
             log.error("%s", error)
+
+    def user(self, frame: Frame) -> Credentials:
+        """Return on whose behalf an operation is done."""
+        return frame.identity or self.identity
 
     @property
     def top(self) -> Xlator:

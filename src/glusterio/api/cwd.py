@@ -73,7 +73,7 @@ async def getcwd(core: Core, frame: Frame) -> str:
     if len(standpoint.steps) == 1:
         return standpoint.path
     gfid = standpoint.gfid
-    told = await _told(core, frame, gfid)
+    told = await told_path(core, frame, gfid)
     if told == standpoint.path:
         return told
     place = await walk_to_place(core, frame, told or standpoint.path, follow=False)
@@ -83,8 +83,12 @@ async def getcwd(core: Core, frame: Frame) -> str:
     return standpoint.path
 
 
-async def _told(core: Core, frame: Frame, gfid: Gfid) -> str | None:
-    """Ask a brick for a directory's path; ``None`` when it does not tell."""
+async def told_path(core: Core, frame: Frame, gfid: Gfid) -> str | None:
+    """Ask a brick for a directory's path; ``None`` when it does not tell.
+
+    Raises:
+        FileNotFoundError: the directory has been removed.
+    """
     try:
         request = GetxattrRequest(gfid, len(_ANCESTRY), _ANCESTRY)
         told = ((await core.top.getxattr(frame, request)).xattrs or {}).get(_ANCESTRY)

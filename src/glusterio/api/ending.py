@@ -83,8 +83,9 @@ class Ending:
                 self._write_out()
                 await self._drain()
             with self._step("relatives"):
-                # Directory streams are handles of the ledger; upcall queues and gfid objects will
-                # be. What is left here could only be a defect.
+                # Directory streams are handles of the ledger, and upcall queues will be. What is
+                # left there could only be a defect; objects are their user's to leave.
+                self.report.objects += self._core.pins.end()
                 self._strike_off()
                 session.apply(SessionEvent.DRAINED)
         if session.state is SessionState.PARTING:

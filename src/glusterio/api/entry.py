@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from glusterio.api.standpoint import At
 from glusterio.lifecycle.handle import Handle
+from glusterio.types import Gfid
 from glusterio.wire.fops.directories import Listing
 
 #: What a directory entry's ``d_type`` says, as the file type bits of a mode.
@@ -64,6 +65,12 @@ class Entry:
     def _at(self) -> At:
         """Where the volume is asked again; a listing of an open directory has no paths."""
         return At(self.path, self._batch.handle)
+
+    @property
+    def identity(self) -> tuple[Gfid, int]:
+        """The gfid and the mode; all zero when the brick did not tell them."""
+        stat = self._batch.listing.stat(self._place)
+        return stat.gfid, stat.mode
 
     def inode(self) -> int:
         """Return the inode number, or 0 when the brick did not tell it."""

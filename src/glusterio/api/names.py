@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def mkdir(core: Core, frame: Frame, path: StrPath | At, mode: int, umask: int) -> None:
-    """Make a directory."""
+async def mkdir(core: Core, frame: Frame, path: StrPath | At, mode: int, umask: int) -> Iatt:
+    """Make a directory; return its attributes."""
     text = text_of(path)
     place = await walk_to_entry(core, frame, path)
     if place.stat is not None or not place.name:
@@ -58,6 +58,7 @@ async def mkdir(core: Core, frame: Frame, path: StrPath | At, mode: int, umask: 
     made = await named(core.top.mkdir(frame, request), text)
     core.inodes.link(place.parent, place.name, made.stat.gfid, core.now(), stat_module.S_IFDIR)
     core.links_are_counted |= made.stat.nlink > 1
+    return made.stat
 
 
 async def makedirs(
@@ -96,7 +97,7 @@ _DEVICES = (stat_module.S_IFCHR, stat_module.S_IFBLK)
 
 async def mknod(
     core: Core, frame: Frame, path: StrPath | At, mode: int, device: int, umask: int
-) -> None:
+) -> Iatt:
     """Make a file, a named pipe, a socket's name or a device node.
 
     Args:
@@ -106,6 +107,9 @@ async def mknod(
         mode: the kind of file and its permission bits.
         device: as ``os.makedev`` gives it, for a device node.
         umask: what is taken from the permission bits.
+
+    Returns:
+        Its attributes.
     """
     text = text_of(path)
     kind = stat_module.S_IFMT(mode)
@@ -122,7 +126,7 @@ async def mknod(
         raise fs_error(errno.EPERM, text)
     mode = (kind or stat_module.S_IFREG) | mode & 0o7777
     request = MknodRequest(place.parent, device, mode, umask, place.name, gfid_request())
-    await named(core.top.mknod(frame, request), text)
+    return (await named(core.top.mknod(frame, request), text)).stat
 
 
 @looking_again
@@ -143,8 +147,8 @@ async def link(
     await named(core.top.link(frame, request), old, new)
 
 
-async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath | At) -> None:
-    """Make a symbolic link to ``target``, which is stored as it is."""
+async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath | At) -> Iatt:
+    """Make a symbolic link to ``target``, which is stored as it is; return its attributes."""
     value, text = text_of(target), text_of(path)
     if not value:
         raise fs_error(errno.ENOENT, value, text)
@@ -156,7 +160,7 @@ async def symlink(core: Core, frame: Frame, target: StrPath, path: StrPath | At)
     if place.slash:
         raise fs_error(errno.ENOENT, value, text)
     request = SymlinkRequest(place.parent, place.name, 0, value, gfid_request())
-    await named(core.top.symlink(frame, request), value, text)
+    return (await named(core.top.symlink(frame, request), value, text)).stat
 
 
 @looking_again

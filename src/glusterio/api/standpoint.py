@@ -17,6 +17,7 @@ from glusterio.types import ROOT_GFID, Gfid
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
+    from glusterio.api.pins import Pin
 
 
 class Step(NamedTuple):
@@ -69,10 +70,13 @@ class Opened:
 
 
 class At(NamedTuple):
-    """A path, and the open directory that it is relative to; ``None``: the working directory."""
+    """A path, and what it is relative to: an open directory, or an object that is a directory.
+
+    ``None``: the working directory.
+    """
 
     path: Any
-    directory: Handle | None
+    directory: Handle | Pin | None
 
 
 def at(path: Any, dir_fd: Opened | None) -> At | Any:
@@ -128,6 +132,7 @@ def of_handle(handle: Handle) -> Standpoint | None:
 def directory_moved(core: Core, gfid: Gfid, steps: tuple[Step, ...]) -> None:
     """This session has renamed a directory: all that stand in it, or below, have another way."""
     core.cwd.moved(gfid, steps)
+    core.pins.moved(gfid, steps)
     for handle in core.session.handles():
         if handle.kind is HandleKind.DIRECTORY and handle.fd is not None:
             standpoint = of_handle(handle)
@@ -135,16 +140,20 @@ def directory_moved(core: Core, gfid: Gfid, steps: tuple[Step, ...]) -> None:
                 standpoint.moved(gfid, steps)
 
 
-def steps_from(core: Core, directory: Handle | None) -> tuple[Step, ...]:
+def steps_from(core: Core, directory: Handle | Pin | None) -> tuple[Step, ...]:
     """Return the way to where a relative path begins.
 
     Raises:
-        NotADirectoryError: ``directory`` is an open file.
+        NotADirectoryError: ``directory`` is a file.
         HandleClosedError, HandleStaleError: it is not open any more.
         ValueError: another session has opened it.
     """
     if directory is None:
         return core.cwd.steps
+    if not isinstance(directory, Handle):
+        if directory.standpoint is None:
+            raise fs_error(errno.ENOTDIR)
+        return directory.standpoint.steps
     if directory.state is not HandleState.OPEN:
         raise directory.why_unusable()
     if not owns(core, directory):

@@ -17,6 +17,22 @@ _WORDS = {
 }
 
 
+def warn_if_held(owner: Any) -> None:
+    """Warn when a gfid object that is being dropped is not closed.
+
+    Args:
+        owner: the object; its ``_pin`` may be missing, when it was not made to the end.
+    """
+    pin = getattr(owner, "_pin", None)
+    if pin is not None and not pin.closed:
+        warnings.warn(
+            f"unclosed {owner!r}, made at {pin.opened_at or 'an unknown place'}",
+            ResourceWarning,
+            stacklevel=3,
+            source=owner,
+        )
+
+
 def warn_if_open(owner: Any, kind: HandleKind) -> None:
     """Warn when the handle of an object that is being dropped is still open.
 

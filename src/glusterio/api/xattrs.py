@@ -135,16 +135,14 @@ async def getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, n
 
 async def _getxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str) -> bytes:
     found = await walk(core, frame, path, follow=follow)
-    request = _asked(core, GetxattrRequest(found.gfid), name)
-    return _value(await core.top.getxattr(frame, request), name)
+    return await getxattr_of(core, frame, found.gfid, name)
 
 
 @looking_again
 async def listxattr(core: Core, frame: Frame, path: StrPath | At, follow: bool) -> list[str]:
     """Return the names of a file's attributes."""
     found = await walk(core, frame, path, follow=follow)
-    fop = core.top.getxattr(frame, GetxattrRequest(found.gfid))
-    return _names(core, await named(fop, text_of(path)))
+    return await named(listxattr_of(core, frame, found.gfid), text_of(path))
 
 
 @looking_again
@@ -172,10 +170,7 @@ async def _setxattr(
     flags: int,
 ) -> None:
     found = await walk(core, frame, path, follow=follow)
-    _check_new(name, value, flags)
-    _check_rights(core, found, name)
-    await core.top.setxattr(frame, SetxattrRequest(found.gfid, flags, {name: value}))
-    _has_changed(core, found.gfid, name)
+    await setxattr_of(core, frame, found, name, value, flags)
 
 
 @looking_again
@@ -191,6 +186,35 @@ async def _removexattr(
     core: Core, frame: Frame, path: StrPath | At, follow: bool, name: str
 ) -> None:
     found = await walk(core, frame, path, follow=follow)
+    await removexattr_of(core, frame, found, name)
+
+
+# -- by what a file is ------------------------------------------------------------------------------
+
+
+async def getxattr_of(core: Core, frame: Frame, gfid: Gfid, name: str) -> bytes:
+    """Return the value of an attribute of a known file."""
+    request = _asked(core, GetxattrRequest(gfid), name)
+    return _value(await core.top.getxattr(frame, request), name)
+
+
+async def listxattr_of(core: Core, frame: Frame, gfid: Gfid) -> list[str]:
+    """Return the names of a known file's attributes."""
+    return _names(core, await core.top.getxattr(frame, GetxattrRequest(gfid)))
+
+
+async def setxattr_of(
+    core: Core, frame: Frame, found: Iatt, name: str, value: bytes, flags: int
+) -> None:
+    """Set an attribute of a known file, whose attributes say who may."""
+    _check_new(name, value, flags)
+    _check_rights(core, found, name)
+    await core.top.setxattr(frame, SetxattrRequest(found.gfid, flags, {name: value}))
+    _has_changed(core, found.gfid, name)
+
+
+async def removexattr_of(core: Core, frame: Frame, found: Iatt, name: str) -> None:
+    """Remove an attribute of a known file, whose attributes say who may."""
     _check_name(name)
     _check_namespace(name)
     _check_rights(core, found, name)

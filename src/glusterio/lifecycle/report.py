@@ -23,6 +23,20 @@ class DrainedHandle(NamedTuple):
     error: Exception | None = None
 
 
+class DrainedObject(NamedTuple):
+    """A gfid object that the application had not closed.
+
+    Attributes:
+        path: what it was found by.
+        gfid: the file's.
+        opened_at: ``file:line`` of the call that made it, or an empty string.
+    """
+
+    path: str
+    gfid: bytes
+    opened_at: str
+
+
 class StepTime(NamedTuple):
     """One step of the teardown and how long it took, in seconds."""
 
@@ -36,6 +50,7 @@ class TeardownReport:
     Attributes:
         volume: the volume's name.
         handles: the handles that the application had left open, in the order of opening.
+        objects: the gfid objects that it had not closed, in the order of their making.
         calls_settled: calls that were under way at the gate and finished by themselves.
         calls_cancelled: calls that were ended when the grace time was over, by operation name.
         errors: what went wrong on the way: lack of grace, never failure to close. Among them are the
@@ -45,12 +60,14 @@ class TeardownReport:
     """
 
     __slots__ = (
-        "calls_cancelled", "calls_settled", "defects", "errors", "handles", "steps", "volume",
+        "calls_cancelled", "calls_settled", "defects", "errors", "handles", "objects", "steps",
+        "volume",
     )  # fmt: skip
 
     def __init__(self, volume: str = "") -> None:
         self.volume = volume
         self.handles: list[DrainedHandle] = []
+        self.objects: list[DrainedObject] = []
         self.calls_settled = 0
         self.calls_cancelled: list[str] = []
         self.errors: list[Exception] = []
@@ -81,6 +98,7 @@ class TeardownReport:
             f"session {self.volume}: ended in {self.seconds * 1000:.1f} ms"
             + ("" if self.graceful else ", not gracefully"),
             f"  handles drained   {self.handles_drained}",
+            f"  objects let go of {len(self.objects)}",
             f"  calls settled     {self.calls_settled}",
             f"  calls cancelled   {len(self.calls_cancelled)}",
             f"  errors            {len(self.errors)}",

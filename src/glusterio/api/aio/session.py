@@ -80,12 +80,12 @@ class AioSession:
         handle: Handle = await self.driver.run(coro, call, self.core.left, self._close_unwanted)
         return handle
 
-    async def take(self, op: Op, handle: Handle, give_back: Op, *args: Any) -> Any:
+    async def take(self, op: Op, handle: Handle | None, give_back: Op, *args: Any) -> Any:
         """Run an operation that takes something; a cancellation does not lose what it took.
 
         Args:
             op: the operation.
-            handle: the handle that it borrows.
+            handle: the handle that it borrows, or ``None``.
             give_back: an operation that gets the result when nobody else does.
             args: further arguments.
         """
@@ -178,4 +178,5 @@ class AioSession:
     def forget_after_fork(self) -> None:
         """Become, in a child process, a dead session."""
         self.core.session.forked(self.driver.new_lock())
+        self.core.pins.forked(self.driver.new_lock())
         self.driver.forget()

@@ -12,6 +12,7 @@ from glusterio.api.aio.file import AsyncFile
 from glusterio.api.aio.methods.copies import AsyncCopies
 from glusterio.api.aio.methods.directories import AsyncDirectories
 from glusterio.api.aio.methods.many import AsyncMany
+from glusterio.api.aio.methods.objects import AsyncObjects
 from glusterio.api.aio.methods.paths import AsyncPaths
 from glusterio.api.aio.opening import Opening
 from glusterio.api.aio.session import AioSession
@@ -53,7 +54,7 @@ async def _connect(
     return AsyncVolume(session)
 
 
-class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncPaths):
+class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncObjects, AsyncPaths):
     """A connected volume, for the tasks of one event loop. Made by :func:`connect`.
 
     Methods have the names, arguments and errors of ``os``; see :class:`glusterio.Volume`. Hundreds of

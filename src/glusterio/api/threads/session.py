@@ -75,12 +75,12 @@ class ThreadsSession:
         handle: Handle = self.driver.run(coro, call, self.core.left, self._close_unwanted)
         return handle
 
-    def take(self, op: Op, handle: Handle, give_back: Op, *args: Any) -> Any:
+    def take(self, op: Op, handle: Handle | None, give_back: Op, *args: Any) -> Any:
         """Run an operation that takes something; an interrupt does not lose what it took.
 
         Args:
             op: the operation.
-            handle: the handle that it borrows.
+            handle: the handle that it borrows, or ``None``.
             give_back: an operation that gets the result when nobody else does.
             args: further arguments.
         """
@@ -186,6 +186,7 @@ class ThreadsSession:
         """Become, in a child process, a dead session."""
         session = self.core.session
         session.forked(self.driver.new_lock())
+        self.core.pins.forked(self.driver.new_lock())
         self.driver.forget()
         # The old event may be locked by a thread that does not exist here.
         self._ended = threading.Event()

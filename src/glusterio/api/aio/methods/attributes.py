@@ -10,6 +10,7 @@ from glusterio.api import attributes, handles
 from glusterio.api.aio.methods.targets import AsyncTargets
 from glusterio.api.owners import group_id, user_id
 from glusterio.api.standpoint import Opened, at
+from glusterio.api.statx import Statx, statx_result
 from glusterio.types import StrPath
 
 
@@ -124,6 +125,46 @@ class AsyncAttributes(AsyncTargets):
             dir_fd,
             follow_symlinks,
             attributes.new_times(times, ns, self._session.driver.wall_clock()),
+        )
+
+    async def setattr(
+        self,
+        path: StrPath | Opened,
+        *,
+        mode: int | None = None,
+        uid: int = -1,
+        gid: int = -1,
+        times: tuple[float, float] | None = None,
+        ns: tuple[int, int] | None = None,
+        dir_fd: Opened | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """Set several of a file's attributes at once; what is not given stays as it is.
+
+        Args:
+            path: the path.
+            mode: the permission bits.
+            uid: the owner.
+            gid: the group.
+            times: access and modification time, in seconds since the epoch.
+            ns: both, in nanoseconds since the epoch.
+            dir_fd: the open directory that ``path`` is relative to.
+            follow_symlinks: whether a symbolic link at the end is followed.
+        """
+        now = self._session.driver.wall_clock()
+        what = attributes.new_attributes(mode, uid, gid, times, ns, now)
+        await self._change(path, dir_fd, follow_symlinks, what)
+
+    async def statx(
+        self,
+        path: StrPath | Opened,
+        *,
+        dir_fd: Opened | None = None,
+        follow_symlinks: bool = True,
+    ) -> Statx:
+        """Return all that a brick tells of a file: when it was made, its gfid, what it has not told."""
+        return statx_result(
+            await self._on(attributes.stat, handles.fstat, path, dir_fd, follow_symlinks)
         )
 
     async def _change(

@@ -21,6 +21,19 @@ class FileAttributes(FileBase):
         """Return the file's attributes."""
         return attributes.stat_result(self._session.call(handles.fstat, self._handle))
 
+    def setattr(
+        self,
+        *,
+        mode: int | None = None,
+        uid: int = -1,
+        gid: int = -1,
+        times: tuple[float, float] | None = None,
+        ns: tuple[int, int] | None = None,
+    ) -> None:
+        """Set several of the file's attributes at once; see :meth:`glusterio.Volume.setattr`."""
+        now = self._session.driver.wall_clock()
+        self._change(attributes.new_attributes(mode, uid, gid, times, ns, now))
+
     def chmod(self, mode: int) -> None:
         """Set the file's permission bits, as ``os.fchmod``."""
         self._change(attributes.new_mode(mode))
