@@ -4,7 +4,8 @@
 #   make test            the suite; the interop tests run where GlusterFS is installed and we are root
 #   make programs        what takes longer: libgfapi's own programs (QEMU, fio, FUSE, C) on our brick and GlusterFS's
 #   make interop         all that needs GlusterFS, and that alone
-#   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown')
+#   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown');
+#                        the page with counterexamples in a browser, if Chromium is here
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
@@ -77,7 +78,7 @@ demo: $(VENV)/.cli
 	$(BIN)/glusterio demo $(if $(SRC),--src '$(SRC)') $(if $(URL),--url '$(URL)')
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --ignore=tests/interop/programs $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/interop/programs --ignore=tests/verify $(ARGS)
 
 interop: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop $(ARGS)
@@ -91,9 +92,10 @@ bench: $(VENV)/.bench
 bench-brick: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.brick_speed --write docs/benchmarks-brick.md $(ARGS)
 
-verify: $(VENV)/.tlc
+verify: $(VENV)/.tlc $(VENV)/.dev
 	$(BIN)/python tools/verify.py $(ARGS)
-	PYTHONPATH=src $(BIN)/python -m glusterio.verify $(ARGS)
+	$(BIN)/glusterio verify $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m pytest tests/verify)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

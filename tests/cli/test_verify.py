@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -28,7 +29,10 @@ def test_a_counterexample_is_told_one_line_a_step(glusterio: Run) -> None:
     text = glusterio("verify", "FdLifecycle/no-drain", "--show").check().text
     assert "\n     The counterexample of gluster issue 4668, five states.\n" in text
     assert "\n  2  GlfsOpen(fd1)      The application opens fd1: fd[fd1] = OPEN\n" in text
-    assert "\n     Violated: NoLeakedFds. Nothing is left open that nobody will close.\n" in text
+    assert (
+        "\n     NoLeakedFds is violated. It says: Nothing is left open that nobody will close.\n"
+        in text
+    )
     assert text.count("SessionDestroyed") == 1, "a full name is one configuration"
 
 
@@ -97,4 +101,23 @@ def test_what_cannot_be_read_is_named(glusterio: Run, spec: Path) -> None:
 def test_a_directory_without_a_specification(glusterio: Run, tmp_path: Path) -> None:
     (error,) = glusterio("verify", "--spec", str(tmp_path), "--json").errors()
     assert error["error"].startswith(f"cannot read the specification in '{tmp_path}': ")
+    assert error["code"] == "ENOENT"
+
+
+def test_counterexamples_become_a_page_the_seed_s_first(glusterio: Run, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    glusterio("verify", "Session/", "FdLifecycle/no-drain", "--html", str(page)).check()
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r'<section class="story" data-config="([^"]+)"', text)
+    assert found == ["FdLifecycle/no-drain", "Session/no-gate"]
+
+
+def test_there_is_no_page_where_nothing_is_violated(glusterio: Run, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = glusterio("verify", "Session/gate", "--html", str(page))
+    assert result.failed() == ["nothing was violated: there is no counterexample for a page"]
+    assert not page.exists()
+    (error,) = glusterio(
+        "verify", "Session/no-gate", "--json", "--html", str(tmp_path / "no" / "page.html")
+    ).errors()
     assert error["code"] == "ENOENT"

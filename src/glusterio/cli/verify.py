@@ -33,11 +33,13 @@ class Options(NamedTuple):
         spec: the directory with the modules.
         names: what the configurations' names begin with; nothing for all.
         show: whether counterexamples are told.
+        html: where a page with the counterexamples goes, if anywhere.
     """
 
     spec: Path
     names: Sequence[str]
     show: bool
+    html: Path | None
 
 
 def list_configurations(spec: Path, names: Sequence[str]) -> None:
@@ -54,7 +56,7 @@ def verify(options: Options) -> None:
 
     Raises:
         PartlyFailedError: something is not as expected.
-        CommandError: it cannot be read.
+        CommandError: it cannot be read, or the page cannot be written.
     """
     asked = _asked(options.spec, options.names)
     began = time.monotonic()
@@ -74,8 +76,22 @@ def verify(options: Options) -> None:
             shown = example if options.show else None
             tell(_record(outcome, shown), "\n".join(_lines(outcome, shown)))
     _conclude(options, len(asked), violations, wrong, time.monotonic() - began)
+    if options.html is not None:
+        write_page(options.html, violations)
     if wrong:
         raise PartlyFailedError
+
+
+def write_page(path: Path, violations: Sequence[Counterexample]) -> None:
+    """Write the page with these counterexamples; the seed's comes first."""
+    from glusterio.verify.page import page
+
+    if not violations:
+        raise CommandError("nothing was violated: there is no counterexample for a page")
+    inorder = sorted(violations, key=lambda one: one.config != SEED)
+    text = page(inorder)
+    with trying_to("write", str(path)):
+        path.write_text(text, encoding="utf-8")
 
 
 def _asked(spec: Path, names: Sequence[str]) -> list[Expected]:
@@ -106,8 +122,8 @@ def _story(example: Counterexample) -> Iterator[str]:
     yield ""
     yield f"     {example.purpose}"
     yield from example.lines()
-    ends = "From here on it never comes to what it should" if example.liveness else "Violated"
-    yield f"     {ends}: {example.violated}. {example.property_words}".rstrip()
+    ends = "From here on it never comes to what it should: " if example.liveness else ""
+    yield f"     {ends}{example.violated} is violated. It says: {example.property_words}"
     yield ""
 
 

@@ -19,7 +19,7 @@ from glusterio.verify.checking import Checking
 from glusterio.verify.compiler import State
 from glusterio.verify.explore import Result
 from glusterio.verify.shapes import FunctionOf, Member, Pair, SetOf, Shape, shapes
-from glusterio.verify.tla import Expr, Module
+from glusterio.verify.tla import Expr, Module, names_in
 
 #: A variable's value as a person reads it: a text, number or truth; a sorted list for a set, whose
 #: pairs are tuples; a dictionary for a function.
@@ -190,7 +190,7 @@ class _Telling:
             liveness=name in self._checking.compiled.leads,
             steps=tuple(steps),
             variables=self._source.variables(),
-            members=self._members(state),
+            members=self._members(),
             orders=self._orders(),
         )
 
@@ -270,15 +270,14 @@ class _Telling:
 
     # -- what the pictures need -------------------------------------------------------------------
 
-    def _members(self, state: Mapping[str, Value]) -> dict[str, tuple[str, ...]]:
+    def _members(self) -> dict[str, tuple[str, ...]]:
+        """The sets that ``TypeOK`` names, where the configuration decides what is in them."""
         found = {name: tuple(members) for name, members in self._names.items()}
-        for variable, kind in self._types.items():
-            while kind[0] == "fnset":
-                if kind[1][0] == "name" and isinstance(state.get(variable), dict):
-                    value = self._checking.compiled.value(kind[1])
-                    if kind[1][1] not in found:
-                        found[kind[1][1]] = tuple(map(str, sorted(value)))
-                kind = kind[2]
+        for name in dict.fromkeys(names_in(self._module.definitions["TypeOK"][1])):
+            _, body = self._module.definitions.get(name, ([], ("none",)))
+            if name not in found and (body[0] == "set" or body[:2] == ("op", "..")):
+                value = self._checking.compiled.value(("name", name, []))
+                found[name] = tuple(map(str, sorted(value)))
         return found
 
     def _orders(self) -> dict[str, tuple[str, ...]]:

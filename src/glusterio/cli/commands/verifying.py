@@ -14,6 +14,7 @@ from glusterio.cli.root import command
     examples=[
         "glusterio verify",
         "glusterio verify FdLifecycle/no-drain --show",
+        "glusterio verify Teardown/without --html guards.html",
     ],
     tells="config, verdict, expected, as_expected, wrong, generated, distinct, depth, seconds; "
     "with --show the counterexample; with --list config, expected, shows",
@@ -30,6 +31,12 @@ def verify(
     show: Annotated[
         bool, typer.Option("--show", help="Tell the counterexamples, one line a step.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the counterexamples as a page, to be stepped through."
+        ),
+    ] = None,
     list_them: Annotated[
         bool, typer.Option("--list", help="Tell which configurations there are; check none.")
     ] = False,
@@ -55,4 +62,4 @@ def verify(
     if list_them:
         list_configurations(spec or SPEC, names or [])
     else:
-        check(Options(spec or SPEC, names or [], show))
+        check(Options(spec or SPEC, names or [], show, html))

@@ -18,6 +18,7 @@ PIP_WHEEL = [
     *(sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"),
     *("--no-deps", "--no-index", "--no-build-isolation"),
 ]
+VERIFY = [sys.executable, "-P", "-m", "glusterio.cli", "verify", "FdLifecycle", "--json"]
 
 
 @pytest.fixture
@@ -50,8 +51,9 @@ def test_a_wheel_has_all_of_the_specification_and_checks_it(installed: Path, tmp
         for path in (installed / "glusterio" / "spec").rglob(f"*.{suffix}")
     }
     assert packed == there
+    page = tmp_path / "page.html"
     run = subprocess.run(
-        [sys.executable, "-P", "-m", "glusterio.cli", "verify", "FdLifecycle", "--json"],
+        [*VERIFY, "--html", page],
         env=dict(os.environ, PYTHONPATH=str(installed)),
         cwd=tmp_path,
         check=True,
@@ -65,3 +67,4 @@ def test_a_wheel_has_all_of_the_specification_and_checks_it(installed: Path, tmp
         "FdLifecycle/no-drain-from-new",
     }
     assert all(told["as_expected"] for told in verdicts.values())
+    assert "FdLifecycle/no-drain" in page.read_text()
