@@ -513,10 +513,9 @@ DROP(h) ==  \* nothing was ever sent for it
     /\ HandleMove(h, "DROP")
     /\ UNCHANGED <<session, calls, connecting, refs, callers, world, facts>>
 
-Cut ==  \* the deadline is over
+Cut ==  \* the deadline is over; what it waits for may have come in this very moment
     /\ Cuts
     /\ session = "DRAINING"
-    /\ Ledger # {}
     /\ \E g \in Graphs : Up(g)
     /\ Disconnect(Graphs)
     /\ UNCHANGED <<life, callers, active, at, held, wire, deferred, facts>>
