@@ -209,6 +209,25 @@ def test_an_interrupt_in_the_middle_of_the_drain(brick: BrickProcess, event: str
     assert all(file.closed for file in files)
 
 
+def test_two_interrupts_in_the_middle_of_the_drain(brick: BrickProcess) -> None:
+    """Ctrl-C, and once more while the close hurries: it comes to its end all the same."""
+    interrupts = {100: KeyboardInterrupt("once"), 150: KeyboardInterrupt("twice")}
+
+    def interrupt(record: TraceRecord) -> None:
+        if record.event == "CLOSE" and record.number in interrupts:
+            raise interrupts.pop(record.number)
+
+    vol = glusterio.connect(brick.url, trace=interrupt)
+    files = [vol.open_handle(f"/drained-{n % 3}", CREATING) for n in range(250)]
+    with pytest.raises(KeyboardInterrupt, match="once"):
+        vol.close()
+    assert not interrupts
+    assert vol._session.core.session.state is SessionState.CLOSED
+    report = vol.close()
+    assert not report.defects
+    assert report.handles_drained == len(files)
+
+
 def test_an_interrupt_in_the_middle_of_an_open(
     brick: BrickProcess, tap: Tap, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,8 @@ async def _copy_file(
             raise
         try:
             await copy_data(core, frame, source, target)
+        except GeneratorExit:
+            raise
         except BaseException:
             await drop_handle(core, target)
             raise

@@ -135,6 +135,8 @@ async def _read_on(core: Core, fd: Fd, offset: int) -> None:
         return  # another thread, with the same listing
     try:
         await Spawn(_fill(core, fd, offset, ahead))
+    except GeneratorExit:
+        raise
     except BaseException:  # interrupted, perhaps before it had begun
         ahead.come.set()
         raise

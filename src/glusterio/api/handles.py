@@ -280,6 +280,8 @@ async def _open(
         if isinstance(error, OSError) and not isinstance(error, GlusterError):
             raise fs_error(error.errno or errno.EIO, path) from None
         raise
+    except GeneratorExit:  # dropped, in the child of a fork for one: nothing may be done any more
+        raise
     except BaseException:  # cancelled; or interrupted, in the middle of anything
         # If a translator has sent the request, its sub-call tells `late` how it ended.
         if handle.state is HandleState.OPENING:
@@ -330,6 +332,8 @@ async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
     await drop_handle(core, handle, closing)
     try:
         await Wait(closing.settled)
+    except GeneratorExit:
+        raise
     except BaseException:
         closing.gave_up = True
         if closing.error is not None:
@@ -345,6 +349,8 @@ async def drop_handle(core: Core, handle: Handle, closing: _Closing | None = Non
     For cleaning up, where an error is on its way already: what deferred writes have to tell goes to the
     report of the teardown.
     """
+    if core.session.state is SessionState.FORKED:
+        return  # the handle is the parent's
     try:
         if core.session.begin_close(handle) and not _let_go_at_once(core, handle):
             await Spawn(_let_go(core, handle, closing))
@@ -446,6 +452,8 @@ async def _let_go(core: Core, handle: Handle, closing: _Closing | None = None) -
         handle.releasing = False
         await Spawn(_let_go(core, handle, closing))
         raise
+    if handle.state is not HandleState.CLOSING:
+        return  # this took so long that the drain has struck it off
     core.inodes.unref(handle.fd.gfid, handle)
     core.session.move(handle, HandleEvent.RELEASED)
 

@@ -207,7 +207,7 @@ async def _set(
                 return
             except InterruptedError:
                 pass  # another handle of this process took back what looked the same: ask anew
-    except Exception:
+    except (Exception, GeneratorExit):
         raise
     except BaseException:  # cancelled; or interrupted, in the middle of anything
         if frame.adopted:

@@ -385,6 +385,8 @@ class _Round:
                         core, frame, source, target, lambda count: work.copied(src, count)
                     )
                 await copy_status(core, frame, src, found, dst, target.fd.gfid, work.besides)
+            except GeneratorExit:
+                raise
             except BaseException:
                 await drop_handle(core, target)
                 raise

@@ -91,6 +91,8 @@ async def _ask_server(server: tuple[str, int] | str, volume: str) -> tuple[str, 
             if reply.op_errno == errno.ENOENT:
                 raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
             raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
+    except GeneratorExit:
+        raise
     except BaseException:
         await Disconnect(connection)
         raise

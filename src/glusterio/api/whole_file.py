@@ -95,6 +95,8 @@ async def write_file(
     handle = await open_file(core, frame, path, flags, 0o666, umask, opened_at)
     try:
         written = await pwrite(core, frame, handle, view, 0)
+    except GeneratorExit:
+        raise
     except BaseException:
         await drop_handle(core, handle)
         raise

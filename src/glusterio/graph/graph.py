@@ -91,6 +91,8 @@ class Graph(Generic[N]):
             for xlator in self.xlators:
                 self._to_end.append(xlator)
                 await xlator.init()
+        except GeneratorExit:
+            raise
         except BaseException as error:
             for further in await self.fini():
                 error.add_note(f"and in ending the graph: {type(further).__name__}: {further}")

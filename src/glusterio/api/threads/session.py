@@ -161,14 +161,21 @@ class ThreadsSession:
             assert core.report is not None
             return core.report
         ending = Ending(core, timeout, grace)
+        interrupt: BaseException | None = None
         try:
-            try:
-                self.driver.run(ending.run())
-            except BaseException:
-                ending.hurry()
-                self.driver.run(ending.run())
-                raise
+            while True:
+                try:
+                    self.driver.run(ending.run())
+                    break
+                except BaseException as error:
+                    if interrupt is not None and isinstance(error, Exception):
+                        raise  # no interrupt: it would come again
+                    interrupt = interrupt or error
+                    ending.hurry()
+            if interrupt is not None:
+                raise interrupt
         finally:
+            interrupt = None  # no reference cycle through the traceback
             self.driver.stop()
             core.report = ending.report
             live.discard(self)

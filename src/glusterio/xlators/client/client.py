@@ -202,7 +202,7 @@ class Client(Xlator):
         try:
             answer = await self._answer(fop, reply)
             self._opened(fd, answer)
-        except Exception:
+        except (Exception, GeneratorExit):
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything
             if reply.submitted and frame.late is not None:
@@ -303,7 +303,7 @@ class Client(Xlator):
         reply = self._request(Fop.LK, frame, message, remote)
         try:
             return await self._answer(Fop.LK, reply)  # type: ignore[no-any-return]
-        except Exception:
+        except (Exception, GeneratorExit):
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything
             if reply.submitted and frame.late is not None:

@@ -211,6 +211,8 @@ async def _attempt(
             await Wait(services.new_event(), _STARTING_PAUSE)
         if reply.op_ret < 0:
             raise _refusal(reply, where, options.get("remote-subvolume", ""))
+    except GeneratorExit:
+        raise
     except BaseException:
         await Disconnect(connection)
         raise
