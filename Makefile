@@ -6,6 +6,7 @@
 #   make interop         all that needs GlusterFS, and that alone
 #   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown');
 #                        the page with counterexamples in a browser, if Chromium is here
+#   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two')
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
@@ -23,7 +24,7 @@ QUICK  ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify bench bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify explore bench bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -96,6 +97,9 @@ verify: $(VENV)/.tlc $(VENV)/.dev
 	$(BIN)/python tools/verify.py $(ARGS)
 	$(BIN)/glusterio verify $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m pytest tests/verify)
+
+explore: $(VENV)/.dev
+	$(BIN)/python -m tests.explore $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

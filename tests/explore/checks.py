@@ -1,0 +1,242 @@
+"""What must always hold, evaluated on the live objects of a world.
+
+:func:`after_step` is what DESIGN.md calls the invariants (:mod:`glusterio.lifecycle.invariants`),
+and what needs more than the session to be told:
+
+* RefsAddUp, for the inode table: a reference for each handle that is open, and no other;
+* BrickAgrees: a brick holds no fd that is not in the ledger, and one for every handle that is open;
+  no request is about an fd that it does not hold, and no RELEASE overtakes another request;
+* NoStaleFds, of steps: after the gate nothing is reserved, and nothing becomes open;
+* NoLostCallback: from the drain on, every operation that was accepted is completed, and none twice;
+* no lock is held while everybody rests.
+
+:func:`after_end` is what is left when a life is over: nothing; and that the report tells no defect,
+that what was acknowledged is on the brick or its loss was told, and that close took no longer than
+it may.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from glusterio.api.lock_owner import LockOwner
+from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.invariants import violations
+from glusterio.lifecycle.states import HandleState, SessionState
+
+if TYPE_CHECKING:
+    from tests.explore.brick import BrickConnection
+    from tests.explore.world import World
+
+_S, _H = SessionState, HandleState
+
+#: The states in which a handle has its reference to the inode.
+_REFERRING = frozenset({_H.OPEN, _H.STALE, _H.CLOSING})
+
+#: The states in which a brick may hold an fd of which nobody here has heard yet.
+_UNANSWERED = frozenset({_H.OPENING, _H.ABANDONED})
+
+
+def after_step(world: World) -> list[str]:
+    """Evaluate every invariant on the live objects; return the violations as sentences."""
+    app = world.app
+    session = app.core.session
+    found = violations(session)
+    found += _of_the_trace(world)
+    if session.state is _S.FORKED:
+        return found
+    found += _inodes(world)
+    found += _bricks(world)
+    for accepted in app.accepted:
+        if accepted.times > 1:
+            found.append(f"NoLostCallback: {accepted.call!r} was completed {accepted.times} times")
+        elif not accepted.times and session.state >= _S.DRAINING and not accepted.call.disowned:
+            found.append(f"NoLostCallback: {accepted.call!r} is not completed at the drain")
+    if any(lock.held for lock in app.driver.locks):
+        found.append("a lock is held while everybody rests")
+    for caller in world.callers:
+        if caller.error is not None and not world.may_be_told(caller.error):
+            found.append(f"{caller}: {caller.error!r}")
+    for complaint in world.brick.complaints:
+        found.append(f"BrickAgrees: {complaint}")
+    return found
+
+
+def _of_the_trace(world: World) -> list[str]:
+    """NoStaleFds, as it is about steps."""
+    found = []
+    records = world.records
+    for at in range(world.checked, len(records)):
+        record = records[at]
+        if record.subject == "session" and record.event == "GATE":
+            world.gate_closed = True
+        elif world.gate_closed and (record.event == "RESERVE" or record.after == "OPEN"):
+            found.append(f"NoStaleFds: handle {record.number} {record.event} after the gate")
+    world.checked = len(records)
+    return found
+
+
+def _inodes(world: World) -> list[str]:
+    core = world.app.core
+    inodes = core.inodes
+    if core.session.state > _S.CHECKING:
+        return []
+    found = [f"RefsAddUp: {sentence}" for sentence in inodes.violations()]
+    due: Counter[tuple[bytes, Any]] = Counter(
+        (handle.fd.gfid, handle)
+        for handle in core.session.ledger.values()
+        if handle.state in _REFERRING
+    )
+    holders: dict[tuple[bytes, Any], int] = {
+        (gfid, holder): count
+        for gfid, inode in inodes._inodes.items()
+        for holder, count in inode.holders.items()
+    }
+    if holders != due:
+        found += [
+            f"RefsAddUp: {holder!r} holds {holders.get((gfid, holder), 0)} references to its inode,"
+            f" {due.get((gfid, holder), 0)} due"
+            for gfid, holder in holders.keys() | due.keys()
+            if holders.get((gfid, holder), 0) != due.get((gfid, holder), 0)
+        ]
+    return found
+
+
+def _bricks(world: World) -> list[str]:
+    core = world.app.core
+    graph = core.graph
+    if graph is None:
+        return []
+    found: list[str] = []
+    ledger = core.session.ledger.values()
+    for leaf in graph.leaves:
+        connection = getattr(leaf, "_connection", None)
+        wire = connection.link if connection is not None else None
+        if wire is None:
+            continue
+        peer: BrickConnection = wire.peer
+        known = {}
+        opening = 0
+        for handle in ledger:
+            remote = handle.fd.context.get(leaf) if handle.fd is not None else None
+            if remote is not None:
+                known[remote.number] = handle
+            elif handle.state in _UNANSWERED or _opens_behind(handle):
+                opening += 1
+        strange = peer.fds.keys() - known.keys()
+        if len(strange) > opening:
+            found.append(
+                f"BrickAgrees: the brick holds fds {sorted(strange)}, which are in no ledger"
+                f" ({opening} are being opened)"
+            )
+        found += [
+            f"BrickAgrees: {handle!r} is open, and the brick holds no fd {number}"
+            for number, handle in known.items()
+            if handle.state is _H.OPEN and number not in peer.fds
+        ]
+        for lock in world.brick.locks:
+            holder = known.get(lock.fd)
+            if holder is not None and not _may_lock(world, holder):
+                found.append(f"BrickAgrees: a lock of {holder!r} of which nobody knows")
+    return found
+
+
+def _opens_behind(handle: Handle) -> bool:
+    """Whether a translator may be opening it behind its user's back."""
+    return handle.state in _REFERRING
+
+
+def _may_lock(world: World, handle: Handle) -> bool:
+    """Whether somebody has a lock through a handle, asks for one, or is about to drop one."""
+    owner: LockOwner | None = handle.fd.context.get(LockOwner)
+    return (
+        handle.state is not _H.OPEN
+        or handle.number in world.app.locked
+        or handle.number in world.app.locking
+        or (owner is not None and bool(owner.unsettled))
+        or any(
+            call.handle is handle and call.op in ("lock", "unlock")
+            for call in world.app.core.session.calls.values()
+        )
+    )
+
+
+def after_end(world: World) -> list[str]:
+    """Look at what is left when nothing more can happen."""
+    app, driver = world.app, world.app.driver
+    core = app.core
+    found = [f"TeardownEnds: {caller} does not end" for caller in world.callers if not caller.done]
+    if not app.ended or core.session.state is not _S.CLOSED:
+        return [*found, f"TeardownEnds: the session is {core.session.state.name}"]
+    report = core.report
+    assert report is not None
+    if not world.stalled:  # else something may not have come to its end in the time that it got
+        found += [f"the report tells a defect: {defect}" for defect in report.defects]
+    left: dict[str, Any] = {
+        "fds on the brick": world.brick.fds,
+        "locks on the brick": len(world.brick.locks),
+        "connections": len(world.brick.connections) + len(driver.wires),
+        "connects": len(driver.connecting),
+        "calls": len(core.session.calls),
+        "handles": len(core.session.ledger),
+        "inodes": len(core.inodes),
+        "timers": len(world.clock.timers()),
+        "fibers to be stepped": len(driver.ready),
+        "fibers that wait for an event": sum(len(event.waiters) for event in driver.events),
+    }
+    found += [f"NothingLeft: {count} {what}" for what, count in left.items() if count]
+    for accepted in app.accepted:
+        if accepted.times != 1:
+            found.append(f"NoLostCallback: {accepted.call!r} was completed {accepted.times} times")
+    for called, returned in app.closed_at:
+        late = returned - max(called, app.deadline)
+        if late > 0.001 and not world.stalled:
+            found.append(f"TeardownEnds: close returned {late:.3f} s after its deadline")
+    return found + _writes(world)
+
+
+def _writes(world: World) -> list[str]:
+    """What was acknowledged is on the brick, or somebody was told that it is not."""
+    app = world.app
+    report = app.core.report
+    if app.errors or (report is not None and report.errors):
+        return []
+    due: dict[str, dict[int, int]] = {}  # by path: each byte at its offset; the last one counts
+    for path, offset, content in app.written:
+        due.setdefault(path, {}).update(enumerate(content, offset))
+    found = []
+    for path, those in due.items():
+        node = world.brick.root.entries.get(path.lstrip("/"))
+        if node is not None:
+            may_be = {
+                (at, byte)
+                for where, offset, content in app.attempted
+                if where == path
+                for at, byte in enumerate(content, offset)
+            }
+            missing = [
+                at
+                for at, byte in those.items()
+                if at >= len(node.data) or not {(at, node.data[at])} & {(at, byte), *may_be}
+            ]
+            if missing:
+                found.append(
+                    f"NoLostWrites: {path}: of what was written bytes {missing} are not there"
+                )
+    return found
+
+
+def after_fork(world: World) -> list[str]:
+    """Look at the child process: its session is dead, and the brick noticed nothing."""
+    found = world.dead_in_child()
+    session = world.app.core.session
+    if session.state not in (_S.FORKED, _S.CLOSED):
+        found.append(f"Fork: the child's session is {session.state.name}")
+    if session.calls or session.ledger:
+        found.append(
+            f"Fork: the child has {len(session.calls)} calls, {len(session.ledger)} handles"
+        )
+    if world.at_fork != world.on_brick():
+        found.append("ParentUnharmed: the brick has noticed the child")
+    return found

@@ -1,0 +1,209 @@
+"""The scenarios: small applications, and the accidents that may befall them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from glusterio.api import handles
+from glusterio.errors import GlusterError
+from tests.explore.session import App
+from tests.explore.world import Scenario
+
+#: All that can go wrong, in a life of some length.
+ALL_FAULTS = {
+    "time": 3, "stall": 1, "interrupt": 2, "lose": 1, "lose-answer": 1, "refuse": 1, "garble": 1,
+    "jam": 1, "fork": 1,
+}  # fmt: skip
+
+_THERE = {"there": b"content", "other": b"others"}
+
+
+async def make(app: App) -> None:
+    """Make a file, write, close it."""
+    file = await app.open("/made", "x")
+    await app.write(file, b"made")
+    await app.close_file(file)
+
+
+async def leave(app: App) -> None:
+    """Make a file and leave it open."""
+    file = await app.open("/left", "x")
+    await app.write(file, b"left")
+
+
+async def read(app: App) -> None:
+    """Open a file, read, close it."""
+    file = await app.open("/there", "r")
+    await app.read(file)
+    await app.close_file(file)
+
+
+async def open_it(app: App) -> None:
+    """Open a file and leave it open."""
+    await app.open("/there", "r")
+
+
+async def remove(app: App) -> None:
+    """Remove a file that others have open."""
+    await app.unlink("/there")
+
+
+async def list_it(app: App) -> None:
+    """List a directory, and close it."""
+    directory = await app.opendir("/")
+    await app.list(directory)
+    await app.close_file(directory)
+
+
+async def lock_it(app: App) -> None:
+    """Lock a section of a file, write there, unlock."""
+    file = await app.open("/there", "r+")
+    await app.lock(file)
+    await app.write(file, b"locked")
+    await app.unlock(file)
+    await app.close_file(file)
+
+
+async def lock_for_a_while(app: App) -> None:
+    """Lock a section, if it can be had in time, and leave the rest to the end of the session."""
+    file = await app.open("/there", "r+")
+    await app.lock(file, 1.0)
+
+
+async def write_thrice(app: App) -> None:
+    """Write, write over it, and behind it; make sure; write once more."""
+    file = await app.open("/made", "w")
+    await app.write(file, b"first")
+    await app.write(file, b"second", 2)
+    await app.fsync(file)
+    await app.write(file, b"third", 4)
+    await app.close_file(file)
+
+
+async def write_and_look(app: App) -> None:
+    """Write, and ask what is there."""
+    file = await app.open("/there", "r+")
+    await app.write(file, b"new")
+    await app.read(file)
+    await app.fstat(file)
+
+
+async def submit_some(app: App) -> None:
+    """Start reads and writes and wait for none of them."""
+    file = await app.open("/there", "r+")
+    app.submit(handles.pread, file, 4, 0)
+    app.submit(handles.pwrite, file, b"sent", 0)
+    app.submit(handles.fsync, file, False)
+    await app.fstat(file)
+
+
+async def close_from_callback(app: App) -> None:
+    """Start a read, whose completion has the session closed."""
+    file = await app.open("/there", "r")
+    accepted = app.submit(handles.pread, file, 4, 0)
+    accepted.then = app.close_soon
+
+
+async def use_while_closing(app: App) -> None:
+    """Use an open file until it is gone."""
+    file = await app.open("/there", "r")
+    try:
+        for _ in range(4):
+            await app.read(file)
+    except GlusterError:
+        await app.close_file(file)
+
+
+async def close(app: App) -> None:
+    """End the session."""
+    await app.close()
+
+
+async def close_quickly(app: App) -> None:
+    """End the session, with no patience."""
+    await app.close(0.5, 0.1)
+
+
+Script = Callable[[App], Coroutine[Any, Any, Any]]
+
+_ALL: tuple[Scenario, ...] = (
+    Scenario("make", "one caller makes a file", {"make": make}, faults=ALL_FAULTS),
+    Scenario(
+        "two", "one makes a file, one reads another", {"make": make, "read": read},
+        faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "two-threads", "the same, by threads", {"make": make, "read": read},
+        threads=True, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "connect", "connecting, and closing meanwhile", {"make": make, "close": close},
+        faults=ALL_FAULTS, connected=False,
+    ),
+    Scenario(
+        "connect-threads", "the same, by threads", {"make": make, "close": close},
+        threads=True, faults=ALL_FAULTS, connected=False,
+    ),
+    Scenario(
+        "three", "three callers leave files open, or not; two close",
+        {"leave": leave, "read": read, "use": use_while_closing, "close": close,
+         "close again": close_quickly},
+        faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "three-threads", "the same, by threads",
+        {"leave": leave, "read": read, "use": use_while_closing, "close": close,
+         "close again": close_quickly},
+        threads=True, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "submit", "operations that nobody waits for", {"submit": submit_some, "read": read},
+        faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "submit-threads", "the same, by threads", {"submit": submit_some, "read": read},
+        threads=True, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "callback", "a completion has the session closed",
+        {"callback": close_from_callback, "leave": leave},
+        faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "locks", "three want the same section", {
+            "first": lock_it, "second": lock_it, "third": lock_for_a_while,
+        }, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "list", "a listing, while files come and go",
+        {"list": list_it, "make": make, "remove": remove}, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "write-behind", "writes that are answered before the brick has them",
+        {"write": write_thrice, "look": write_and_look, "leave": leave},
+        faults=ALL_FAULTS, files=_THERE, volfile="write-behind",
+    ),
+    Scenario(
+        "write-behind-threads", "the same, by threads",
+        {"write": write_thrice, "look": write_and_look, "leave": leave},
+        threads=True, faults=ALL_FAULTS, files=_THERE, volfile="write-behind",
+    ),
+    Scenario(
+        "all", "every translator of the client's graph",
+        {"write": write_thrice, "read": read, "look": write_and_look, "list": list_it},
+        faults=ALL_FAULTS, files=_THERE, volfile="all",
+    ),
+    Scenario(
+        "ping", "a brick that falls silent", {"make": make, "read": read},
+        faults={**ALL_FAULTS, "time": 12}, files=_THERE, volfile="ping",
+    ),
+)  # fmt: skip
+
+SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
+
+#: Those of which random lives are lived.
+RANDOM: tuple[str, ...] = tuple(SCENARIOS)
+
+#: Those that are searched to the end.
+EXHAUSTIVE: tuple[str, ...] = ()

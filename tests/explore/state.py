@@ -1,0 +1,172 @@
+"""What of a world decides how it goes on, as one value: two lives that come to the same one are cut
+to one.
+
+It is an abstraction, made of what this list names; where it took two states for one that differ, an
+exhaustive search would miss something. So what it leaves out is left out on purpose:
+
+* a coroutine is where it stands, through all that it awaits, and what it rests on; not its local
+  variables. They are what led there: arguments, which the scenario fixes, and answers, which are
+  the brick's files and fds at the time, and these are in the value;
+* time is how long each timer still has, in their order; what keeps a time of its own (the ending's
+  deadline, cached names, ping clocks) is in the value by the same token, or has a timer;
+* xids, and what is in error messages.
+
+``tests/explore/test_search.py`` runs scopes with and without this and compares what was found at
+their ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+from glusterio.api.lock_owner import LockOwner
+from glusterio.runtime.fiber import Fiber
+from tests.explore.fibers import alive, of_callback
+
+if TYPE_CHECKING:
+    from tests.explore.brick import Brick, Request
+    from tests.explore.world import World
+
+
+def state_of(world: World) -> Hashable:
+    """Return the value."""
+    app = world.app
+    core, driver = app.core, app.driver
+    session = core.session
+    fibers = alive(driver)
+    now = world.clock.now
+    names = _Names(fibers)
+    ending = app._ending
+    return (
+        session.state,
+        session.idle.is_set,
+        tuple(
+            (call.op, _number(call.handle), _number(call.second), call.unwanted is None)
+            for call in session.calls.values()
+        ),
+        tuple(_handle(handle, core) for handle in session.ledger.values()),
+        frozenset(names.of(fiber) for fiber in fibers),
+        tuple(names.of(fiber) for fiber in driver.ready),
+        tuple(
+            (timer.when - now, tuple(names.of(each) for each in of_callback(timer.callback)))
+            for timer in world.clock.timers()
+        ),
+        tuple(
+            (caller.name, caller.done, _where(caller.coro), names.of(caller.rest.fiber))
+            for caller in world.callers
+        ),
+        app.ended,
+        None if ending is None else (ending._deadline - now, ending._grace, len(ending._awaited)),
+        tuple((accepted.times, accepted.call.disowned) for accepted in app.accepted),
+        tuple(wire.jammed for wire in driver.wires),
+        tuple(
+            tuple(_request(reply) for reply in wire.connection.pending.values())
+            for wire in driver.wires
+        ),
+        len(driver.connecting),
+        _brick(world.brick),
+        tuple(world.budget.values()),
+        len(app.errors),
+        len(core.untold),
+        core.makes_anew,
+        world.forked,
+        world.stalled,
+        tuple(
+            (inode.gfid, tuple(_number(holder) for holder in inode.holders))
+            for inode in core.inodes._inodes.values()
+            if inode.holders
+        ),
+    )
+
+
+class _Names:
+    """Gives each fiber a name: what it is and where it stands, and nothing of its identity."""
+
+    def __init__(self, fibers: list[Fiber]) -> None:
+        self._names: dict[int, Hashable] = {}
+
+    def of(self, fiber: Any) -> Hashable:
+        if fiber is None:
+            return None
+        name = self._names.get(id(fiber))
+        if name is None:
+            self._names[id(fiber)] = "a parent"  # of its own children
+            name = self._names[id(fiber)] = (
+                _where(fiber.coro),
+                type(fiber.trap).__name__,
+                _request(fiber.trap) if hasattr(fiber.trap, "packet") else None,
+                fiber.is_claimed,
+                type(fiber.resume_error).__name__,
+                fiber.resume_value if isinstance(fiber.resume_value, bool) else None,
+                fiber.wanted_cancel is None,
+                fiber.orphaned,
+                fiber.done,
+                None if fiber.call is None else fiber.call.number,
+                tuple(self.of(child) for child in fiber.children),
+            )
+        return name
+
+
+def _where(coro: Any) -> Hashable:
+    """Where a coroutine stands, and those that it awaits."""
+    places = []
+    while coro is not None:
+        frame = getattr(coro, "cr_frame", None)
+        if frame is None:
+            break
+        places.append((coro.__name__, frame.f_lasti))
+        coro = coro.cr_await
+    return tuple(places)
+
+
+def _number(handle: Any) -> int:
+    return 0 if handle is None else handle.number
+
+
+def _handle(handle: Any, core: Any) -> Hashable:
+    fd = handle.fd
+    context = () if fd is None else fd.context
+    remotes = tuple(
+        (context[leaf].number, len(context[leaf].unanswered), context[leaf].quiet is not None)
+        for leaf in core.graph.leaves
+        if leaf in context
+    )
+    owner = context.get(LockOwner) if context else None
+    return (
+        handle.number,
+        handle.state,
+        handle.refs,
+        handle.releasing,
+        handle.idle.is_set,
+        remotes,
+        0 if owner is None else len(owner.unsettled),
+        type(handle.error).__name__,
+    )
+
+
+def _request(reply: Any) -> Hashable:
+    """What a request asks, without its xid and without its credentials' time."""
+    packet = b"".join(bytes(part) for part in reply.packet)
+    return packet[8:], reply.sent, reply.fiber is None, reply.done
+
+
+def _brick(brick: Brick) -> Hashable:
+    return (
+        brick.is_up,
+        tuple(
+            (
+                tuple(_asked(request) for request in connection.inbox),
+                tuple(
+                    (number, each.node.gfid, each.flags) for number, each in connection.fds.items()
+                ),
+            )
+            for connection in brick.connections
+        ),
+        tuple((lock.fd, lock.owner[8:], lock.type) for lock in brick.locks),
+        tuple((name, bytes(node.data)) for name, node in sorted(brick.root.entries.items())),
+    )
+
+
+def _asked(request: Request) -> Hashable:
+    return request.name, request.fd, request.interrupted, request.tail

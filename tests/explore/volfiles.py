@@ -1,0 +1,67 @@
+"""The graphs that are explored: volfiles, by name, in a directory that this process makes."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from glusterio.api.url import Target
+
+ADDRESS = ("brick", 49152)
+
+_CLIENT = """\
+volume client
+  type protocol/client
+  option remote-host brick
+  option remote-port 49152
+  option remote-subvolume /brick
+  option ping-timeout {ping}
+end-volume
+"""
+
+_ABOVE = """\
+volume {name}
+  type performance/{name}
+  subvolumes {below}
+end-volume
+"""
+
+
+def _stack(*names: str) -> str:
+    text, below = _CLIENT.format(ping=42), "client"
+    for name in names:
+        text += _ABOVE.format(name=name, below=below)
+        below = name
+    return text
+
+
+VOLFILES = {
+    "client": _stack(),
+    "ping": _CLIENT.format(ping=4),
+    "write-behind": _stack("write-behind"),
+    "open-behind": _stack("open-behind"),
+    "all": _stack("write-behind", "read-ahead", "quick-read", "open-behind", "md-cache"),
+}
+
+
+@cache
+def _directory(pid: int) -> Path:
+    path = Path(tempfile.mkdtemp(prefix="glusterio-explore-"))
+    atexit.register(lambda: shutil.rmtree(path) if os.getpid() == pid else None)
+    return path
+
+
+@cache
+def _path(name: str, pid: int) -> str:
+    path = _directory(pid) / f"{name}.vol"
+    path.write_text(VOLFILES[name])
+    return str(path)
+
+
+def target_of(name: str) -> Target:
+    """Return the volume with this graph."""
+    return Target("volfile", name, path=_path(name, os.getpid()))

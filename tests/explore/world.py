@@ -1,0 +1,448 @@
+"""The world of one life: a session, its callers, its brick, and every choice of what happens next.
+
+A :class:`World` is made from a scenario and run with a function that decides. At every step it
+offers a list of *options*, and the first of them is always the one by which things simply go on:
+callers do their operations in turn, answers come in the order of the requests, time passes only
+when nothing else can happen. Those that follow are other orders, and accidents, as far as the
+scenario's budget of them reaches. So a list of numbers is a life, and zeros at its end need not be
+written down.
+
+    world = World(SCENARIOS["open-close"])
+    problems = world.run(decide)        # [] or what was wrong, as sentences
+    world.choices                       # what was decided, to be replayed
+    world.records                       # the trace: every transition (glusterio.lifecycle.trace)
+
+After every step the invariants are evaluated (:mod:`tests.explore.checks`), and at the end that
+nothing is left.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from glusterio.api.url import Target
+from glusterio.errors import (
+    ForkedSessionError,
+    GlusterError,
+    LocalProtocolError,
+    ReentrantCallError,
+)
+from glusterio.lifecycle.states import SessionState
+from glusterio.lifecycle.trace import TraceRecord
+from glusterio.runtime.fiber import Fiber
+from glusterio.runtime.virtual import Clock, Until, Wire
+from tests.explore.brick import Brick, BrickConnection, Request
+from tests.explore.checks import after_end, after_fork, after_step
+from tests.explore.fibers import alive, bury, name_of
+from tests.explore.session import App, Interrupt, Interrupted
+from tests.explore.volfiles import ADDRESS, target_of
+
+#: A caller's script.
+Script = Callable[[App], Coroutine[Any, Any, Any]]
+
+#: No life of a few callers takes so many steps.
+MOST_STEPS = 3000
+
+#: The accidents that there are, and the errors that a brick refuses requests with.
+FAULTS = (
+    "time",  # time passes, though answers could come, or callers do something
+    "stall",  # ... though somebody here is about to go on: the machine is busy
+    "interrupt",  # a caller is cancelled, or its thread interrupted
+    "lose",  # a connection is lost
+    "lose-answer",  # ... after the brick has done what was asked, but before it could say so
+    "refuse",  # the brick says no
+    "garble",  # the brick's answer makes no sense
+    "jam",  # the connection takes nothing for a while
+    "fork",  # the process forks; what follows is the child
+)
+_NO = errno.ENOSPC
+
+#: What no brick refuses: it would not let go of what the client thinks closed.
+_NEVER_REFUSED = ("RELEASE", "RELEASEDIR", "PING")
+
+
+class Scenario(NamedTuple):
+    """What is explored.
+
+    Attributes:
+        name: as the command line has it.
+        about: what it is about, in one line.
+        callers: their scripts, by name, in the order in which they begin if nothing else is
+            decided.
+        threads: whether callers are threads; else they are tasks of an event loop.
+        faults: how many accidents of each kind there may be in one life.
+        volfile: which graph, of :mod:`tests.explore.volfiles`.
+        connected: whether the exploring begins when the session is connected.
+        files: what is on the brick.
+    """
+
+    name: str
+    about: str
+    callers: Mapping[str, Script]
+    threads: bool = False
+    faults: Mapping[str, int] = {}
+    volfile: str = "client"
+    connected: bool = True
+    files: Mapping[str, bytes] = {}
+
+
+class Option(NamedTuple):
+    """Something that may happen next."""
+
+    kind: str
+    what: Any
+
+    def __str__(self) -> str:
+        what = self.what
+        if isinstance(what, tuple):
+            what = what[1]
+        if isinstance(what, Fiber):
+            what = name_of(what)
+        return self.kind if what is None else f"{self.kind} {what}"
+
+
+#: Decides: the number of the option that is taken.
+Decide = Callable[[Sequence[Option]], int]
+
+
+class Caller:
+    """A caller and how far it is."""
+
+    def __init__(self, name: str, coro: Coroutine[Any, Any, Any], inner: bool = False) -> None:
+        self.name = name
+        self.coro = coro
+        self.inner = inner
+        self.begun = False
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.rest: Until = coro.send(None)  # all that comes before the first operation
+
+    def may_begin(self, state: SessionState) -> bool:
+        """Whether it has a session to use: once connected, or for a close while connecting."""
+        if self.begun or self.name == "connect":
+            return True
+        if self.name.startswith("close"):
+            return state is not SessionState.NEW
+        return state is not SessionState.NEW and state is not SessionState.CONNECTING
+
+    def go(self, interrupt: BaseException | None = None) -> None:
+        """Let it go on to its next rest."""
+        self.begun = True
+        try:
+            if interrupt is None:
+                self.rest = self.coro.send(None)
+            else:
+                self.rest = self.coro.throw(interrupt)
+        except StopIteration as stop:
+            self.done, self.value = True, stop.value
+        except BaseException as error:
+            self.done, self.error = True, error
+            error.__traceback__ = None if _is_expected(error) else error.__traceback__
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _is_expected(error: BaseException) -> bool:
+    """Whether a caller may be told this: what the world did to it, not what glusterio made up."""
+    if isinstance(error, (LocalProtocolError, ReentrantCallError)):
+        return False
+    return isinstance(error, (OSError, GlusterError, Interrupted, Interrupt))
+
+
+class World:
+    """One life.
+
+    Args:
+        scenario: what is explored.
+        log: gets each step, as a line for people; or ``None``.
+
+    Attributes:
+        app: the session.
+        choices: what was decided, where there was anything to decide.
+        records: every transition.
+        steps: how many steps were taken.
+    """
+
+    def __init__(self, scenario: Scenario, log: Callable[[str], None] | None = None) -> None:
+        self.scenario = scenario
+        self.log = log
+        self.clock = Clock()
+        target: Target = target_of(scenario.volfile)
+        self.brick = Brick(ADDRESS)
+        for name, content in scenario.files.items():
+            self.brick.make(name, content)
+        self.records: list[TraceRecord] = []
+        self.callers: list[Caller] = []
+        self.app = App(
+            self.clock, self._reach, target, self._start,
+            threads=scenario.threads, trace=self.records.append,
+        )  # fmt: skip
+        self.budget = dict(scenario.faults)
+        self.choices: list[int] = []
+        self.steps = 0
+        self.forked = False
+        self.stalled = False
+        self.problems: list[str] = []
+        self.checked = 0
+        self.gate_closed = False
+        self.at_fork: Any = None
+        self.orphans: list[Fiber] = []
+
+    def _reach(self, address: tuple[str, int] | str) -> Callable[[Wire], BrickConnection]:
+        if not self.brick.is_up:
+            raise OSError(errno.ECONNREFUSED, "nobody listens")
+        return self.brick.connect
+
+    def _start(self, name: str, coro: Coroutine[Any, Any, Any]) -> None:
+        self.callers.append(Caller(name, coro, inner=True))
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def run(self, decide: Decide) -> list[str]:
+        """Live a life. Returns what was wrong."""
+        self.begin()
+        while not self.problems:
+            options = self.options()
+            if not options:
+                break
+            self.take(options, decide(options) if len(options) > 1 else 0)
+        return self.finish()
+
+    def begin(self) -> None:
+        """Start the callers; if the scenario has it so, connect first."""
+        connecting = Caller("connect", self.app.connect())
+        self.callers.append(connecting)
+        if self.scenario.connected:
+            while not connecting.done:
+                self._perform(self.options()[0])
+            assert connecting.error is None, connecting.error
+            self.callers.remove(connecting)
+        self.callers += [
+            Caller(name, script(self.app)) for name, script in self.scenario.callers.items()
+        ]
+        if not any(name.startswith("close") for name in self.scenario.callers):
+            self.callers.append(Caller("close", self.app.close()))
+
+    def take(self, options: Sequence[Option], number: int) -> None:
+        """Let one of the options happen."""
+        if len(options) > 1:
+            number %= len(options)
+            self.choices.append(number)
+        option = options[number]
+        if self.log is not None:
+            which = f" [{number} of {len(options)}]" if len(options) > 1 else ""
+            self.log(f"{self.clock.now - 1000:9.3f} s  {option}{which}")
+        seen = len(self.records)
+        if option.kind in self.budget and number:
+            self.budget[option.kind] -= 1
+        self._perform(option)
+        self.steps += 1
+        if self.log is not None:
+            for record in self.records[seen:]:
+                self.log(
+                    f"               {record.subject} {record.number} {record.event}"
+                    f" {record.before} -> {record.after}"
+                )
+        self.problems += after_step(self)
+        if self.steps > MOST_STEPS:
+            self.problems.append(f"TeardownEnds: not over after {self.steps} steps")
+
+    def finish(self) -> list[str]:
+        """Look at what is left; return all that was wrong."""
+        if not self.problems:
+            if self.forked:
+                self.problems += self._bury(self.orphans)
+                self.problems += after_fork(self)
+            else:
+                self.problems += after_end(self)
+        if self.problems:
+            self._bury(alive(self.app.driver))
+        return self.problems
+
+    def abandon(self) -> None:
+        """Let go of a life that is not lived to its end."""
+        self._bury(alive(self.app.driver))
+
+    def _bury(self, fibers: list[Fiber]) -> list[str]:
+        """Drop all that has not ended, as when a child process is done with the session."""
+        for caller in self.callers:
+            caller.coro.close()
+        return [f"Fork: dropped, {what}" for what in bury(fibers)]
+
+    # -- what may happen --------------------------------------------------------------------------
+
+    def options(self) -> list[Option]:
+        """Return what may happen next: first how things go on, then other orders and accidents."""
+        app, driver = self.app, self.app.driver
+        found: list[Option] = []
+        if self.forked or (app.ended and all(caller.done for caller in self.callers)):
+            return found
+        heads: set[int] = set()
+        for fiber in driver.ready:  # of one thread's the first, of those that are nobody's any
+            if fiber.home is None or id(fiber.home) not in heads:
+                heads.add(id(fiber.home))
+                found.append(Option("step", fiber))
+        for caller in self.callers:
+            rest = caller.rest
+            if not caller.done and not rest.begins and rest.holds():
+                found.append(Option("resume", caller))
+        wires = list(driver.wires)
+        for wire in wires:
+            if wire.jammed:
+                found.append(Option("unjam", wire))
+        inboxes = [
+            (connection, request)
+            for connection in self.brick.connections
+            for request in connection.inbox
+        ]
+        served = [each for each in inboxes if each[0].can_serve(each[1])]
+        found += [Option("answer", each) for each in served]
+        found += [Option("accept", each) for each in driver.connecting]
+        state = app.core.session.state
+        for caller in self.callers:
+            if not caller.done and caller.rest.begins and caller.may_begin(state):
+                found.append(Option("go", caller))
+        budget = self.budget
+        if self.clock.due() is not None:
+            passing = "stall" if found and found[0].kind in ("step", "resume") else "time"
+            if not found or budget.get(passing, 0) > 0:
+                found.append(Option(passing, None))
+        if budget.get("interrupt", 0) > 0:
+            for caller in self.callers:
+                if not caller.done and not caller.inner and not caller.rest.begins:
+                    found.append(Option("interrupt", caller))
+        if budget.get("lose", 0) > 0:
+            found += [Option("lose", each) for each in self.brick.connections]
+        if budget.get("lose-answer", 0) > 0:
+            found += [Option("lose-answer", each) for each in served]
+        for kind in ("refuse", "garble"):
+            if budget.get(kind, 0) > 0:
+                found += [
+                    Option(kind, each) for each in inboxes if each[1].name not in _NEVER_REFUSED
+                ]
+        if budget.get("jam", 0) > 0:
+            found += [Option("jam", wire) for wire in wires if not wire.jammed]
+        if budget.get("fork", 0) > 0 and app.core.session.state < SessionState.CLOSED:
+            found.append(Option("fork", None))
+        return found
+
+    def _perform(self, option: Option) -> None:
+        kind, what = option
+        _PERFORM[kind](self, what)
+        driver = self.app.driver
+        if driver.eager:
+            driver.drain()
+            driver.end_turn()
+
+    # -- letting it happen ------------------------------------------------------------------------
+
+    def _step(self, fiber: Any) -> None:
+        self.app.driver.step(fiber)
+
+    def _resume(self, caller: Caller) -> None:
+        caller.go()
+
+    def _unjam(self, wire: Wire) -> None:
+        wire.jammed = False
+        wire.flush()
+
+    def _answer(self, what: tuple[BrickConnection, Request]) -> None:
+        connection, request = what
+        connection.wire.deliver(connection.serve(request))
+
+    def _accept(self, connecting: Any) -> None:
+        self.app.driver.accept(connecting)
+
+    def _time(self, _: None) -> None:
+        self.clock.advance()
+
+    def _stall(self, _: None) -> None:
+        self.stalled = True
+        self.clock.advance()
+
+    def _interrupt(self, caller: Caller) -> None:
+        caller.go(Interrupt() if self.scenario.threads else Interrupted())
+
+    def _lose(self, connection: BrickConnection) -> None:
+        connection.lose()
+
+    def _lose_answer(self, what: tuple[BrickConnection, Request]) -> None:
+        connection, request = what
+        connection.serve(request)
+        connection.lose()
+
+    def _refuse(self, what: tuple[BrickConnection, Request]) -> None:
+        connection, request = what
+        connection.wire.deliver(connection.refuse(request, _NO))
+
+    def _garble(self, what: tuple[BrickConnection, Request]) -> None:
+        connection, request = what
+        packet = bytearray(connection.refuse(request, _NO))
+        packet += b"\xff\xff\xff\xff"  # more than there should be
+        packet[:4] = (0x80000000 | (len(packet) - 4)).to_bytes(4, "big")
+        connection.wire.deliver(bytes(packet))
+
+    def _jam(self, wire: Wire) -> None:
+        wire.jammed = True
+
+    def _fork(self, _: None) -> None:
+        self.at_fork = self.on_brick()
+        self.forked = True
+        self.orphans = alive(self.app.driver)
+        self.app.forget_after_fork()
+
+    # -- telling ----------------------------------------------------------------------------------
+
+    @staticmethod
+    def may_be_told(error: BaseException) -> bool:
+        """Whether this is an error that a caller may be told."""
+        return _is_expected(error)
+
+    def on_brick(self) -> Any:
+        """Return what the brick has: what a child process must not change."""
+        brick = self.brick
+        return [
+            (id(each), sorted(each.fds), [str(request) for request in each.inbox])
+            for each in brick.connections
+        ], list(brick.locks)
+
+    def dead_in_child(self) -> list[str]:
+        """In a child process: every call is refused, with the right error."""
+        found = []
+        core = self.app.core
+        for what, attempt in (
+            ("a call", lambda: core.session.admit("read")),
+            ("close", core.session.close_gate),
+        ):
+            try:
+                attempt()
+            except ForkedSessionError:
+                continue
+            except Exception as error:
+                found.append(f"Fork: {what} raises {error!r}")
+            else:
+                found.append(f"Fork: {what} is accepted")
+        return found
+
+
+_PERFORM: dict[str, Callable[[World, Any], None]] = {
+    "step": World._step,
+    "resume": World._resume,
+    "go": World._resume,
+    "unjam": World._unjam,
+    "answer": World._answer,
+    "accept": World._accept,
+    "time": World._time,
+    "stall": World._stall,
+    "interrupt": World._interrupt,
+    "lose": World._lose,
+    "lose-answer": World._lose_answer,
+    "refuse": World._refuse,
+    "garble": World._garble,
+    "jam": World._jam,
+    "fork": World._fork,
+}
