@@ -152,13 +152,14 @@ class ExploreDriver:
         if call is not None:
             fiber.run_for(call)
         fiber.step(trap)
-        if not fiber.done:
+        has_ended_now = _is_done(fiber)
+        if not has_ended_now():
             try:
-                await Until(_is_done(fiber), fiber)
+                await Until(has_ended_now, fiber)
             except GeneratorExit:
                 raise  # nobody is there any more
             except BaseException as error:
-                if fiber.done:
+                if has_ended_now():  # asked anew
                     self._drop(fiber, unwanted)
                 else:
                     fiber.orphaned = True
