@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import struct
 import threading
@@ -209,6 +210,40 @@ def test_a_cancellation_meanwhile(
     assert (outcomes, settled) == ([False], [])
     peer.go_on()
     wait_until(lambda: settled)
+    is_at_rest(threads, connection)
+
+
+def test_interrupts_while_it_waits(
+    threads: ThreadsRunner, peer: Peer, connection: Connection, outcomes: list[bool]
+) -> None:
+    """No bytes had come, so the stream goes on; else each would end the connection."""
+    peer.hold()
+    main = threading.main_thread().ident
+    assert main == threading.get_ident()
+
+    link = connection.link
+    assert isinstance(link, Link)
+
+    def is_waiting() -> bool:
+        if link.receiving.acquire(blocking=False):
+            link.receiving.release()
+            return in_exchange(threads)  # it has been patient for long enough, and polls
+        return True
+
+    def press(asked: int) -> None:
+        peer.wait(asked)
+        wait_until(is_waiting)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    for number in range(1, 21):
+        presser = threading.Thread(target=press, args=(number,))
+        with pytest.raises(KeyboardInterrupt):
+            presser.start()
+            threads.driver.run(ask(connection))
+        presser.join(PATIENCE)
+    assert connection.lost is None
+    peer.go_on()
+    wait_until(lambda: not connection.pending)
     is_at_rest(threads, connection)
 
 

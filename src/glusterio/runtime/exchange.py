@@ -3,7 +3,7 @@
 Most requests of most programs are such: one thread asks, waits, and gets its answer. The general way
 (:mod:`~glusterio.runtime.threads`) queues the fiber when the reply comes, looks who is to be woken, and
 goes twice through the lock on its way there. Here the thread takes the lead and the reply's place in
-its fiber in one step, sends, polls, receives, and when what came is that reply and nothing else, gives
+its fiber in one step, sends, receives, and when what came is that reply and nothing else, gives
 the lead up, claims the reply, and goes on. That is a third of the Python instructions of a request.
 
 Where something else is the matter it stops short, with all as the general way expects it:
@@ -11,13 +11,14 @@ Where something else is the matter it stops short, with all as the general way e
 * Somebody leads already, the reply was asked for before, or the fiber shall give up: nothing has been
   done, and the fiber is stepped the usual way.
 * Not all of the request could be sent, there is a timer, or a detached fiber waits for its step; or it
-  was not a reply that ended the ``poll`` (a cancellation and a new timer come by the wake pipe), or
+  was not a reply that ended the wait (a cancellation and a new timer come by the wake pipe), or
   only a part of one: the fiber rests on its reply, and the thread polls once more, in
   :meth:`~glusterio.runtime.threads.ThreadsDriver._wait`, and finds what has come.
 * Several replies came, a callback, or the connection's end: they are handed out first.
 
-Why it ends: it waits in ``poll`` alone, as a leader, and whoever wakes a leader wakes it; and as long
-as there is no house-keeper, whose ping clock would, it does not wait for longer than a tick.
+Why it ends: it waits in ``recv``, as long as that is patient, and then in ``poll``, as a leader, and
+whoever wakes a leader wakes it; and as long as there is no house-keeper, whose ping clock would, it
+does not wait for longer than a tick.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glusterio.runtime.fiber import not_sent
+from glusterio.runtime.link import WAITING
 
 if TYPE_CHECKING:
     from glusterio.runtime.fiber import Fiber
@@ -72,17 +74,23 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
         not_sent(reply, error)
         fiber.resume_error = error
         return False
-    home.polling = True  # first say so, then look: whoever queues looks after queueing
     try:
-        if home.ready or driver._loose or driver._timers:
-            return False
-        # Where nobody keeps house, the ping clock begins to run when the peer has been silent for a
-        # tick: the general way sees to that.
-        driver._poller.poll(None if driver._keeper is not None else driver.tick)
-    finally:
-        home.polling = False
-    try:
-        replies = link.receive()
+        replies = None
+        if driver._sole is link and not (driver._timers or driver._loose):
+            replies = link.receive(WAITING)  # one call less than with the poller
+        if replies is None:
+            home.polling = True  # first say so, then look: whoever queues looks after queueing
+            try:
+                if home.ready or driver._loose or driver._timers:
+                    return False
+                # Where nobody keeps house, the ping clock begins to run when the peer has been silent
+                # for a tick: the general way sees to that.
+                driver._poller.poll(None if driver._keeper is not None else driver.tick)
+            finally:
+                home.polling = False
+            replies = link.receive()
+            if replies is None:
+                return False
         if (
             len(replies) != 1
             or replies[0] is not reply

@@ -1,4 +1,8 @@
-"""A non-blocking socket and the connection that speaks over it: what the threads driver polls."""
+"""A socket and the connection that speaks over it: what the threads driver polls.
+
+The socket blocks, for :data:`PATIENCE` at the most, where somebody says that he wants to wait in
+:meth:`Link.receive`, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
@@ -15,6 +21,17 @@ from glusterio.traps import Reply
 
 #: What a full or empty socket buffer says.
 _NOT_NOW = (BlockingIOError, InterruptedError)
+
+#: How long :meth:`Link.receive` waits, in seconds. Nobody can wake it there: so a cancellation, a timer
+#: or a second brick may have to wait for that long; then it is the poller's turn, which can be woken.
+PATIENCE = 0.005
+_PATIENCE = struct.pack("@2l", 0, int(PATIENCE * 1_000_000))
+
+_AT_ONCE: Final = int(socket.MSG_DONTWAIT)
+#: The same to receive, and what waits: one-tuples, see :meth:`Link.receive`.
+NOT_WAITING: Final = (_AT_ONCE,)
+WAITING: Final = (0,)
+_ALL: Final = (0,)
 
 #: Source ports that only root may bind; old or hardened bricks accept no others.
 PRIVILEGED_PORTS = range(1023, 600, -1)
@@ -63,6 +80,8 @@ class Link:
         self.receiving = threading.RLock()
         self.wants_write = False
         self.closed = False
+        sock.setblocking(True)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
 
     def submit(self, reply: Reply) -> bool:
         """Queue a request and send what the socket takes.
@@ -85,10 +104,10 @@ class Link:
                 connection.pending[reply.xid] = reply
                 if len(packet) == 1:
                     size = len(packet[0])
-                    count = self.sock.send(packet[0])  # 0.4 us less than sendmsg()
+                    count = self.sock.send(packet[0], _AT_ONCE)  # 0.4 us less than sendmsg()
                 else:
                     size = sum(map(len, packet))
-                    count = self.sock.sendmsg(packet)
+                    count = self.sock.sendmsg(packet, (), _AT_ONCE)
                 if count == size:
                     reply.sent = True
                     return False
@@ -133,9 +152,9 @@ class Link:
             while left:
                 buffers = connection.data_to_send()
                 if len(buffers) == 1:
-                    count = self.sock.send(buffers[0])  # 0.4 us less than sendmsg()
+                    count = self.sock.send(buffers[0], _AT_ONCE)  # 0.4 us less than sendmsg()
                 else:
-                    count = self.sock.sendmsg(buffers)
+                    count = self.sock.sendmsg(buffers, (), _AT_ONCE)
                 left = connection.sent(count)
         except _NOT_NOW:
             self.wants_write = True
@@ -154,22 +173,29 @@ class Link:
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
-    def receive(self) -> list[Reply]:
+    def receive(self, how: tuple[int] = NOT_WAITING) -> list[Reply] | None:
         """Take what has arrived.
 
+        Args:
+            how: :data:`WAITING` waits for something to come, for :data:`PATIENCE` at the most.
+
         Returns:
-            The replies that are complete, or that failed when this showed the end of the connection.
+            The replies that are complete, or that failed when this showed the end of the connection;
+            ``None`` when nothing has come.
         """
         with self.receiving:
             if self.closed:
                 return []
             connection = self.connection
+            count = None
             try:
-                count = self.sock.recv_into(connection.get_buffer())
+                # No interrupt comes in between here. So it is known whether bytes were taken from the
+                # socket: the stream would be cut in two else, whenever somebody who waits is interrupted.
+                (count,) = map(self.sock.recv_into, (connection.get_buffer(),), _ALL, how)
                 if count:
                     return connection.received(count)
             except _NOT_NOW:
-                return []
+                return None
             except RemoteProtocolError as error:
                 with self.sending:
                     return connection.fail(error)
@@ -177,8 +203,9 @@ class Link:
                 lost = ConnectionLostError(f"{connection.name}: {os.strerror(error.errno or 0)}")
                 with self.sending:
                     return connection.fail(lost)
-            except BaseException:  # KeyboardInterrupt: bytes may have come and not been taken
-                self._shut_down()
+            except BaseException:  # KeyboardInterrupt: bytes may have come and not been looked at
+                if count:
+                    self._shut_down()
                 raise
             with self.sending:
                 return connection.eof()

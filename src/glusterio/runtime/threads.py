@@ -22,8 +22,9 @@ Detached fibers (asynchronous operations, late releases) have no thread of their
 leading when their reply comes steps them, after passing the lead on.
 
 Locks, in the order in which they may be taken: a link's ``receiving``, its ``sending``, then the
-driver's ``lock``; a session's lock comes before the driver's. None is held while waiting or doing I/O
-that could wait.
+driver's ``lock``, which is the session's and the translators', too. None is held while waiting or
+doing I/O that could wait, but for ``receiving``: a leader holds it while it waits in ``recv``, for
+:data:`~glusterio.runtime.link.PATIENCE` at the most.
 
 Why it ends: a caller waits only in an exchange, which whatever wakes a leader ends, and in ``_wait``,
 for its fiber to be queued. A fiber rests on a reply (the
@@ -54,7 +55,7 @@ from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.exchange import exchange
 from glusterio.runtime.fiber import Armed, Fiber, discard, for_caller, has_ended, recover, spawn
 from glusterio.runtime.home import Home, PerThread
-from glusterio.runtime.link import Link
+from glusterio.runtime.link import WAITING, Link
 from glusterio.runtime.timer import Timer
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 
@@ -83,10 +84,13 @@ class ThreadsDriver:
     tick = TICK
 
     def __init__(self) -> None:
-        # Every lock of this session. They are re-entrant only so that a thread can be asked whether it
-        # holds one: check_not_inside() keeps it from ever entering one twice.
-        self._locks: tuple[Any, ...] = ()
-        self.lock: AbstractContextManager[Any] = self.new_lock()
+        # One lock for all that is held for a few instructions: the driver's, the session's, the
+        # translators'. Two more belong to each link. Each call asks whether this thread holds one of
+        # them, which for a lock of everybody's own took as long as the admission of the call.
+        # They are re-entrant only so that a thread can be asked, and so that who holds one may call who
+        # takes it; check_not_inside() keeps a thread from coming in anew while it holds one.
+        self.lock: AbstractContextManager[Any] = threading.RLock()
+        self._locks: tuple[Any, ...] = (self.lock,)
         self._leader: Home | None = None
         self._followers: dict[Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
@@ -96,6 +100,7 @@ class ThreadsDriver:
         # epoll, since a leader that was relieved may still be in it when the next one enters
         self._poller = select.epoll()
         self._watched: dict[int, Link | Connecting] = {}
+        self._sole: Link | None = None  # the link, where it is all that there is to poll
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -391,7 +396,22 @@ class ThreadsDriver:
     def _lead(self, home: Home, until: float | None = None) -> None:
         """Poll, receive and hand out, until something is queued for ``home`` or a detached fiber."""
         ready = home.ready
+        link = self._sole if until is None else None
         while self._leader is home:  # a caller may take the lead from the house-keeper
+            if link is not None:
+                # recv waits as well as the poller, as long as something comes: one call less, and the
+                # interpreter's lock is given away once less.
+                if ready or self._loose or self._timers or link.wants_write:
+                    link = None
+                    continue
+                replies = link.receive(WAITING)
+                if replies is None:
+                    link = None
+                    continue
+                self._hand_out(link, replies)
+                if ready:
+                    return
+                continue
             home.polling = True  # first say so, then look: whoever queues looks after queueing
             try:
                 if ready or self._loose:
@@ -415,7 +435,7 @@ class ThreadsDriver:
                 watched = self._watched.get(number)
                 if isinstance(watched, Link):
                     if what != _WRITE:
-                        self._hand_out(watched, watched.receive())
+                        self._hand_out(watched, watched.receive() or [])
                     if what & _WRITE:
                         self._flush(watched)
                 elif watched is not None:
@@ -455,6 +475,7 @@ class ThreadsDriver:
         if lost is not None:
             self.unwatch(link)
             self._complete(link.close(lost))
+            self._closed(link)
 
     def _complete(self, replies: list[Reply]) -> None:
         """Tell whoever waits for these replies: those that count them first, then the fibers."""
@@ -566,7 +587,8 @@ class ThreadsDriver:
     def forget(self) -> None:
         """In a child process: close this process's copies of the sockets, and nothing else."""
         # Locks that this thread, or one that is not here, held at the fork are the parent's business.
-        self._locks = ()
+        self.lock = threading.RLock()
+        self._locks = (self.lock,)
         self._leader = None
         for watched in self._watched.values():
             watched.forget()
@@ -587,10 +609,8 @@ class ThreadsDriver:
         return time.time_ns()
 
     def new_lock(self) -> Any:
-        """Make a lock for the session."""
-        lock = threading.RLock()
-        self._locks += (lock,)
-        return lock
+        """Return the lock for the session and the translators: the driver's own."""
+        return self.lock
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(self.now() + seconds, callback)
@@ -678,13 +698,27 @@ class ThreadsDriver:
         """Take over a connected socket."""
         link = Link(sock, connection)
         connection.link = link
-        self._locks += (link.sending, link.receiving)
+        with self.lock:
+            self._locks += (link.sending, link.receiving)
         self.watch(link, _READ)
+
+    def _closed(self, link: Link) -> None:
+        """A link is closed: nobody holds its locks any more."""
+        with self.lock:
+            self._locks = tuple(
+                lock for lock in self._locks if lock not in (link.sending, link.receiving)
+            )
 
     def watch(self, watched: Link | Connecting, events: int) -> None:
         """Poll for a socket, from now on."""
         self._watched[watched.sock.fileno()] = watched
         self._poller.register(watched.sock, events)
+        self._find_sole()
+
+    def _find_sole(self) -> None:
+        watched = list(self._watched.values())
+        sole = watched[0] if len(watched) == 1 else None
+        self._sole = sole if isinstance(sole, Link) else None
 
     def unwatch(self, watched: Link | Connecting) -> None:
         """Poll no more for a socket."""
@@ -692,6 +726,7 @@ class ThreadsDriver:
         if number >= 0 and self._watched.pop(number, None) is not None:
             with contextlib.suppress(OSError):
                 self._poller.unregister(number)
+            self._find_sole()
 
     def disconnect(self, connection: Any, error: Exception | None = None) -> None:
         link = connection.link
@@ -699,6 +734,7 @@ class ThreadsDriver:
             return
         self.unwatch(link)
         self._complete(link.close(error or ConnectionLostError(f"{connection.name}: disconnected")))
+        self._closed(link)
 
     @staticmethod
     def offload(fiber: Fiber, trap: Offload) -> Armed:

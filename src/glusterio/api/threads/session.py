@@ -192,9 +192,9 @@ class ThreadsSession:
     def forget_after_fork(self) -> None:
         """Become, in a child process, a dead session."""
         session = self.core.session
+        self.driver.forget()
         session.forked(self.driver.new_lock())
         self.core.pins.forked(self.driver.new_lock())
-        self.driver.forget()
         # The old event may be locked by a thread that does not exist here.
         self._ended = threading.Event()
         if session.state is SessionState.CLOSED:
