@@ -237,8 +237,8 @@ def test_interrupts_while_it_waits(
 
     for number in range(1, 21):
         presser = threading.Thread(target=press, args=(number,))
+        presser.start()
         with pytest.raises(KeyboardInterrupt):
-            presser.start()
             threads.driver.run(ask(connection))
         presser.join(PATIENCE)
     assert connection.lost is None

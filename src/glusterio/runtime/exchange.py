@@ -30,6 +30,7 @@ from glusterio.runtime.link import WAITING
 
 if TYPE_CHECKING:
     from glusterio.runtime.fiber import Fiber
+    from glusterio.runtime.link import Link
     from glusterio.runtime.threads import ThreadsDriver
     from glusterio.traps import Reply
 
@@ -48,7 +49,7 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
     """
     home = fiber.home
     connection = reply.connection
-    link = connection.link
+    link: Link | None = connection.link
     with driver.lock:
         leader = driver._leader
         if (
@@ -74,9 +75,9 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
         not_sent(reply, error)
         fiber.resume_error = error
         return False
+    replies: list[Reply] | None = None
     try:
-        replies = None
-        if driver._sole is link and not (driver._timers or driver._loose):
+        if link is driver._sole and not (driver._timers or driver._loose):
             replies = link.receive(WAITING)  # one call less than with the poller
         if replies is None:
             home.polling = True  # first say so, then look: whoever queues looks after queueing

@@ -189,8 +189,8 @@ class Link:
             connection = self.connection
             count = None
             try:
-                # No interrupt comes in between here. So it is known whether bytes were taken from the
-                # socket: the stream would be cut in two else, whenever somebody who waits is interrupted.
+                # No interrupt comes in between here, so it is known whether bytes were taken from the
+                # socket. Else the connection would have to end whenever who waits is interrupted.
                 (count,) = map(self.sock.recv_into, (connection.get_buffer(),), _ALL, how)
                 if count:
                     return connection.received(count)
