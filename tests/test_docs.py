@@ -49,6 +49,18 @@ def test_the_page_about_the_brick_is_that_of_the_tables() -> None:
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run tools/brick_page.py"
 
 
+def test_the_page_about_the_proof_is_that_of_the_specification() -> None:
+    path = ROOT / "tools" / "proof_page.py"
+    spec = importlib.util.spec_from_file_location("proof_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.PAGE.read_text(encoding="utf-8")
+    assert text == module.page(text), "run tools/proof_page.py"
+    assert module.PICTURE.read_text(encoding="utf-8") == module.picture(), "run tools/proof_page.py"
+
+
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 

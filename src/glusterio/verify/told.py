@@ -185,7 +185,7 @@ class _Telling:
             config=self._checking.name,
             purpose=self._source.purpose,
             violated=name,
-            property_words=_words().get("properties", {}).get(name, ""),
+            property_words=meaning(self._module.name, name),
             property_text=self._source.definition(name),
             liveness=name in self._checking.compiled.leads,
             steps=tuple(steps),
@@ -330,6 +330,12 @@ def _words() -> dict[str, dict[str, str]]:
     """The sentences: by module, and then by action."""
     path = Path(__file__).with_name("words.toml")
     return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def meaning(module: str, name: str) -> str:
+    """Return what a property says, in words; nothing if nobody wrote any."""
+    said = _words().get("properties", {})
+    return said.get(f"{module} {name}", said.get(name, ""))
 
 
 class _Source:
