@@ -2,10 +2,12 @@
 
     python -m tests.api.as_user os DIRECTORY          > pickled outcomes
     python -m tests.api.as_user threads|asyncio URL   > pickled outcomes
+    python -m tests.api.as_user identity URL          > pickled outcomes; see below
 
 The superuser plants a tree of which some belongs to the user; then the process becomes that user, for
 good, and does one step after the other. Nothing is planted anew in between, so each step finds what the
-ones before it have left.
+ones before it have left. As ``identity`` the process stays the superuser's, and so is the session, in
+which the tree has been planted; the steps are done on behalf of the user.
 """
 
 from __future__ import annotations
@@ -166,6 +168,13 @@ def main() -> None:
         plant(local)
         become_user()
         found = do(local)
+    elif kind == "identity":
+        os.umask(0o022)
+        with connect_face("threads", where) as volume:
+            plant(volume)
+            with volume.identity(USER, GROUP, [GROUP, SECOND_GROUP]):
+                found = do(volume)
+        assert volume.close().handles == []
     else:
         with connect_face("threads", where) as root:
             plant(root)

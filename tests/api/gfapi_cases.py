@@ -547,6 +547,39 @@ def attributes_of_open_files(it: Any) -> None:
         assert file.listxattr() == []
 
 
+# -- on whose behalf ----------------------------------------------------------------------------------
+
+
+@case("glfs_setfsuid", "glfs_setfsgid", "glfs_setfsgroups")
+def somebody_else(it: Any) -> None:
+    it.mkdir("d", 0o770)
+    it.chown("d", -1, 12345)
+    it.chmod("d", 0o770)
+    with it.open_handle("d") as d:
+        with it.identity(12346, 12347), pytest.raises(PermissionError):
+            it.listdir(d)
+        with it.identity(12346, 12347, [12345]):
+            write(it, "d/f")
+            with it.lookup("d/f") as f:
+                assert (f.stat().st_uid, f.stat().st_gid) == (12346, 12347)
+                with it.identity(12348, 12348), pytest.raises(PermissionError):
+                    f.chmod(0o600)
+    assert (it.stat("d/f").st_uid, it.stat("d/f").st_gid) == (12346, 12347)
+
+
+@case("glfs_fd_set_lkowner")
+def lock_owners(it: Any) -> None:
+    with opened(it) as file, it.open_handle("f", os.O_RDWR) as other:
+        with it.lock_owner(b"somebody"):
+            file.lockf(os.F_TLOCK, 5)
+            other.lockf(os.F_TLOCK, 5)
+        with pytest.raises(BlockingIOError):
+            file.lockf(os.F_TLOCK, 5)
+        with it.lock_owner(b"somebody"):
+            other.lockf(os.F_ULOCK, 5)
+        file.lockf(os.F_TLOCK, 5)
+
+
 # -- locks --------------------------------------------------------------------------------------------
 
 

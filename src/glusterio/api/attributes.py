@@ -16,6 +16,7 @@ from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.types import ROOT_GFID, StrPath
+from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops.attributes import (
     AccessRequest,
     FsetattrRequest,
@@ -137,7 +138,7 @@ async def setattr_of(core: Core, frame: Frame, found: Iatt, what: Change) -> Non
     """Set attributes of a known file. Errors are as for :func:`setattr`, without a path."""
     if what.valid & SetattrValid.MODE and stat_module.S_ISLNK(found.mode):
         raise NotImplementedError("chmod: follow_symlinks unavailable on this platform")
-    if not _may_change(core, found, what):
+    if not _may_change(core.user(frame), found, what):
         raise fs_error(errno.EPERM)
     await core.top.setattr(frame, SetattrRequest(found.gfid, *what))
     if what.valid & _RIGHTS and stat_module.S_ISDIR(found.mode):
@@ -146,22 +147,24 @@ async def setattr_of(core: Core, frame: Frame, found: Iatt, what: Change) -> Non
 
 async def fsetattr(core: Core, frame: Frame, handle: Handle, what: Change) -> None:
     """Set attributes of an open file."""
-    if core.identity.uid:
+    if core.user(frame).uid:
         request = FstatRequest(handle.fd.gfid, 0)
-        if not _may_change(core, (await core.top.fstat(frame, handle.fd, request)).stat, what):
+        if not _may_change(
+            core.user(frame), (await core.top.fstat(frame, handle.fd, request)).stat, what
+        ):
             raise fs_error(errno.EPERM)
     await core.top.fsetattr(frame, handle.fd, FsetattrRequest(handle.fd.gfid, 0, *what))
     if what.valid & _RIGHTS and handle.kind is HandleKind.DIRECTORY:
         core.inodes.invalidate(handle.fd.gfid)
 
 
-def _may_change(core: Core, found: Iatt, what: Change) -> bool:
-    """Whether the session's user may set an owner, or times to others than now.
+def _may_change(user: Credentials, found: Iatt, what: Change) -> bool:
+    """Whether a user may set an owner, or times to others than now.
 
     A kernel sees to that before it asks a file system (fs/attr.c, ``setattr_prepare``), so GlusterFS's
     bricks need not.
     """
-    uid, valid = core.identity.uid, what.valid
+    uid, valid = user.uid, what.valid
     if not uid:
         return True
     if valid & SetattrValid.UID and not uid == found.uid == what.wanted.uid:

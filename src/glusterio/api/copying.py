@@ -282,7 +282,7 @@ async def _copy_xattrs(
         if error.errno not in NOT_COPIED or isinstance(error, GlusterError):
             raise
         return
-    for name, value in shown(core, reply).items():
+    for name, value in shown(core.user(frame), reply).items():
         try:
             request = SetxattrRequest(target, 0, {name: value})
             await named(core.top.setxattr(frame, request), dst)

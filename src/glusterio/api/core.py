@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from glusterio.api.calling import Callings
 from glusterio.api.pins import Pins
 from glusterio.api.registry import REGISTRY
 from glusterio.api.standpoint import Standpoint
@@ -87,6 +88,7 @@ class Core:
         links_are_counted: a directory with a link count above 1 was seen: the file system counts
             the names of directories in a directory.
         makes_anew: a file that was to be made, if it was not there, was last not there.
+        callings: what is so in its callers' contexts; ``None`` as long as nobody has set anything.
         house_is_kept: since the first handle the driver looks after the connections while nobody waits.
     """
 
@@ -104,6 +106,7 @@ class Core:
         self.house_is_kept = False
         self.identity = Credentials(os.getpid(), os.geteuid(), os.getegid(), tuple(os.getgroups()))
         self.now = driver.now
+        self.callings: Callings | None = None
         #: errors of which nobody in the application heard; the teardown reports them
         self.untold: list[Exception] = []
         self._top: Xlator | None = None
@@ -129,9 +132,11 @@ class Core:
         Raises:
             SessionClosedError: not admitted; nothing happened.
             HandleClosedError: the handle is closed.
+            TimeoutError: the caller's deadline is over.
         """
         frame = Frame()
-        coro = op(self, frame, *args) if handle is None else op(self, frame, handle, *args)
+        run = op if self.callings is None else self.callings.prepared(op, frame)
+        coro = run(self, frame, *args) if handle is None else run(self, frame, handle, *args)
         try:
             call = frame.call = self.session.admit(op.__name__, handle)
         except BaseException:
@@ -160,6 +165,13 @@ class Core:
     def user(self, frame: Frame) -> Credentials:
         """Return on whose behalf an operation is done."""
         return frame.identity or self.identity
+
+    def is_own(self, frame: Frame) -> bool:
+        """Tell whether that is the session's own user, who has filled its memory."""
+        who, own = frame.identity, self.identity
+        return who is None or (
+            who.uid == own.uid and who.gid == own.gid and who.groups == own.groups
+        )
 
     @property
     def top(self) -> Xlator:

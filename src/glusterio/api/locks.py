@@ -25,6 +25,7 @@ from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
 from glusterio.traps import Spawn, Wait, Within
+from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.files import FlushRequest
 from glusterio.wire.fops.locks import Flock, LkRequest
@@ -59,10 +60,17 @@ class Section(NamedTuple):
 
 
 class LockedBytes(NamedTuple):
-    """A part of a file, as a brick knows it: the first byte, and how many, 0 for all that follow."""
+    """A part of a file, as a brick knows it.
+
+    Attributes:
+        start: the first byte.
+        length: how many, 0 for all that follow.
+        owner: in whose name it is locked; empty for the open file's own.
+    """
 
     start: int
     length: int
+    owner: bytes = b""
 
 
 class LockHolder(NamedTuple):
@@ -123,13 +131,24 @@ async def lock(
     return where
 
 
-async def unlock(core: Core, frame: Frame, handle: Handle, section: Section) -> None:
+async def unlock(
+    core: Core, frame: Frame, handle: Handle, section: Section, owner: bytes | None = None
+) -> None:
     """Drop what the handle has locked in a section; what it has not does no harm.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        handle: the file.
+        section: what is to be unlocked.
+        owner: in whose name; ``None`` for who is it in the caller's context.
 
     Raises:
         OSError: as for :func:`lock`; or the connection is lost, and with it the lock.
     """
     where = await _resolve(core, frame, handle, section)
+    if owner is not None:
+        where = where._replace(owner=owner)
     dropped = await _drop(core, handle, where)
     await Wait(dropped.settled)
     if dropped.error is not None:
@@ -147,7 +166,7 @@ async def holder(
     """Tell which lock of another keeps the handle from locking a section, if there is one."""
     where = await _resolve(core, frame, handle, section)
     kind = LockType.READ if shared else LockType.WRITE
-    frame.identity = lock_owner(core, handle).identity
+    frame.identity = _identity(lock_owner(core, handle), where)
     request = _request(handle, LockCommand.GETLK, kind, where)
     flock = (await core.top.lk(frame, handle.fd, request)).flock
     if flock.type == LockType.UNLOCK:
@@ -171,7 +190,12 @@ async def _resolve(core: Core, frame: Frame, handle: Handle, section: Section) -
         raise fs_error(errno.EINVAL)
     if start + length > _LAST:
         raise fs_error(errno.EOVERFLOW)
-    return LockedBytes(start, length)
+    return LockedBytes(start, length, b"" if frame.identity is None else frame.identity.lk_owner)
+
+
+def _identity(owner: LockOwner, where: LockedBytes) -> Credentials:
+    """Return in whose name a part is locked or unlocked, as a request says it."""
+    return owner.identity._replace(lk_owner=where.owner) if where.owner else owner.identity
 
 
 def _request(handle: Handle, cmd: LockCommand, kind: LockType, where: LockedBytes) -> LkRequest:
@@ -198,7 +222,7 @@ async def _set(
         given_up.granted = error is None
         given_up.answered.set()
 
-    frame.identity = owner.identity
+    frame.identity = _identity(owner, where)
     frame.late = late
     try:
         while True:
@@ -228,23 +252,24 @@ async def _take_back(
     fd = handle.fd
     name = f"glusterfs.intrlk.tposix.kblocked.0,{where.start}-{where.length}"
     interrupt = FgetxattrRequest(fd.gfid, 0, len(name) + 1, name)
+    identity = _identity(owner, where)
     pause = _FIRST_PAUSE
     try:
         while not given_up.answered.is_set:
             try:
-                await core.top.fgetxattr(Frame(identity=owner.identity), fd, interrupt)
+                await core.top.fgetxattr(Frame(identity=identity), fd, interrupt)
             except ConnectionError:
                 raise
             except OSError:
                 pass  # a brick that does not know how
             if handle.state is HandleState.CLOSING:
-                everyone = Frame(identity=owner.identity._replace(lk_owner=b""))
+                everyone = Frame(identity=identity._replace(lk_owner=b""))
                 await core.top.flush(everyone, fd, FlushRequest(fd.gfid, 0))
             await Wait(given_up.answered, pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         if given_up.granted:
             request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
-            await core.top.lk(Frame(identity=owner.identity), fd, request)
+            await core.top.lk(Frame(identity=identity), fd, request)
     except OSError:
         pass  # the connection is gone, or the fd, and with it the lock
     finally:
@@ -264,7 +289,7 @@ async def _dropping(
 ) -> None:
     request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
     try:
-        await core.top.lk(Frame(identity=owner.identity), handle.fd, request)
+        await core.top.lk(Frame(identity=_identity(owner, where)), handle.fd, request)
     except Exception as error:
         dropping.error = error
     finally:

@@ -120,7 +120,11 @@ async def mknod(
         raise fs_error(errno.EEXIST, text)
     if place.slash:
         raise fs_error(errno.ENOENT, text)
-    if kind in _DEVICES and core.identity.uid and not (kind == stat_module.S_IFCHR and not device):
+    if (
+        kind in _DEVICES
+        and core.user(frame).uid
+        and not (kind == stat_module.S_IFCHR and not device)
+    ):
         # A kernel sees to that before it asks a file system; device 0 is what overlays use.
         await named(core.top.access(frame, AccessRequest(place.parent, os.W_OK | os.X_OK)), text)
         raise fs_error(errno.EPERM, text)
@@ -191,7 +195,7 @@ async def unlink(core: Core, frame: Frame, path: StrPath | At) -> None:
             pass  # which of two it is depends on what is there
         except FileNotFoundError:
             # GlusterFS's UNLINK says so, too, where the user may not look names up.
-            if not core.identity.uid:
+            if not core.user(frame).uid:
                 raise
     place = await walk_to_entry(core, frame, path)
     if not place.name or place.is_directory:
@@ -222,7 +226,7 @@ async def _removing(core: Core, frame: Frame, fop: Coro[T], place: Place) -> T:
         if error.errno == errno.EACCES and place.stat is not None:
             parent = await stat_of(core, frame, place.parent)
             owners = (parent.uid, place.stat.uid)
-            if parent.mode & stat_module.S_ISVTX and core.identity.uid not in owners:
+            if parent.mode & stat_module.S_ISVTX and core.user(frame).uid not in owners:
                 raise fs_error(errno.EPERM) from None
         raise
 

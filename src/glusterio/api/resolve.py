@@ -236,7 +236,7 @@ async def _glance(
         OSError: what the brick says, with the path.
     """
     usual = straight(core, path)
-    if usual is None:
+    if usual is None or (frame.identity is not None and not core.is_own(frame)):
         return None
     parent, name = usual
     if to_read:
@@ -365,7 +365,7 @@ async def walk_to_name(
     """
 
     usual = straight(core, path)
-    if usual is not None:
+    if usual is not None and (frame.identity is None or core.is_own(frame)):
         try:
             return await use(Place(usual[0], usual[1], None))
         except OSError as error:
@@ -499,7 +499,7 @@ class _Walk:
         self.to_read = False
         self._core = core
         self._frame = frame
-        self.remember = remember
+        self.remember = remember and (frame.identity is None or core.is_own(frame))
         self._glance = glance
         self._memory = [False]  # shared by the walks of one operation
         self._links = 0

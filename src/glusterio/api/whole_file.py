@@ -62,7 +62,7 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
     found, answer = await walk_asking(core, frame, text, _ASKED)
     if stat_module.S_ISDIR(found.mode):
         raise fs_error(errno.EISDIR, text)
-    if stat_module.S_ISREG(found.mode) and ACL not in answer and may_read(core.identity, found):
+    if stat_module.S_ISREG(found.mode) and ACL not in answer and may_read(core.user(frame), found):
         content = b"" if not found.size else answer.get(_CONTENT)
         if isinstance(content, bytes):
             return content

@@ -23,6 +23,7 @@ from glusterio.graph.frame import Frame
 from glusterio.graph.permission import ACL
 from glusterio.lifecycle.handle import Handle
 from glusterio.types import Gfid, StrPath
+from glusterio.wire.credentials import Credentials
 from glusterio.wire.dictionary import Value
 from glusterio.wire.fops.xattrs import (
     FgetxattrRequest,
@@ -99,15 +100,15 @@ def _check_namespace(name: str) -> None:
         raise fs_error(errno.EINVAL)
 
 
-def _check_rights(core: Core, found: Iatt, name: str) -> None:
+def _check_rights(user: Credentials, found: Iatt, name: str) -> None:
     """Refuse what a kernel refuses to all but the superuser and owners (``xattr_permission``)."""
-    user = name.startswith("user.")
-    if user and stat_module.S_IFMT(found.mode) not in (stat_module.S_IFREG, stat_module.S_IFDIR):
+    users = name.startswith("user.")
+    if users and stat_module.S_IFMT(found.mode) not in (stat_module.S_IFREG, stat_module.S_IFDIR):
         raise fs_error(errno.EPERM)
-    if not core.identity.uid:
+    if not user.uid:
         return
     sticky = stat_module.S_ISDIR(found.mode) and found.mode & stat_module.S_ISVTX
-    if name.startswith("trusted.") or (user and sticky and core.identity.uid != found.uid):
+    if name.startswith("trusted.") or (users and sticky and user.uid != found.uid):
         raise fs_error(errno.EPERM)
 
 
@@ -117,8 +118,8 @@ def _has_changed(core: Core, gfid: Gfid, name: str) -> None:
         core.inodes.invalidate(gfid)
 
 
-def _is_shown(core: Core, name: str) -> bool:
-    if core.identity.uid and name.startswith("trusted."):
+def _is_shown(user: Credentials, name: str) -> bool:
+    if user.uid and name.startswith("trusted."):
         return False
     return name.startswith(_NAMESPACES) and not name.startswith(INTERNAL)
 
@@ -194,13 +195,13 @@ async def _removexattr(
 
 async def getxattr_of(core: Core, frame: Frame, gfid: Gfid, name: str) -> bytes:
     """Return the value of an attribute of a known file."""
-    request = _asked(core, GetxattrRequest(gfid), name)
+    request = _asked(core.user(frame), GetxattrRequest(gfid), name)
     return _value(await core.top.getxattr(frame, request), name)
 
 
 async def listxattr_of(core: Core, frame: Frame, gfid: Gfid) -> list[str]:
     """Return the names of a known file's attributes."""
-    return _names(core, await core.top.getxattr(frame, GetxattrRequest(gfid)))
+    return _names(core.user(frame), await core.top.getxattr(frame, GetxattrRequest(gfid)))
 
 
 async def setxattr_of(
@@ -208,7 +209,7 @@ async def setxattr_of(
 ) -> None:
     """Set an attribute of a known file, whose attributes say who may."""
     _check_new(name, value, flags)
-    _check_rights(core, found, name)
+    _check_rights(core.user(frame), found, name)
     await core.top.setxattr(frame, SetxattrRequest(found.gfid, flags, {name: value}))
     _has_changed(core, found.gfid, name)
 
@@ -217,7 +218,7 @@ async def removexattr_of(core: Core, frame: Frame, found: Iatt, name: str) -> No
     """Remove an attribute of a known file, whose attributes say who may."""
     _check_name(name)
     _check_namespace(name)
-    _check_rights(core, found, name)
+    _check_rights(core.user(frame), found, name)
     await core.top.removexattr(frame, RemovexattrRequest(found.gfid, name))
     _has_changed(core, found.gfid, name)
 
@@ -227,14 +228,15 @@ async def removexattr_of(core: Core, frame: Frame, found: Iatt, name: str) -> No
 
 async def fgetxattr(core: Core, frame: Frame, handle: Handle, name: str) -> bytes:
     """Return an attribute's value."""
-    request = _asked(core, FgetxattrRequest(handle.fd.gfid, 0), name)
+    request = _asked(core.user(frame), FgetxattrRequest(handle.fd.gfid, 0), name)
     return _value(await core.top.fgetxattr(frame, handle.fd, request), name)
 
 
 async def flistxattr(core: Core, frame: Frame, handle: Handle) -> list[str]:
     """Return the names of an open file's attributes."""
     return _names(
-        core, await core.top.fgetxattr(frame, handle.fd, FgetxattrRequest(handle.fd.gfid, 0))
+        core.user(frame),
+        await core.top.fgetxattr(frame, handle.fd, FgetxattrRequest(handle.fd.gfid, 0)),
     )
 
 
@@ -243,8 +245,8 @@ async def fsetxattr(
 ) -> None:
     """Set an attribute."""
     _check_new(name, value, flags)
-    if core.identity.uid:
-        _check_rights(core, await fstat(core, frame, handle), name)
+    if core.user(frame).uid:
+        _check_rights(core.user(frame), await fstat(core, frame, handle), name)
     request = FsetxattrRequest(handle.fd.gfid, 0, flags, {name: value})
     await core.top.fsetxattr(frame, handle.fd, request)
     _has_changed(core, handle.fd.gfid, name)
@@ -254,8 +256,8 @@ async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> N
     """Remove an attribute."""
     _check_name(name)
     _check_namespace(name)
-    if core.identity.uid:
-        _check_rights(core, await fstat(core, frame, handle), name)
+    if core.user(frame).uid:
+        _check_rights(core.user(frame), await fstat(core, frame, handle), name)
     await core.top.fremovexattr(frame, handle.fd, FremovexattrRequest(handle.fd.gfid, 0, name))
     _has_changed(core, handle.fd.gfid, name)
 
@@ -263,12 +265,12 @@ async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> N
 # -- either way -------------------------------------------------------------------------------------
 
 
-def _asked(core: Core, request: Any, name: str) -> Any:
+def _asked(user: Credentials, request: Any, name: str) -> Any:
     """Complete the question for one attribute; one that clients have no business with is not put."""
     _check_name(name)
     if not name.startswith(_NAMESPACES):
         raise fs_error(errno.EOPNOTSUPP)
-    if name.startswith(INTERNAL) or (core.identity.uid and name.startswith("trusted.")):
+    if name.startswith(INTERNAL) or (user.uid and name.startswith("trusted.")):
         raise fs_error(errno.ENODATA)
     if name in _NAMESPACES:
         raise fs_error(errno.EINVAL)
@@ -284,10 +286,10 @@ def _value(reply: XattrsReply, name: str) -> bytes:
     return value
 
 
-def shown(core: Core, reply: XattrsReply) -> dict[str, bytes]:
+def shown(user: Credentials, reply: XattrsReply) -> dict[str, bytes]:
     """Return the attributes with their values that GETXATTR has brought, but for a brick's own."""
-    return {name: _value(reply, name) for name in _names(core, reply)}
+    return {name: _value(reply, name) for name in _names(user, reply)}
 
 
-def _names(core: Core, reply: XattrsReply) -> list[str]:
-    return [name for name in reply.xattrs or () if _is_shown(core, name)]
+def _names(user: Credentials, reply: XattrsReply) -> list[str]:
+    return [name for name in reply.xattrs or () if _is_shown(user, name)]

@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
+from glusterio.api.aio.methods.context import AsyncContext
 from glusterio.api.aio.methods.copies import AsyncCopies
 from glusterio.api.aio.methods.directories import AsyncDirectories
 from glusterio.api.aio.methods.many import AsyncMany
@@ -54,7 +55,7 @@ async def _connect(
     return AsyncVolume(session)
 
 
-class AsyncVolume(AsyncCopies, AsyncDirectories, AsyncMany, AsyncObjects, AsyncPaths):
+class AsyncVolume(AsyncContext, AsyncCopies, AsyncDirectories, AsyncMany, AsyncObjects, AsyncPaths):
     """A connected volume, for the tasks of one event loop. Made by :func:`connect`.
 
     Methods have the names, arguments and errors of ``os``; see :class:`glusterio.Volume`. Hundreds of

@@ -66,7 +66,10 @@ class AsyncFileLock:
             return
         try:
             await self._session.call(
-                locks.unlock, self._handle, Section(held.length, held.start, os.SEEK_SET)
+                locks.unlock,
+                self._handle,
+                Section(held.length, held.start, os.SEEK_SET),
+                held.owner,
             )
         except HandleClosedError:
             pass

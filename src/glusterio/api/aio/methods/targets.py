@@ -20,7 +20,10 @@ class AsyncTargets(AsyncVolumeBase):
 
     def _known(self, path: Any, dir_fd: Opened | None, follow: bool) -> Iatt | None:
         """Return what a path leads to, if no brick need be asked."""
-        return known(self._session.core, path, follow) if dir_fd is None else None
+        core = self._session.core
+        if dir_fd is not None or (core.callings is not None and core.callings.current.identity):
+            return None
+        return known(core, path, follow)
 
     async def _on(
         self,

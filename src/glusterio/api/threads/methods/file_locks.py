@@ -69,7 +69,10 @@ class FileLock:
             return
         try:
             self._session.call(
-                locks.unlock, self._handle, Section(held.length, held.start, os.SEEK_SET)
+                locks.unlock,
+                self._handle,
+                Section(held.length, held.start, os.SEEK_SET),
+                held.owner,
             )
         except HandleClosedError:
             pass
