@@ -69,6 +69,7 @@ class Fit:
         possible: what could have come instead: events, with the names of what they are of.
         states: the most states that the specification could be in at once.
         steps: how often each action of the specification was taken for a line.
+        hidden: actions that are in no line, and may have been taken before one.
     """
 
     accepted: bool
@@ -77,6 +78,7 @@ class Fit:
     possible: list[tuple[str, int, int]] = field(default_factory=list)
     states: int = 0
     steps: dict[str, int] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
 
 
 def settings(constants: Iterable[str], threads: int, handles: int, *missing: str) -> Config:
@@ -111,10 +113,12 @@ class Fitting:
         self._actions: dict[str, Callable[..., Any]] = {}
         self._at = {name: i for i, name in enumerate(self._module.variables)}
         self._names = range(1, threads + 1), range(1, handles + 1)
+        self._unseen: set[str] = set()
 
     def fit(self, trace: Bound) -> Fit:
         """Follow a trace, up to the line that does not fit."""
         states = set(self._compiled.initial)
+        self._unseen.clear()
         fit = Fit(True, trace.steps[-1].line if trace.steps else 0)
         for step in trace.steps:
             after = self._after(states, step)
@@ -125,6 +129,7 @@ class Fitting:
                 fit.possible = self._possible(states)
                 return fit
             fit.steps[step.act] = fit.steps.get(step.act, 0) + 1
+            fit.hidden |= self._unseen
             states = after
         return fit
 
@@ -147,6 +152,7 @@ class Fitting:
             state = todo.pop()
             for name, arguments in hidden:
                 for after in self._do(name, state, step, arguments):
+                    self._unseen.add(name)
                     if after not in found:
                         found.add(after)
                         todo.append(after)

@@ -197,7 +197,7 @@ class _Binding:
         self._opener: dict[int, int] = {}  # of a handle's name: the thread that opens it
         self.handle: dict[int, int] = {}  # of a handle's number: its name
         self.connect: int | None = None  # the call that connects, while it is counted
-        self._connecting = False  # nothing has come since CONNECT
+        self._connecting = False  # the last line was CONNECT
         self._last_call = self._last_handle = 0
         self._seq = 0
         self._answers: dict[int, bool] = {}
@@ -210,6 +210,8 @@ class _Binding:
         self._seq += 1
         if line.seq != self._seq:
             raise _Impossible(f"its number is {line.seq}, not {self._seq}")
+        if self._connecting and (line.subject, line.event, line.of) != ("call", "ADMIT", 0):
+            raise _Impossible("the call that connects is counted with CONNECT")
         if line.subject == "session":
             made = self._session(at, line)
         elif line.subject == "call":
@@ -263,7 +265,7 @@ class _Binding:
             if line.number <= self._last_call:
                 raise _Impossible(f"there was a call {line.number} already")
             self._last_call = line.number
-            if self._connecting and not line.of:
+            if self._connecting:
                 self._connecting = False
                 self.connect = line.number
                 yield self._look(at, "JOIN", line)
