@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import io
 import json
@@ -25,6 +26,7 @@ from glusterio.lifecycle.states import (
     SessionState,
 )
 from glusterio.lifecycle.trace import TraceRecord, ndjson
+from glusterio.wire import hot
 from glusterio.wire.fops.names import CreateReply
 from glusterio.wire.programs import Fop
 from glusterio.xlators.client import client
@@ -226,6 +228,27 @@ def test_two_interrupts_in_the_middle_of_the_drain(brick: BrickProcess) -> None:
     report = vol.close()
     assert not report.defects
     assert report.handles_drained == len(files)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_answer_to_release_that_is_not_the_usual_one(
+    driver: Driver, tap: Tap, url: str, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """Somebody looks at it properly; no descriptor's number is released twice, and nothing hangs."""
+    monkeypatch.setattr(client, "_DONE", b"")  # no answer is
+    if refused:
+        monkeypatch.setattr(hot, "common_reply", lambda view, body: (-1, errno.EIO))
+    watch = Watch()
+    vol = driver.connect(url, trace=watch)
+    files = [driver.do(vol.open_handle, f"/unusual-{n % 3}", CREATING) for n in range(30)]
+    driver.do(files[0].close)
+    watch.wait("RELEASED")
+    report = driver.do(vol.close)
+    assert report.handles_drained == len(files) - 1
+    assert not report.defects
+    assert [type(error) for error in report.errors] == [OSError] * len(files) * refused
+    assert tap.released() == tap.opened()
+    assert watch.count("RELEASED") == len(files)
 
 
 def test_an_interrupt_in_the_middle_of_an_open(

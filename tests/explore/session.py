@@ -251,10 +251,9 @@ class App:
         self.locked.discard(handle.number)
 
     async def close_file(self, handle: Handle) -> None:
-        if handle.fd.unsent:
-            await _begin()
-            if handles.close_unsent(self.core, handle, self._detach):
-                return
+        await _begin()
+        if handles.close_at_once(self.core, handle):
+            return
         try:
             await self.call(handles.close_handle, None, handle)
         except SessionClosedError as error:

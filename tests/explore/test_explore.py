@@ -55,6 +55,7 @@ def test_a_release_that_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None: ...
 
     monkeypatch.setattr(client.Client, "release", nothing)
+    monkeypatch.setattr(client.Client, "release_now", lambda *_: None)
     failure = first_failure("make")
     assert "BrickAgrees" in failure.problems[0]
     assert to_text(failure.choices) == "", "things simply go on, and it is there"
@@ -88,6 +89,7 @@ def test_the_line_that_replays_it(
     async def nothing(*_: Any) -> None: ...
 
     monkeypatch.setattr(client.Client, "release", nothing)
+    monkeypatch.setattr(client.Client, "release_now", lambda *_: None)
     assert main(["--replay", "two-threads:1.1"]) == 1
     out = capsys.readouterr().out
     assert "WRONG: BrickAgrees" in out

@@ -29,7 +29,7 @@ from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook
-from glusterio.runtime.fiber import Fiber
+from glusterio.runtime.fiber import Driver, Fiber
 from glusterio.traps import Coro, Disconnect, Event, Within
 from glusterio.types import Gfid
 from glusterio.wire.credentials import Credentials, encode_v3
@@ -45,11 +45,8 @@ UNTOLD = 1000
 log = logging.getLogger("glusterio")
 
 
-class CoreDriver(Protocol):
+class CoreDriver(Driver, Protocol):
     """What the core itself asks of a driver; the faces ask more."""
-
-    def now(self) -> float:
-        """Return the time, in seconds."""
 
     def wall_clock(self) -> int:
         """Tell the time of day, in nanoseconds since the epoch."""

@@ -8,6 +8,7 @@ goes on whatever happens to the one that started it; so an fd is never left half
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import operator
 import os
@@ -26,12 +27,13 @@ from glusterio.api.resolve import (
     walk_to_place,
 )
 from glusterio.api.standpoint import At, keep
-from glusterio.errors import GlusterError, SessionClosedError, fs_error
+from glusterio.errors import GlusterError, LocalProtocolError, SessionClosedError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleEvent, HandleState, SessionState
-from glusterio.traps import Coro, Event, Spawn, Wait
+from glusterio.runtime.fiber import post, spawn, start_later
+from glusterio.traps import Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid, StrPath
 from glusterio.wire.dictionary import NewGfid
 from glusterio.wire.fops.attributes import FstatRequest
@@ -42,8 +44,6 @@ from glusterio.wire.iatt import ZERO_IATT, Iatt
 from glusterio.wire.programs import GFID_REQ
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from glusterio.api.core import Core
 
 #: Flags that only this process cares about; a brick does not hear of them.
@@ -370,13 +370,22 @@ async def drop_handles(core: Core, handles: list[Handle]) -> None:
     What has to be sent is sent together.
     """
     try:
-        closing = core.session.begin_closes(handles)
-        unsent = [handle for handle in closing if handle.fd.unsent]
-        for handle in unsent:
-            if _let_go_at_once(core, handle):
-                closing.remove(handle)
-        if closing:
-            await Spawn(*[_let_go(core, handle) for handle in closing])
+        requests = []
+        left = []
+        for handle in core.session.begin_closes(handles):
+            request = None
+            if handle.fd.unsent:
+                if _let_go_at_once(core, handle):
+                    continue
+            else:
+                request = _release_now(core, handle)
+            if request is None:
+                left.append(handle)
+            else:
+                requests.append(request)
+        post(core.driver, requests)
+        if left:
+            await Spawn(*[_let_go(core, handle) for handle in left])
     except GeneratorExit:
         raise
     except BaseException:  # interrupted: nobody may know of those that are CLOSING
@@ -387,39 +396,65 @@ async def drop_handles(core: Core, handles: list[Handle]) -> None:
         raise
 
 
-def close_unsent(core: Core, handle: Handle, start: Callable[[Coro[None]], Any]) -> bool:
-    """Close a handle that no brick has heard of: nobody is waited for, so no call is admitted.
-
-    Args:
-        core: the session.
-        handle: the handle.
-        start: starts what nobody waits for, should something have needed the brick just then.
+def close_at_once(core: Core, handle: Handle) -> bool:
+    """Close a handle through which nothing is deferred: nobody is waited for, so no call is admitted.
 
     Returns:
         Whether this is such a handle, of a session that is active; else nothing has been done.
     """
-    if not handle.fd.unsent or core.session.state is not SessionState.ACTIVE:
+    if handle.fd.settle is not None or core.session.state is not SessionState.ACTIVE:
         return False
     try:
         if core.session.begin_close(handle) and not _let_go_at_once(core, handle):
-            start(_let_go(core, handle))
+            spawn(core.driver, Spawn(_let_go(core, handle)))
     except BaseException:  # interrupted
         if core.session.begin_close(handle) or handle.state is HandleState.CLOSING:
-            start(_let_go(core, handle))
+            spawn(core.driver, Spawn(_let_go(core, handle)))
         raise
     return True
 
 
 def _let_go_at_once(core: Core, handle: Handle) -> bool:
-    """Bring a handle from ``CLOSING`` to ``CLOSED`` if no brick has ever heard of it.
+    """Bring a handle on its way from ``CLOSING`` to ``CLOSED`` if nothing has to be waited for first.
 
     A fiber, which :func:`_let_go` needs, would be a sixth of what it costs to read a small file.
     """
-    if not handle.idle.is_set or not core.top.drop(handle.fd):
+    if handle.fd.unsent:  # if no brick has ever heard of it, it is closed
+        if not handle.idle.is_set or not core.top.drop(handle.fd):
+            return False
+        _released(core, handle)
+        return True
+    request = _release_now(core, handle)
+    if request is None:
         return False
-    core.inodes.unref(handle.fd.gfid, handle)
-    core.session.move(handle, HandleEvent.RELEASED)
+    post(core.driver, (request,))
     return True
+
+
+def _release_now(core: Core, handle: Handle) -> Reply | None:
+    """Return the RELEASE of a handle that is ``CLOSING``, if nothing has to be waited for before it.
+
+    When that has been sent and answered the handle is ``CLOSED``. Whoever is interrupted meanwhile may
+    start :func:`_let_go` all the same: it awaits the same request.
+    """
+    fd = handle.fd
+    if handle.kind is not _FILE or not handle.idle.is_set or LockOwner in fd.context:
+        return None
+
+    def answered(well: bool) -> None:
+        if well:
+            _released(core, handle)
+        else:
+            start_later(core.driver, _let_go(core, handle))
+
+    return core.top.release_now(fd, answered)
+
+
+def _released(core: Core, handle: Handle) -> None:
+    """The brick holds a handle no longer. Harmless when repeated, as after an interrupt."""
+    with contextlib.suppress(LocalProtocolError):  # it has given its reference back before
+        core.inodes.unref(handle.fd.gfid, handle)
+    core.session.end_close(handle)
 
 
 async def _let_go(core: Core, handle: Handle, closing: _Closing | None = None) -> None:
@@ -446,16 +481,13 @@ async def _let_go(core: Core, handle: Handle, closing: _Closing | None = None) -
             await release(Frame(), fd)
         except Exception as error:
             core.not_told(handle, error)
+        _released(core, handle)
     except GeneratorExit:
         raise
     except BaseException:
         handle.releasing = False
         await Spawn(_let_go(core, handle, closing))
         raise
-    if handle.state is not HandleState.CLOSING:
-        return  # this took so long that the drain has struck it off
-    core.inodes.unref(handle.fd.gfid, handle)
-    core.session.move(handle, HandleEvent.RELEASED)
 
 
 async def _settle(core: Core, handle: Handle, closing: _Closing) -> None:

@@ -34,6 +34,7 @@ from glusterio.lifecycle.trace import TraceHook, TraceRecord
 _ACTIVE: Final = SessionState.ACTIVE
 _OPEN: Final = HandleState.OPEN
 _OPENED: Final = HandleEvent.OPENED
+_RELEASED: Final = HandleEvent.RELEASED
 _CLOSING: Final = HandleState.CLOSING
 _CLOSED: Final = HandleState.CLOSED
 
@@ -325,6 +326,12 @@ class Session:
                     self._move(handle, HandleEvent.CLOSE)
                     moved.append(handle)
         return moved
+
+    def end_close(self, handle: Handle) -> None:
+        """Move a handle from ``CLOSING`` to ``CLOSED``, if nobody has: its brick holds it no longer."""
+        with self._lock:
+            if handle.state is _CLOSING:
+                self._move(handle, _RELEASED)
 
     def drop(self, handle: Handle) -> bool:
         """Drop a handle for which nothing was sent, if that is still so.

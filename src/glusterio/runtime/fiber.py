@@ -498,6 +498,24 @@ def spawn(driver: Driver, trap: Spawn) -> None:
             raise
 
 
+def post(driver: Driver, requests: Sequence[Reply]) -> None:
+    """Send requests that no coroutine waits for, together; of the answers their ``settled`` is told."""
+    with driver.corked():
+        for request in requests:
+            try:
+                driver.submit(request)
+            except Exception as error:
+                not_sent(request, error)
+
+
+def start_later(driver: Driver, coro: Coro[None]) -> None:
+    """Start a coroutine that nobody waits for, from where nothing may be stepped: ``settled``, say."""
+    fiber = Fiber(coro, driver)
+    fiber.trap = _CLAIMED
+    with driver.lock:
+        driver.enqueue(fiber)
+
+
 def _arm_connect(fiber: Fiber, trap: Connect) -> Armed:
     return fiber.driver.connect(fiber, trap)
 

@@ -481,9 +481,15 @@ class ThreadsDriver:
         """Tell whoever waits for these replies: those that count them first, then the fibers."""
         if not replies:
             return
+        interrupt: BaseException | None = None
         for reply in replies:
             if reply.settled is not None:
-                reply.settled(reply)
+                try:
+                    reply.settled(reply)
+                except BaseException as error:  # the others are told all the same, this one again
+                    interrupt = error
+                    with contextlib.suppress(type(error)):
+                        reply.settled(reply)
         # One time for all; and attaching happens under it, too, when a reply is awaited anew.
         with self.lock:
             for reply in replies:
@@ -491,6 +497,11 @@ class ThreadsDriver:
                 if fiber is not None and fiber.claim(reply):
                     fiber.resume_value = reply
                     self.enqueue(fiber)
+        if interrupt is not None:
+            try:
+                raise interrupt
+            finally:
+                interrupt = None  # no cycle through the traceback
 
     def _flush(self, link: Link) -> None:
         # Closed by another thread meanwhile, if it raises.

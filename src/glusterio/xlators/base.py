@@ -30,7 +30,7 @@ from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Coro, Event
+from glusterio.traps import Coro, Event, Reply
 from glusterio.types import Buffer, Gfid
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
@@ -232,6 +232,24 @@ class Xlator:
         """
         passes = self.children and type(self).release is Xlator.release
         return self.child.drop(fd) if passes else False
+
+    def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
+        """Let go of a file's fd if nothing has to be waited for: return the request that closes it.
+
+        What ``release`` does is the same, in a coroutine for each fd; where a thousand are closed,
+        that is more than half of the work.
+
+        Args:
+            fd: the fd, which nothing uses any more.
+            done: called once, with whether all is well, when the brick has answered, or is gone. If
+                not, ``release`` must follow, and will tell why. It is called in the middle of
+                receiving: it must not wait.
+
+        Returns:
+            The request, to be sent by the caller; ``None`` if ``release`` must do it.
+        """
+        passes = self.children and type(self).release is Xlator.release
+        return self.child.release_now(fd, done) if passes else None
 
     # -- names ------------------------------------------------------------------------------------
 

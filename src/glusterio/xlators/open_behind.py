@@ -37,7 +37,7 @@ from glusterio.graph.changes import Changes
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean, option
-from glusterio.traps import Coro, Event, Spawn, Wait
+from glusterio.traps import Coro, Event, Reply, Spawn, Wait
 from glusterio.types import Gfid
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops.attributes import FstatRequest, StatReply, StatRequest
@@ -246,6 +246,9 @@ class OpenBehind(Xlator):
         if pending is None:
             return self.child.release(frame, fd)
         return self._release(frame, pending)
+
+    def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
+        return None if self in fd.context else self.child.release_now(fd, done)
 
     def drop(self, fd: Fd) -> bool:
         pending = fd.context.get(self)

@@ -31,6 +31,7 @@ from __future__ import annotations
 import os
 import stat as stat_module
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame, Opening
 from glusterio.graph.options import boolean, integer, option, size
 from glusterio.graph.permission import ACL, may_read
-from glusterio.traps import Coro
+from glusterio.traps import Coro, Reply
 from glusterio.types import Gfid
 from glusterio.wire.dictionary import Constant, Dict
 from glusterio.wire.fops.attributes import FstatRequest, StatReply
@@ -262,6 +263,12 @@ class QuickRead(Xlator):
     def release(self, frame: Frame, fd: Fd) -> Coro[None]:
         self._part(fd)
         return self.child.release(frame, fd)
+
+    def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
+        request = self.child.release_now(fd, done)
+        if request is not None and self in fd.context:
+            self._part(fd)
+        return request
 
     def drop(self, fd: Fd) -> bool:
         dropped = self.child.drop(fd)

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ from glusterio.graph.changes import Changes
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import integer, option, size
-from glusterio.traps import Coro, Event, Spawn, Wait
+from glusterio.traps import Coro, Event, Reply, Spawn, Wait
 from glusterio.types import Buffer, Gfid
 from glusterio.wire.fops import data, files, locks, names
 from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
@@ -322,6 +322,17 @@ class ReadAhead(Xlator):
                 quiet = stream.quiet if not stream.coming else None
             if quiet is not None:
                 quiet.set()
+
+    def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
+        stream: Stream | None = fd.context.get(self)
+        if stream is not None:
+            with self._lock:
+                if stream.coming:
+                    return None
+                self._drop_pages(stream)
+            fd.context.pop(self, None)
+            fd.at_hand = None
+        return self.child.release_now(fd, done)
 
     async def release(self, frame: Frame, fd: Fd) -> None:
         """Release the descriptor, when no page is on its way any more."""

@@ -10,7 +10,7 @@ from glusterio.api import live
 from glusterio.api.call_site import call_site
 from glusterio.api.core import Core
 from glusterio.api.ending import Ending
-from glusterio.api.handles import close_handle, close_unsent
+from glusterio.api.handles import close_at_once, close_handle
 from glusterio.api.url import Target
 from glusterio.errors import CloseFromCallbackError, ForkedSessionError, SessionClosedError
 from glusterio.graph.frame import Frame
@@ -100,16 +100,13 @@ class AioSession:
 
     async def close_handle(self, handle: Handle) -> None:
         """Close a handle; nothing happens if it is closed, or if the session is ending."""
-        if handle.fd.unsent and close_unsent(self.core, handle, self._start):
+        if close_at_once(self.core, handle):
             return
         try:
             await self.call(close_handle, None, handle)
         except SessionClosedError as error:
             if isinstance(error, ForkedSessionError):
                 raise
-
-    def _start(self, coro: Coro[None]) -> None:
-        self.driver.start_detached(coro, lambda fiber: None)
 
     def _close_unwanted(self, handle: Handle) -> None:
         self.driver.start_detached(close_handle(self.core, Frame(), handle), lambda fiber: None)

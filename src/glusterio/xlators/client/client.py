@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from glusterio.errors import (
@@ -54,14 +55,16 @@ class RemoteFd:
         unanswered: requests about it that the brick has not answered, by xid: so one that is told of
             twice, because of an interrupt, is not counted twice.
         quiet: while a RELEASE waits for that count to fall to zero, the event that says so.
+        release: the RELEASE, once it has been made: there is never a second one.
     """
 
-    __slots__ = ("number", "quiet", "unanswered")
+    __slots__ = ("number", "quiet", "release", "unanswered")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.unanswered: set[int] = set()
         self.quiet: Event | None = None
+        self.release: Reply | None = None
 
     def answered(self, reply: Reply) -> None:
         """The brick has answered a request about this fd, or never will."""
@@ -272,8 +275,10 @@ class Client(Xlator):
                     connection,
                     ConnectionLostError(f"{connection.name}: a request is not being answered"),
                 )
-        xid = connection.next_xid()
-        reply = Reply(connection, xid, (pack(xid, fd.gfid, remote.number),))
+        reply = remote.release  # there already, if something was amiss with release_now()
+        if reply is None:
+            xid = connection.next_xid()
+            reply = remote.release = Reply(connection, xid, (pack(xid, fd.gfid, remote.number),))
         try:
             await reply
             op_ret, op_errno = hot.common_reply(reply.record, REPLY_HEADER_SIZE)
@@ -287,6 +292,26 @@ class Client(Xlator):
                 fd.context.pop(self, None)
         if op_ret < 0:
             raise fs_error(op_errno)
+
+    def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
+        remote: RemoteFd | None = fd.context.get(self)
+        connection = self._connection
+        if remote is None or remote.unanswered or connection is None or connection.lost is not None:
+            return None
+        xid = connection.next_xid()
+        packet = self._hot.release(xid, fd.gfid, remote.number)
+        settled = partial(self._released, fd, done)
+        reply = remote.release = Reply(connection, xid, (packet,), None, None, settled)
+        return reply
+
+    def _released(self, fd: Fd, done: Callable[[bool], None], reply: Reply) -> None:
+        if reply.error is None:
+            well = reply.record[REPLY_HEADER_SIZE:] == _DONE
+        else:
+            well = isinstance(reply.error, ConnectionLostError)  # and with it went the brick's fd
+        if well:
+            fd.context.pop(self, None)
+        done(well)
 
     def release(self, frame: Frame, fd: Fd) -> Coro[None]:
         return self._release(fd, self._hot.release)
@@ -474,6 +499,8 @@ class Client(Xlator):
         return error
 
 
+#: What a brick answers that has done as it was told, and has nothing to tell.
+_DONE: Final = encode(files.CommonReply())
 #: Nobody asks for the directory's attributes.
 _REMOVED: Final = names.RemovedEntryReply()
 

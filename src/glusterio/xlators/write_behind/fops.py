@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Coro
+from glusterio.traps import Coro, Reply
 from glusterio.wire.fops import data as data_fops
 from glusterio.wire.fops import files, names
 from glusterio.xlators.base import Data
@@ -133,6 +133,15 @@ class WriteBehind(Writes):
         if writer is None and fd.gfid in self._dirty and not fd.anonymous:
             writer = self._writer(fd)
         return writer
+
+    def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
+        writer: Writer | None = fd.context.get(self)
+        if writer is not None:
+            with self._lock:
+                if fd.gfid in self._dirty or writer.losses.count:
+                    return None
+            self._part(writer)
+        return self.child.release_now(fd, done)
 
     def release(self, frame: Frame, fd: Fd) -> Coro[None]:
         writer: Writer | None = fd.context.get(self)
