@@ -169,3 +169,10 @@ def test_it_is_installed(path: str, tmp_path: Path) -> None:
 
 def test_the_help_tells_of_it(gl: Run) -> None:
     assert "--install-completion" in gl("--help").check().text
+
+
+def test_a_configuration_of_the_specification(in_bash: Callable[[str], list[str]]) -> None:
+    assert in_bash("glusterio verify FdLifecycle/no-") == [
+        "FdLifecycle/no-drain",
+        "FdLifecycle/no-drain-from-new",
+    ]

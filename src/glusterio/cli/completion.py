@@ -1,4 +1,4 @@
-"""What the shell is offered for a place that is half typed: names on the volume.
+"""What the shell is offered for a place that is half typed: names on the volume; and other names.
 
 The directory is asked for on the volume itself, and whatever keeps it from answering soon is no news to
 somebody who has pressed a key: nothing is offered then. A place on this machine is the shell's own
@@ -124,3 +124,13 @@ async def _names(volume: aio.Volume, place: Location) -> list[str]:
             slash = "/" if await entry.is_dir(follow_symlinks=False) else ""
             found.append(f"{lead}{name}{slash}")
     return sorted(found)
+
+
+def complete_configuration(incomplete: str) -> list[str]:
+    """Return the configurations of the shipped specification whose names begin so."""
+    from glusterio.verify.shipped import expected
+
+    try:
+        return sorted(one.config for one in expected() if one.config.startswith(incomplete))
+    except Exception:
+        return []

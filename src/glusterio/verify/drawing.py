@@ -64,6 +64,7 @@ class Sheet:
             NARROWEST,
             flags,
             track,
+            *(width_of(_heading(band)) + 2 * PAD for band in first.bands),
             *(
                 len(band.cards) * (width + PAD) + PAD
                 for band, width in zip(first.bands, widths, strict=True)
@@ -100,14 +101,15 @@ class Sheet:
         for _, top, height in self._tops:
             yield _rect("band", _Place(0, top, self.width, height), 10)
         missed = {link.target for link in scene.links if link.dead}
-        for at, (band, top, _) in enumerate(self._tops):
-            yield _text("band-title", PAD, top + 14, band.title)
+        for at, (band, _, _) in enumerate(self._tops):
             for name, card in scene.bands[at].cards.items():
                 old = before.bands[at].cards[name] if before else card
                 where = (band.title, name)
                 yield from self._card(card, old, self._places[where], where in missed)
         for link in scene.links:
             yield from self._link(link, scene, before)
+        for band, top, _ in self._tops:
+            yield _text("band-title", PAD, top + 14, _heading(band))
 
     def _session(self, scene: Scene, before: Scene | None, seen: frozenset[str]) -> Iterator[str]:
         height = self._session_height(scene)
@@ -208,6 +210,10 @@ def _said(said: Said, x: float, y: float, new: bool, kind: str = "mark") -> str:
     mark = '<tspan class="new-mark">● </tspan>' if new else ""
     tone = f" tone-{said.tone}" if said.tone else ""
     return f'<text class="{kind}{tone}" x="{x:.0f}" y="{y:.0f}">{mark}{escape(said.text)}</text>'
+
+
+def _heading(band: Band) -> str:
+    return f"{band.title}; never used: {', '.join(band.never)}" if band.never else band.title
 
 
 def _lines(card: Card) -> int:

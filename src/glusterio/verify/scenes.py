@@ -7,8 +7,8 @@ same, made from its variables: a band for each set that functions are of.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,17 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Things of one kind, by name."""
+    """Things of one kind.
+
+    Attributes:
+        title: what they are.
+        cards: by name.
+        never: what is not drawn, because nothing ever happens to it.
+    """
 
     title: str
     cards: Mapping[str, Card]
+    never: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,43 @@ class Scene:
 def scenes(example: Counterexample) -> list[Scene]:
     """Return what the picture of each state of a counterexample shows."""
     table = _tables().get(example.module) or _plain(example)
-    return [_scene(step.state, table, example) for step in example.steps]
+    made = [_scene(step.state, table, example) for step in example.steps]
+    idle = _idle(table, made)
+    return [replace(scene, bands=tuple(_drawn(scene.bands, table, idle))) for scene in made]
+
+
+def _idle(table: Table, made: Sequence[Scene]) -> dict[str, frozenset[str]]:
+    """For each set of members, those that nothing ever happens to, in any band.
+
+    That something is freed with all of its kind is nothing; and if all are idle, none is.
+    """
+    busy: dict[str, set[str]] = {}
+    for at, band in enumerate(table["band"]):
+        first = made[0].bands[at].cards
+        busy.setdefault(band["over"], set()).update(
+            name
+            for scene in made
+            for name, card in scene.bands[at].cards.items()
+            if replace(card, gone="") != replace(first[name], gone="")
+        )
+    return {
+        band["over"]: frozenset(
+            made[0].bands[at].cards.keys() - busy[band["over"]] if busy[band["over"]] else ()
+        )
+        for at, band in enumerate(table["band"])
+    }
+
+
+def _drawn(bands: Sequence[Band], table: Table, idle: dict[str, frozenset[str]]) -> Iterator[Band]:
+    """The bands without idle members; the first that leaves some out says which."""
+    told: set[str] = set()
+    for band, said in zip(bands, table["band"], strict=True):
+        out = idle[said["over"]]
+        left = tuple(card.title for name, card in band.cards.items() if name in out)
+        never = () if said["over"] in told else left
+        told.add(said["over"])
+        cards = {name: card for name, card in band.cards.items() if name not in out}
+        yield replace(band, cards=cards, never=never)
 
 
 @cache
@@ -178,7 +221,8 @@ def _band(state: Mapping[str, Value], band: Table, example: Counterexample) -> B
     freed = gone["says"] if gone and any(_hits(state, gone, "")) else ""
     cards = {}
     for member in example.members[band["over"]]:
-        told = text(state[band["state"]][member]) if "state" in band else ""
+        value = state[band["state"]][member] if "state" in band else ""
+        told = band.get("number", "{}").format(value) if isinstance(value, int) else text(value)
         cards[member] = Card(
             title=band["name"].format(member),
             state=Said(told, _tones().get(told, "")) if told else None,

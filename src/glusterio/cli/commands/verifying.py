@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from glusterio.cli.completion import complete_configuration
 from glusterio.cli.root import command
 
 
@@ -26,6 +27,7 @@ def verify(
             metavar="CONFIGURATION",
             help="A name, or what names begin with; all, if none is given.",
             show_default=False,
+            autocompletion=complete_configuration,
         ),
     ] = None,
     show: Annotated[
