@@ -174,11 +174,12 @@ class Event:
 
     def set(self) -> None:
         """Let it have happened; everyone who waits goes on."""
-        # A waiter that is added after the swap sees is_set; one added before it is called here.
+        # A waiter that is added after this sees is_set; one added before it is called here. They are
+        # forgotten when all have been called: an interrupt may come before, and this is done again.
         self.is_set = True
-        waiters, self.waiters = self.waiters, []
-        for wake in waiters:
+        for wake in list(self.waiters):
             wake()
+        self.waiters = []
 
 
 class Wait(Trap[bool]):

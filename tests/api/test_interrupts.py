@@ -7,6 +7,7 @@ after the other, by a trace function.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import inspect
 import os
@@ -25,6 +26,7 @@ from glusterio.api import handles
 from glusterio.errors import ConnectionLostError, HandleStaleError
 from glusterio.xlators.quick_read import QuickRead
 from glusterio.xlators.write_behind import WriteBehind
+from tests.api.deferring import no_file_beyond
 from tests.embedded import BrickProcess
 
 #: The functions at whose beginning and end a close is interrupted, by their files.
@@ -81,6 +83,15 @@ DEFERRING = {
     "fiber.py": {"spawn"},
 }
 
+#: Those that a call is told of a failed write in.
+TELLING = {
+    "handles.py": {"close_handle", "flush", "_settle", "_let_go"},
+    "writes.py": {"_answered", "_until", "_settle", "_tell", "_error_for"},
+    "writer.py": {"__init__", "error", "describe", "take_woken"},
+    "fiber.py": {"step", "wake", "resume", "_finish", "result"},
+    "threads.py": {"_wait", "_lead", "_hand_out", "_complete", "_step_ready", "_step_loose"},
+}
+
 #: Those that an operation of many requests at once is interrupted in.
 MANY = {
     "fiber.py": {"step"},
@@ -107,13 +118,19 @@ class Interrupt(BaseException):
 def interrupted(at: int, functions: dict[str, set[str]], function: Callable[[], Any]) -> bool:
     """Call a function and interrupt it the ``at``-th time; return whether it came to that."""
     count = 0
+    failing: FrameType | None = None  # what an exception may be about to leave
 
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
+    def trace(frame: FrameType, event: str, returned: Any) -> Any:
+        nonlocal count, failing
         code = frame.f_code
         if code.co_name not in functions.get(os.path.basename(code.co_filename), ()):
             return None
         frame.f_trace_lines = False
+        # Where an exception is on its way no signal's handler is run, before somebody catches it.
+        is_left = event == "return" and returned is None and frame is failing
+        failing = frame if event == "exception" or is_left else None
+        if failing is not None:
+            return trace
         # A coroutine is also left and entered where it waits; there no signal's handler is run.
         waits = code.co_flags & inspect.CO_COROUTINE
         if not waits or (event == "call" and frame.f_lineno == code.co_firstlineno):
@@ -275,6 +292,45 @@ def test_deferred_writes_interrupted_anywhere(brick: BrickProcess) -> None:
             at += 1
     assert (brick.directory / "file").read_bytes() == b"z" * 10 + b"x" * 20 + b"y" * 10
     assert at > 40
+
+
+def _hear(told: list[Exception], call: Callable[[], object]) -> None:
+    try:
+        call()
+    except OSError as error:
+        told.append(error)
+
+
+@pytest.mark.parametrize("how", ["flush", "close"])
+def test_being_told_of_a_failed_write_interrupted_anywhere(brick: BrickProcess, how: str) -> None:
+    """It is told by that call, by the next one or by the report: once, and not more often."""
+    came = True
+    at = 1
+    with made_in_vain():
+        while came:
+            told: list[Exception] = []
+            hear = partial(_hear, told)
+            with (
+                no_file_beyond(brick, 100),
+                glusterio.connect(brick.url, options={"performance.write-behind": True}) as volume,
+            ):
+                file = volume.open_handle("file", os.O_RDWR | os.O_CREAT)
+                file.pwrite(b"too far", 100)
+                came = interrupted(at, TELLING, partial(hear, getattr(file, how)))
+                assert came != bool(told)
+                if not file.closed:
+                    hear(file.flush)
+                    hear(file.close)
+                volume.stat("/")  # the session goes on
+                brick.wait_for(fds=0)
+            report = volume.close()
+            assert report.defects == []
+            assert len(told) + len(report.errors) == 1
+            error = (told + report.errors)[0]
+            assert isinstance(error, OSError)
+            assert error.errno == errno.EFBIG
+            at += 1
+    assert at > 15
 
 
 def test_a_request_interrupted_anywhere(brick: BrickProcess) -> None:

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import queue
+import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -242,6 +243,60 @@ def test_a_close_that_is_given_up_closes_all_the_same(
     assert isinstance(error, OSError)
     assert (error.errno, error.filename) == (errno.EFBIG, "/given-up")
     brick.wait_for(fds=0)
+
+
+@pytest.mark.parametrize("how", ["flush", "fsync", "pwrite", "close"])
+def test_a_failure_whose_taker_is_cancelled_just_then_is_told_all_the_same(
+    brick: BrickProcess, tap: Tap, url: str, how: str
+) -> None:
+    """By the next call; after a close by the report."""
+    size = 4 << 20 if how == "pwrite" else 7  # a further one finds no room
+
+    async def main() -> glusterio.TeardownReport:
+        vol = await glusterio.aio.connect(url, options=ON)
+        file = await vol.open_handle("/just-then", os.O_RDWR | os.O_CREAT)
+        tap.hold(Fop.WRITE)
+        with no_file_beyond(brick, LIMIT):
+            await file.pwrite(bytes(size), LIMIT)
+            call = {"pwrite": lambda: file.pwrite(b"more", 0)}.get(how, getattr(file, how))
+            telling = asyncio.create_task(call())
+            await vol.statvfs("/")
+            if how == "fsync":  # it is told when the brick has answered this one
+                tap.let_go(Fop.FSYNC)
+                while not tap.calls(Fop.FSYNC):
+                    await vol.statvfs("/")
+            assert not telling.done()
+            await in_one_turn(vol, tap.let_go, telling.cancel)
+            with pytest.raises(asyncio.CancelledError):
+                await telling
+        if how != "close":
+            with pytest.raises(OSError, match=f"{size} bytes: 8192-") as caught:
+                await file.fsync()
+            assert caught.value.errno == errno.EFBIG
+            await file.close()
+        return await vol.close()
+
+    report = asyncio.run(main())
+    if how == "close":
+        (error,) = report.errors
+        assert isinstance(error, OSError)
+        assert (error.errno, error.filename) == (errno.EFBIG, "/just-then")
+        assert f"{size} bytes: 8192-" in str(error)
+    else:
+        assert report.graceful, report
+    brick.wait_for(fds=0)
+
+
+async def in_one_turn(vol: Any, send: Callable[[], object], then: Callable[[], object]) -> None:
+    """Have something arrive, and something be called in the same turn of the loop, just after that."""
+    (wire,) = vol._session.driver.wires
+    loop = asyncio.get_running_loop()
+    send()
+    assert select.select([wire.transport.get_extra_info("socket")], [], [], 10)[0]
+    # The turn after this one calls the first, and receives: in the next one the second comes before
+    # those whom what was received has woken.
+    loop.call_soon(loop.call_soon, then)
+    await asyncio.sleep(0)
 
 
 def test_a_cancelled_writer_that_found_no_room_has_written_nothing(

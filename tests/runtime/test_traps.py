@@ -710,18 +710,12 @@ def test_a_promoted_follower_whose_reply_is_there_passes_the_lead_on() -> None:
         driver._leader = None
         driver._wake_a_follower()
         assert list(driver._followers) == [second.home]
-        _wake_with_the_lock_held(first, True)
+        assert first.resume(first.trap, True)
     assert futures[0].result(PATIENCE) is True
     _wait_until(lambda: driver._leader is second.home)
     events[1].set()
     assert futures[1].result(PATIENCE) is True
     runner.close()
-
-
-def _wake_with_the_lock_held(fiber: Fiber, value: object) -> None:
-    fiber.trap = None
-    fiber.resume_value = value
-    fiber.driver.enqueue(fiber)
 
 
 def test_a_caller_takes_the_lead_from_the_house_keeper(threads: ThreadsRunner, peer: Peer) -> None:

@@ -171,7 +171,7 @@ def test_whatever_order_the_brick_takes_the_file_is_as_if_written_in_order(
     assert order.size == 0
 
 
-def test_an_error_names_what_was_lost_once() -> None:
+def test_an_error_names_what_was_lost() -> None:
     order = made()
     losses = Losses()
     by = writer(order)
@@ -181,9 +181,21 @@ def test_an_error_names_what_was_lost_once() -> None:
     (write,) = put(order, by, b"yy", 2000)
     losses.add(OSError(28, "No space left on device"), write, 2000, 2)
     assert losses.count == 26
-    error = losses.take()
+    error = losses.error()
     assert isinstance(error, OSError)
     assert error.errno == 28
     assert "26 bytes: 0-2, 100-102" in str(error)
     assert "5 more ranges" in str(error)
-    assert not losses.count
+
+
+def test_an_error_that_nobody_heard_is_told_with_what_came_after_it() -> None:
+    first, later = Losses(), Losses()
+    for losses, offset, number in ((first, 10, 28), (later, 12, 27), (later, 50, 27)):
+        order = made()
+        (write,) = put(order, writer(order), b"xx", offset)
+        losses.add(OSError(number, os.strerror(number)), write, offset, 2)
+    first.add_all(later)
+    error = first.error()
+    assert isinstance(error, OSError)
+    assert error.errno == 28
+    assert "6 bytes: 10-14, 50-52" in str(error)

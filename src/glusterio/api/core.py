@@ -46,7 +46,13 @@ log = logging.getLogger("glusterio")
 
 
 class CoreDriver(Driver, Protocol):
-    """What the core itself asks of a driver; the faces ask more."""
+    """What the core itself asks of a driver; the faces ask more.
+
+    Attributes:
+        untold: errors that are told once, and could not be told to anybody.
+    """
+
+    untold: list[Exception]
 
     def wall_clock(self) -> int:
         """Tell the time of day, in nanoseconds since the epoch."""
@@ -105,7 +111,7 @@ class Core:
         self.now = driver.now
         self.callings: Callings | None = None
         #: errors of which nobody in the application heard; the teardown reports them
-        self.untold: list[Exception] = []
+        self.untold = driver.untold
         self._top: Xlator | None = None
         #: the top translator's :meth:`~glusterio.xlators.base.Xlator.known`, once there is one
         self.known_at: Callable[[Gfid, str, float], Iatt | None] | None = None

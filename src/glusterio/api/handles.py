@@ -302,16 +302,21 @@ class _Closing:
 
     Attributes:
         settled: set when they are answered.
-        error: the error to be told.
+        errors: the error to be told, by whoever takes it out first.
         gave_up: whether the caller does not wait any more.
     """
 
-    __slots__ = ("error", "gave_up", "settled")
+    __slots__ = ("errors", "gave_up", "settled")
 
     def __init__(self, settled: Event) -> None:
         self.settled = settled
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
         self.gave_up = False
+
+    def hand_on(self, core: Core, handle: Handle) -> None:
+        """The caller does not wait any more: the report gets the error, if there is one."""
+        with contextlib.suppress(IndexError):
+            core.not_told(handle, self.errors.pop())
 
 
 async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
@@ -329,18 +334,17 @@ async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
         await drop_handle(core, handle)
         return
     closing = _Closing(core.driver.new_event())
-    await drop_handle(core, handle, closing)
     try:
+        await drop_handle(core, handle, closing)
         await Wait(closing.settled)
     except GeneratorExit:
         raise
     except BaseException:
         closing.gave_up = True
-        if closing.error is not None:
-            core.not_told(handle, closing.error)
+        closing.hand_on(core, handle)
         raise
-    if closing.error is not None:
-        raise closing.error
+    if closing.errors:
+        raise closing.errors[0]
 
 
 async def drop_handle(core: Core, handle: Handle, closing: _Closing | None = None) -> None:
@@ -497,10 +501,10 @@ async def _settle(core: Core, handle: Handle, closing: _Closing) -> None:
         try:
             await settle()
         except Exception as error:
-            closing.error = error
+            closing.errors.append(error)
     closing.settled.set()
-    if closing.gave_up and closing.error is not None:
-        core.not_told(handle, closing.error)
+    if closing.gave_up:
+        closing.hand_on(core, handle)
 
 
 # -- what can be done with an open file -----------------------------------------------------------

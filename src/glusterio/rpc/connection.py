@@ -92,6 +92,9 @@ class Connection(RecordStream):
         self.outgoing: deque[tuple[Reply, list[Packet]]] = deque()
         self._usual_size = MARK_SIZE + min(DIRECT, max_record)
         self._xids = itertools.count(1)
+        #: the replies that were returned last, for a driver that was interrupted before it handed
+        #: them out; it empties the list when it has
+        self.came: list[Reply] = []
         self._completed: list[Reply] = []
         self._tail_reply: Reply | None = None
         self._heard = True  # anything received since the last tick
@@ -206,8 +209,9 @@ class Connection(RecordStream):
             ):
                 reply.record = view[MARK_SIZE:count].tobytes()
                 reply.done = True
+                self.came = came = [reply]
                 del pending[xid]
-                return [reply]
+                return came
         completed = self._completed
         if self._place is None:
             start, end = self._start, self._end + count
@@ -232,12 +236,12 @@ class Connection(RecordStream):
                 start += size
             if start == end:
                 self._start = self._end = 0
-                self._completed = []
+                self.came, self._completed = completed, []
                 return completed
             self._start = start
         self.feed(count)
-        completed, self._completed = self._completed, []
-        return completed
+        self.came, self._completed = self._completed, []
+        return self.came
 
     def messages(self) -> list[bytes]:
         """Return the records that the server sent unasked, since the last time."""
@@ -408,18 +412,17 @@ class Connection(RecordStream):
         self.lost = error
         self._tail_reply = None
         self._place = None
-        answered, self._completed = self._completed, []
-        failed: list[Reply] = []
-        while self.pending:
-            _, reply = self.pending.popitem()
+        failed = list(self.pending.values())
+        self.came = came = self._completed + failed
+        self._completed = []
+        for reply in failed:
             reply.error = self._why_lost(reply)
             reply.done = True
-            failed.append(reply)
+        self.pending.clear()
         self.outgoing.clear()
-        failed.reverse()
         if self.on_lost is not None:
             self.on_lost(error)
-        return answered + failed
+        return came
 
     def blame(self, error: RemoteProtocolError) -> RemoteProtocolError:
         """Return an error that says whose bytes they were."""

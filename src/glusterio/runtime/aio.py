@@ -26,7 +26,7 @@ from typing import Any, cast
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import unknown_host
-from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, spawn
+from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, spawn
 from glusterio.runtime.link import bind_privileged
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 
@@ -40,13 +40,6 @@ class _NoLock:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
-
-
-def _drop(fiber: Fiber, unwanted: Callable[[Any], None] | None) -> None:
-    """A fiber has ended, and its caller does not take the result."""
-    if unwanted is not None and fiber.error is None:
-        unwanted(fiber.value)
-    fiber.error = None
 
 
 def _has_ended(fiber: Fiber) -> bool:
@@ -81,6 +74,7 @@ class _Wire(asyncio.BufferedProtocol):
             self.close(error)
             return
         self.driver.complete(replies)
+        connection.came = []
         if connection.unasked and connection.on_message is not None:
             for message in connection.messages():
                 connection.on_message(message)
@@ -156,6 +150,7 @@ class AioDriver:
         self.threads = threads
         self.lock: AbstractContextManager[Any] = _NoLock()
         self.wires: set[_Wire] = set()
+        self.untold: list[Exception] = []
         self._ready: deque[Fiber] = deque()
         self._draining = False
         self._drain_wanted = False
@@ -212,7 +207,7 @@ class AioDriver:
             if leave is not None:
                 leave(call)
             if fiber.orphaned:
-                _drop(fiber, unwanted)
+                self._drop(fiber, unwanted)
             elif waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
@@ -228,13 +223,21 @@ class AioDriver:
             except asyncio.CancelledError as error:
                 # It may have ended in the same turn, before or after the cancellation.
                 if _has_ended(fiber):
-                    _drop(fiber, unwanted)
+                    self._drop(fiber, unwanted)
                 else:
                     fiber.orphaned = True
                     fiber.cancel(error)
                     self.drain()
                 raise
         return fiber.result()
+
+    def _drop(self, fiber: Fiber, unwanted: Callable[[Any], None] | None) -> None:
+        """A fiber has ended, and its caller does not take the result."""
+        error, fiber.error = fiber.error, None
+        if error is not None:
+            not_taken(error, self.untold)
+        elif unwanted is not None:
+            unwanted(fiber.value)
 
     def start_detached(
         self,

@@ -105,9 +105,9 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
             return False
         if reply.settled is not None:
             reply.settled(reply)
-    except BaseException:  # KeyboardInterrupt, with the reply in hand: who counts it shall know
-        if reply.done and reply.settled is not None:
-            reply.settled(reply)
+        connection.came = []
+    except BaseException:  # KeyboardInterrupt, perhaps with replies in hand, others' too
+        driver._hand_out_again()
         raise
     with driver.lock:
         driver._leader = None

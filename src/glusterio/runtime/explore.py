@@ -30,7 +30,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from glusterio.errors import ConnectionLostError
-from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, recover, spawn
+from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, recover, spawn
 from glusterio.runtime.virtual import Clock, Connecting, Lock, Reach, Until, Wire
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 
@@ -63,6 +63,7 @@ class ExploreDriver:
         self.wires: dict[Wire, None] = {}
         self.connecting: list[Connecting] = []
         self.events: list[Event] = []
+        self.untold: list[Exception] = []
         self.call_later = clock.call_later
         self._reach = reach
         self._corked = False
@@ -231,11 +232,12 @@ class ExploreDriver:
         fiber.step()
         return fiber
 
-    @staticmethod
-    def _drop(fiber: Fiber, unwanted: Callable[[Any], None] | None) -> None:
-        if unwanted is not None and fiber.error is None:
+    def _drop(self, fiber: Fiber, unwanted: Callable[[Any], None] | None) -> None:
+        error, fiber.error = fiber.error, None
+        if error is not None:
+            not_taken(error, self.untold)
+        elif unwanted is not None:
             unwanted(fiber.value)
-        fiber.error = None
 
     def stop(self) -> None:
         """Close what is left. Called once, when nothing is in flight any more."""

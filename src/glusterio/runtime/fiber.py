@@ -224,14 +224,22 @@ class Fiber:
         Returns:
             Whether this was the completion that counted.
         """
-        driver = self.driver
-        with driver.lock:
-            if not self.claim(trap):
-                return False
-            self.resume_value = value
-            self.resume_error = error
-            driver.enqueue(self)
-            return True
+        with self.driver.lock:
+            return self.resume(trap, value, error)
+
+    def resume(self, trap: object, value: Any, error: BaseException | None = None) -> bool:
+        """Do what :meth:`wake` does. Called with the driver's lock held."""
+        if self.trap is not trap:
+            return False
+        self.trap = _CLAIMED
+        self.resume_value = value
+        self.resume_error = error
+        try:
+            self.driver.enqueue(self)
+        except BaseException:  # an interrupt, perhaps before that was done: twice does no harm
+            self.driver.enqueue(self)
+            raise
+        return True
 
     def claim(self, trap: object) -> bool:
         """Claim ``trap``, if the fiber still rests on it. Called with the driver's lock held."""
@@ -262,12 +270,14 @@ class Fiber:
                 child.cancel(cause)
             return
         # Disarmed first, stepped after: when the caller sees the error, its buffers are its own.
-        if type(trap) is Reply:
-            driver.abandon(trap)
-        elif type(trap) is Connect:
-            driver.cancel_connect(trap)
-        with driver.lock:
-            driver.enqueue(self)
+        try:
+            if type(trap) is Reply:
+                driver.abandon(trap)
+            elif type(trap) is Connect:
+                driver.cancel_connect(trap)
+        finally:
+            with driver.lock:
+                driver.enqueue(self)
 
     def _disarm(self, error: BaseException) -> Armed:
         """Arming the trap has failed: have the error thrown at it, unless somebody was quicker."""
@@ -316,6 +326,22 @@ def for_caller(error: BaseException, call: Any) -> BaseException:
         unwanted: BaseException | None = call.unwanted
         return unwanted or error
     return error
+
+
+def not_taken(error: BaseException | None, untold: list[Exception]) -> None:
+    """A coroutine has failed, and its caller was cancelled or interrupted just then.
+
+    An error that is to be told once has a ``put_back``, which sees to it that somebody is told later,
+    or returns ``False``: then it is kept. Of any other nobody need know.
+
+    Args:
+        error: the error, if it is one.
+        untold: where it is kept.
+    """
+    put_back = getattr(error, "put_back", None)
+    if put_back is not None and not put_back():
+        assert isinstance(error, Exception)
+        untold.append(error)
 
 
 def is_interrupt(error: BaseException | None) -> TypeGuard[BaseException]:

@@ -37,8 +37,6 @@ and in ``Event.wait`` (set by ``stop``).
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import logging
 import select
 import socket
@@ -53,10 +51,20 @@ from glusterio.errors import CloseFromCallbackError, ConnectionLostError, Reentr
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.exchange import exchange
-from glusterio.runtime.fiber import Armed, Fiber, discard, for_caller, has_ended, recover, spawn
+from glusterio.runtime.fiber import (
+    Armed,
+    Fiber,
+    discard,
+    for_caller,
+    has_ended,
+    is_interrupt,
+    not_taken,
+    recover,
+    spawn,
+)
 from glusterio.runtime.home import Home, PerThread
 from glusterio.runtime.link import WAITING, Link
-from glusterio.runtime.timer import Timer
+from glusterio.runtime.timer import Timer, Timers
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 
 log = logging.getLogger("glusterio")
@@ -95,8 +103,7 @@ class ThreadsDriver:
         self._followers: dict[Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
         self._steps_loose = 0  # the thread that steps them, and looks again before it leaves off
-        self._timers: list[tuple[float, int, Timer]] = []
-        self._order = itertools.count()
+        self._timers = Timers()
         # epoll, since a leader that was relieved may still be in it when the next one enters
         self._poller = select.epoll()
         self._watched: dict[int, Link | Connecting] = {}
@@ -113,6 +120,7 @@ class ThreadsDriver:
         self._stopping = False
         self._detached = 0  # started and not yet ended; the house-keeper must not stay away then
         self._keeper: threading.Thread | None = None
+        self.untold: list[Exception] = []
 
     def keep_house(self) -> None:
         """Start the house-keeping thread, unless there is one, or another thread has stopped all.
@@ -195,6 +203,8 @@ class ThreadsDriver:
                 if fiber is not None:
                     state.home = home
                 trap = None  # no cycle through the traceback
+                if is_interrupt(error):  # just when it had failed, perhaps
+                    not_taken(error.__context__, self.untold)
                 if for_caller(error, call) is error:
                     raise
                 raise for_caller(error, call) from None
@@ -204,7 +214,9 @@ class ThreadsDriver:
             if fiber is None:
                 fiber = Fiber(coro, self, home or Home())
             self._unwind(fiber, fiber.home, error)
-            if unwanted is not None and fiber.error is None:
+            if fiber.error is not None:
+                not_taken(fiber.error, self.untold)
+            elif unwanted is not None:
                 unwanted(fiber.value)
             trap = fiber.error = fiber.wanted_cancel = None  # no cycle through the traceback
             raise
@@ -214,7 +226,13 @@ class ThreadsDriver:
                 state.corked = held
             if leave is not None:
                 leave(call)
-        return fiber.result()
+        if fiber.error is None:
+            return fiber.value
+        try:
+            return fiber.result()
+        except BaseException:
+            not_taken(fiber.error, self.untold)  # there only if this was interrupted
+            raise
 
     def start_detached(
         self,
@@ -325,6 +343,7 @@ class ThreadsDriver:
                 try:
                     self._lead(home)
                 except BaseException:
+                    self._hand_out_again()
                     self._pass_the_lead(home)
                     raise
                 if self._loose:
@@ -363,6 +382,8 @@ class ThreadsDriver:
         ready = home.ready
         while ready:
             fiber = ready.pop(0)
+            if not fiber.is_claimed:
+                continue  # queued twice, because of an interrupt
             try:
                 fiber.step()
             except BaseException:
@@ -379,6 +400,8 @@ class ThreadsDriver:
                     fiber = self._loose.popleft()
                 except IndexError:  # another thread took it
                     return
+                if not fiber.is_claimed:
+                    continue  # queued twice, because of an interrupt
                 try:
                     fiber.step()
                 except BaseException:
@@ -452,23 +475,32 @@ class ThreadsDriver:
         when = until
         if self._timers:
             with self.lock:
-                timers = self._timers
-                while timers and timers[0][2].callback is None:
-                    heapq.heappop(timers)  # cancelled: most time-outs never happen
-                if timers and (when is None or timers[0][0] < when):
-                    when = timers[0][0]
-        if when is None:
-            return None
-        return max(0.0, when - self.now())
+                due = self._timers.next_time()
+            if due is not None and (when is None or due < when):
+                when = due
+        return None if when is None else max(0.0, when - self.now())
 
     def _hand_out(self, link: Link, replies: list[Reply]) -> None:
         self._complete(replies)
         connection = link.connection
+        connection.came = []
         if connection.lost is not None:
             self._close_if_lost(link)
         if connection.unasked and connection.on_message is not None:
             for message in connection.messages():
                 connection.on_message(message)
+
+    def _hand_out_again(self) -> None:
+        """After an interrupt of the leader: what it had received is not lost to those who wait for it.
+
+        To be told of a reply twice does no harm.
+        """
+        for link in self._links():
+            self._complete(link.connection.came)
+            link.connection.came = []
+
+    def _links(self) -> list[Link]:
+        return [each for each in list(self._watched.values()) if isinstance(each, Link)]
 
     def _close_if_lost(self, link: Link) -> None:
         lost = link.connection.lost
@@ -493,10 +525,8 @@ class ThreadsDriver:
         # One time for all; and attaching happens under it, too, when a reply is awaited anew.
         with self.lock:
             for reply in replies:
-                fiber = reply.fiber
-                if fiber is not None and fiber.claim(reply):
-                    fiber.resume_value = reply
-                    self.enqueue(fiber)
+                if reply.fiber is not None:
+                    reply.fiber.resume(reply, reply)
         if interrupt is not None:
             try:
                 raise interrupt
@@ -512,12 +542,11 @@ class ThreadsDriver:
         now = self.now()
         while True:
             with self.lock:
-                if not self._timers or self._timers[0][0] > now:
-                    return
-                _, _, timer = heapq.heappop(self._timers)
-            callback = timer.callback
-            if callback is not None:
-                callback()
+                timer = self._timers.take(now)
+            if timer is None:
+                return
+            if timer.callback is not None:
+                timer.callback()
 
     def _interrupt_poll(self) -> None:
         # A full pipe wakes as well; a closed one has nobody left to wake.
@@ -567,10 +596,9 @@ class ThreadsDriver:
                 self._keeper_may_go.wait(max(0.0, next_tick - self.now()))
                 self._keeper_may_go.clear()
             if self.now() >= next_tick:
-                for link in list(self._watched.values()):
-                    if isinstance(link, Link):
-                        self._complete(link.tick(self.now()))
-                        self._close_if_lost(link)
+                for link in self._links():
+                    self._complete(link.tick(self.now()))
+                    self._close_if_lost(link)
                 next_tick = self.now() + TICK
 
     def _nudge_keeper(self) -> None:
@@ -626,8 +654,7 @@ class ThreadsDriver:
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(self.now() + seconds, callback)
         with self.lock:
-            heapq.heappush(self._timers, (timer.when, next(self._order), timer))
-            first = self._timers[0][2] is timer
+            first = self._timers.put(timer)
         if first:
             self._wake_leader()
             self._nudge_keeper()

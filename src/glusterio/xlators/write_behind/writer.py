@@ -51,28 +51,40 @@ class Losses:
         if write.end == END:
             self._appended += size
             return
+        self._add_range(offset, offset + size)
+
+    def _add_range(self, offset: int, end: int) -> None:
         ranges = self._ranges
-        for at, (start, end) in enumerate(ranges):
-            if end == offset or start == offset + size:
-                ranges[at] = (min(start, offset), max(end, offset + size))
+        for at, (known, known_end) in enumerate(ranges):
+            if known_end == offset or known == end:
+                ranges[at] = (min(known, offset), max(known_end, end))
                 return
         if len(ranges) < RANGES:
-            ranges.append((offset, offset + size))
+            ranges.append((offset, end))
         else:
             self._more += 1
 
-    def take(self) -> Exception:
-        """Return the error to be raised, and forget it: it is told once.
+    def add_all(self, later: Losses) -> None:
+        """Take note of what another one has noted since."""
+        if self._error is None:
+            self._error = later._error
+        self._may_have_happened |= later._may_have_happened
+        self.count += later.count
+        self._appended += later._appended
+        self._more += later._more
+        for start, end in later._ranges:
+            self._add_range(start, end)
+
+    def error(self) -> Exception:
+        """Return the error to be raised.
 
         An ``OSError`` keeps its errno and so its class; a lost connection stays one.
         """
         error, what = self._error, self.describe()
-        may_have_happened = self._may_have_happened
         assert error is not None
-        self.__init__()  # type: ignore[misc]
         if isinstance(error, ConnectionLostError):
             return ConnectionLostError(
-                f"{error.args[-1]}; {what}", may_have_happened=may_have_happened
+                f"{error.args[-1]}; {what}", may_have_happened=self._may_have_happened
             )
         if isinstance(error, OSError) and not isinstance(error, GlusterError):
             plain = fs_error(error.errno or 0)

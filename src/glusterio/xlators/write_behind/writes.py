@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from glusterio.errors import fs_error
@@ -24,7 +25,7 @@ from glusterio.traps import Cancelled, Event, Spawn, Wait
 from glusterio.types import Buffer, Gfid
 from glusterio.xlators.base import Services, Written, Xlator
 from glusterio.xlators.write_behind.order import Order, Write
-from glusterio.xlators.write_behind.writer import Deferred, Writer
+from glusterio.xlators.write_behind.writer import Deferred, Losses, Writer
 
 #: What may be under way of one file, and up to where small writes are joined, in bytes.
 WINDOW: Final = 1 << 20
@@ -119,7 +120,8 @@ class Writes(Xlator):
             while True:
                 with self._lock:
                     if writer.losses.count:
-                        raise writer.losses.take()
+                        error, writer.losses = self._error_for(writer), Losses()
+                        raise error
                     if order.size and order.size + size > limit:
                         room = self.services.new_event()
                         deferred.wait_for_room(enough, room)
@@ -383,7 +385,23 @@ class Writes(Xlator):
         """Raise the error that an open file was not told yet, if there is one."""
         with self._lock:
             if writer.losses.count:
-                raise writer.losses.take()
+                error, writer.losses = self._error_for(writer), Losses()
+                raise error
+
+    def _error_for(self, writer: Writer) -> Exception:
+        """Return the error that an open file is to be told, once. Called with the lock held."""
+        error = writer.losses.error()
+        error.put_back = partial(  # type: ignore[attr-defined]
+            self._put_back, writer, writer.losses
+        )
+        return error
+
+    def _put_back(self, writer: Writer, losses: Losses) -> bool:
+        """Nobody heard of an error: tell it again. Returns whether there is somebody to be told."""
+        with self._lock:
+            losses.add_all(writer.losses)
+            writer.losses = losses
+            return self in writer.fd.context
 
 
 def _kept(data: Buffer) -> Buffer:
