@@ -12,6 +12,7 @@ import pytest
 from glusterio.verify.shipped import SPEC
 from tests.cli.conftest import Run
 
+CORPUS = Path(__file__).parent.parent / "traces" / "corpus"
 EVERY = tomllib.loads((SPEC / "expected.toml").read_text())["check"]
 
 
@@ -121,3 +122,26 @@ def test_there_is_no_page_where_nothing_is_violated(glusterio: Run, tmp_path: Pa
         "verify", "Session/no-gate", "--json", "--html", str(tmp_path / "no" / "page.html")
     ).errors()
     assert error["code"] == "ENOENT"
+
+
+def test_traces_are_followed(glusterio: Run, tmp_path: Path) -> None:
+    good = CORPUS / "threads-lost.ndjson"
+    lines = good.read_text().splitlines(keepends=True)
+    bad = tmp_path / "bad.ndjson"
+    bad.write_text("".join(lines[:4] + lines[5:]))
+    told = glusterio("verify", "--trace", str(good), str(good))
+    assert told.check().text == f"{good}: {len(lines)} lines, all of them possible\n" * 2
+    refused = glusterio("verify", "--json", "--trace", str(good), "--trace", str(bad))
+    assert refused.code == 1
+    assert [(one["trace"], one["fits"]) for one in refused.records] == [
+        (str(good), True),
+        (str(bad), False),
+    ]
+    assert refused.records[1]["line"] == 5
+    assert "GATE" in refused.records[1]["possible"]
+
+
+def test_what_is_no_trace_is_said(glusterio: Run, tmp_path: Path) -> None:
+    (tmp_path / "nonsense").write_text("{}\n")
+    (line,) = glusterio("verify", "--trace", str(tmp_path / "nonsense")).failed()
+    assert line.startswith(f"cannot read '{tmp_path}/nonsense': ")

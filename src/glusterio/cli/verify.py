@@ -18,10 +18,13 @@ from rich.console import Console
 from glusterio.cli import output
 from glusterio.cli.errors import CommandError, PartlyFailedError, trying_to
 from glusterio.cli.output import tell
+from glusterio.verify.fitting import fit
+from glusterio.verify.fitting import told as told_of_trace
 from glusterio.verify.shipped import HOLDS, SEED, Expected, Outcome, check, chosen, expected
 from glusterio.verify.tla import SpecError
 from glusterio.verify.told import Counterexample
 from glusterio.verify.told import tell as told_of
+from glusterio.verify.traces import read
 
 Progress = Callable[[int, str], None]
 
@@ -79,6 +82,27 @@ def verify(options: Options) -> None:
     if options.html is not None:
         write_page(options.html, violations)
     if wrong:
+        raise PartlyFailedError
+
+
+def follow(spec: Path, paths: Sequence[Path]) -> None:
+    """Tell of each trace whether it is a behaviour of the specification.
+
+    Raises:
+        PartlyFailedError: one is not.
+        CommandError: one cannot be read, or is no trace.
+    """
+    rejected = 0
+    for path in paths:
+        with trying_to("read", str(path)):
+            lines = read(path.read_text(encoding="utf-8"))
+        found = fit(spec, lines)
+        rejected += not found.accepted
+        said = list(told_of_trace(lines, found))
+        record = {"trace": str(path), "fits": found.accepted, "line": found.line, "why": found.why}
+        possible = [act for act, _, _ in found.possible]
+        tell(record | {"possible": list(dict.fromkeys(possible))}, f"{path}: " + "\n".join(said))
+    if rejected:
         raise PartlyFailedError
 
 

@@ -16,9 +16,11 @@ from glusterio.cli.root import command
         "glusterio verify",
         "glusterio verify FdLifecycle/no-drain --show",
         "glusterio verify Teardown/without --html guards.html",
+        "glusterio verify --trace session.ndjson",
     ],
     tells="config, verdict, expected, as_expected, wrong, generated, distinct, depth, seconds; "
-    "with --show the counterexample; with --list config, expected, shows",
+    "with --show the counterexample; with --list config, expected, shows; "
+    "with --trace trace, fits, line, why, possible",
 )
 def verify(
     names: Annotated[
@@ -39,6 +41,13 @@ def verify(
             metavar="FILE", help="Write the counterexamples as a page, to be stepped through."
         ),
     ] = None,
+    trace: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Follow the trace of a session instead; further files may stand behind it.",
+        ),
+    ] = None,
     list_them: Annotated[
         bool, typer.Option("--list", help="Tell which configurations there are; check none.")
     ] = False,
@@ -55,13 +64,17 @@ def verify(
     libgfapi does, and must be violated: their counterexamples are the shortest there are. A verdict and
     the numbers of states are as expected if they are those of TLC, the TLA+ project's own checker.
 
-    The exit code is 1 if something is not as expected.
+    With --trace it looks whether traces of real sessions are behaviours of the specification.
+
+    The exit code is 1 if something is not as expected, or a trace does not fit.
     """
-    from glusterio.cli.verify import Options, list_configurations
+    from glusterio.cli.verify import Options, follow, list_configurations
     from glusterio.cli.verify import verify as check
     from glusterio.verify.shipped import SPEC
 
-    if list_them:
+    if trace:
+        follow(spec or SPEC, [*trace, *map(Path, names or [])])
+    elif list_them:
         list_configurations(spec or SPEC, names or [])
     else:
         check(Options(spec or SPEC, names or [], show, html))
