@@ -24,9 +24,11 @@ import pytest
 import glusterio
 from glusterio.api import handles
 from glusterio.errors import ConnectionLostError, HandleStaleError
+from glusterio.wire.programs import Fop
 from glusterio.xlators.quick_read import QuickRead
 from glusterio.xlators.write_behind import WriteBehind
-from tests.api.deferring import no_file_beyond
+from tests.api.deferring import held, no_file_beyond
+from tests.api.tap import Tap
 from tests.embedded import BrickProcess
 
 #: The functions at whose beginning and end a close is interrupted, by their files.
@@ -81,6 +83,13 @@ DEFERRING = {
     "order.py": {"accept", "ready", "answered", "urge", "_is_held", "_conflicts", "has_passed"},
     "writer.py": {"take_woken"},
     "fiber.py": {"spawn"},
+}
+
+#: Those that a request is interrupted in while it is sent, and just after.
+LEAVING = {
+    "fiber.py": {"_arm_reply", "spawn"},
+    "link.py": {"submit"},
+    "threads.py": {"submit", "_send_held"},
 }
 
 #: Those that a call is told of a failed write in.
@@ -292,6 +301,41 @@ def test_deferred_writes_interrupted_anywhere(brick: BrickProcess) -> None:
             at += 1
     assert (brick.directory / "file").read_bytes() == b"z" * 10 + b"x" * 20 + b"y" * 10
     assert at > 40
+
+
+def test_a_deferred_write_that_may_be_on_its_way_is_not_overtaken(
+    brick: BrickProcess, tap: Tap, url: str
+) -> None:
+    """Interrupted while it is sent, it is waited for by those that overlap it, and lost to nobody."""
+    came = True
+    at = 1
+    went_on = 0
+    with made_in_vain():
+        while came:
+            with glusterio.connect(url, options={"performance.write-behind": True}) as volume:
+                file = volume.open_handle("file", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+                before = tap.calls(Fop.WRITE)
+                with held(tap):
+                    came = interrupted(at, LEAVING, partial(file.pwrite, b"aaaa", 0))
+                    try:
+                        volume.stat("/")
+                    except ConnectionLostError:  # its stream was cut
+                        at += 1
+                        continue
+                    if tap.calls(Fop.WRITE) == before:  # not sent
+                        at += 1
+                        continue
+                    file.pwrite(b"bbbb", 2)
+                    volume.stat("/")
+                    assert tap.calls(Fop.WRITE) == before + 1
+                file.flush()
+                file.close()
+                brick.wait_for(fds=0)
+            assert volume.close().graceful
+            assert (brick.directory / "file").read_bytes() == b"aabbbb"
+            went_on += 1
+            at += 1
+    assert went_on > 2
 
 
 def _hear(told: list[Exception], call: Callable[[], object]) -> None:

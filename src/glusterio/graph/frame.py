@@ -47,9 +47,9 @@ class Frame:
             for the teardown's own operations.
         identity: on whose behalf, where that is not the session's own user; or ``None``.
         client: on a brick, the connection identity that asks; ``None`` in a client.
-        late: for an operation that opens or locks something: called when its caller gave up and the
+        late: for an operation that opens, locks or writes: called when its caller gave up and the
             answer has come since, with the fd, and the error if there was one. It closes what was
-            opened, and has what was locked dropped.
+            opened, has what was locked dropped, and lets go what waits for what was written.
         stamp: which times the fop being wound changes, and the time: a
             :class:`~glusterio.wire.programs.TimeFlag` and nanoseconds since the epoch; or ``None``.
         xdata: the request's extra data, where a fop does not take the request itself: READ and WRITE

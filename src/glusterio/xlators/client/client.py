@@ -333,13 +333,17 @@ class Client(Xlator):
         except BaseException:  # cancelled; or interrupted, in the middle of anything
             if reply.submitted and frame.late is not None:
                 frame.adopted = True
-                await Spawn(self._tell_when_it_comes(reply, fd, frame))
+                await Spawn(self._tell_when_it_comes(Fop.LK, reply, fd, frame))
             raise
 
-    async def _tell_when_it_comes(self, reply: Reply, fd: Fd, frame: Frame) -> None:
+    async def _tell_when_it_comes(
+        self, fop: Fop, reply: Reply, fd: Fd, frame: Frame, size: int = 0
+    ) -> None:
         error: Exception | None = None
         try:
-            await self._answer(Fop.LK, reply)
+            answer = await self._answer(fop, reply)
+            if answer.op_ret < size:
+                error = fs_error(errno.EIO)
         except Exception as failure:
             error = failure
         assert frame.late is not None
@@ -399,7 +403,16 @@ class Client(Xlator):
             self._hot.stamp(head, *frame.stamp)
         remote.unanswered.add(xid)
         packet = (head, data) if size else (head,)
-        reply = await Reply(connection, xid, packet, None, None, remote.answered)
+        reply = Reply(connection, xid, packet, None, None, remote.answered)
+        try:
+            await reply
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            if reply.submitted and frame.late is not None:
+                frame.adopted = True
+                await Spawn(self._tell_when_it_comes(Fop.WRITE, reply, fd, frame, size))
+            raise
         try:
             op_ret, op_errno = hot.write_reply(reply.record, REPLY_HEADER_SIZE)
         except RemoteProtocolError as error:

@@ -54,6 +54,31 @@ SMALL: Final = 128 << 10
 FAR: Final = 1 << 43
 
 
+class _Carried(Frame):
+    """The frame of a deferred WRITE: hears of the answer also when who carries it was interrupted."""
+
+    def __init__(self, writes: Writes, deferred: Deferred, write: Write) -> None:
+        super().__init__(None, write.identity)
+        self._writes = writes
+        self._deferred = deferred
+        self._write = write
+        self.done = 0  # bytes that the brick has, of what it took in part only
+
+    async def late(self, fd: Fd, error: Exception | None) -> None:
+        """The brick has answered after all, or never will."""
+        writes, write = self._writes, self._write
+        done = self.done if error is not None else len(write.data)
+        try:
+            start = writes._answered(self._deferred, write, error, done)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            await writes._recover(self._deferred, write, error, done)
+            raise
+        if start:
+            await writes._start(start)
+
+
 class Writes(Xlator):
     """The writing part of the translator."""
 
@@ -230,10 +255,12 @@ class Writes(Xlator):
             error: Exception | None = None
             interrupt: BaseException | None = None
             data, fd = write.data, write.writer.fd
+            frame = None
             try:
-                frame = Frame(None, write.identity)
+                frame = _Carried(self, deferred, write)
                 done = (await self.child.writev(frame, fd, data, write.offset)).written
                 while 0 < done < len(data):  # the disk is full, say: the rest will tell
+                    frame.done = done
                     rest = memoryview(data)[done:]
                     count = (await self.child.writev(frame, fd, rest, write.offset + done)).written
                     done += count
@@ -244,6 +271,8 @@ class Writes(Xlator):
             except GeneratorExit:
                 raise
             except BaseException as given_up:  # an interrupt of whoever steps this
+                if frame is not None and frame.adopted:
+                    raise  # the brick may have it: it stays in flight until that is known
                 interrupt = given_up
                 error = fs_error(errno.EINTR)
             if error is None and done < len(data):
