@@ -121,6 +121,8 @@ def both(
             yield type(error), getattr(error, "errno", None)
             return
         with file:
+            # Python's own file learns it from its first seek, and takes one that is refused for a no.
+            assert file.seekable()
             for operation in operations:
                 yield operation, attempt(file, marks, operation)
         for operation in [

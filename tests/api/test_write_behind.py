@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import glusterio
 from glusterio.wire.programs import Fop
 from glusterio.xlators.write_behind.writes import BUSY, TOGETHER, TOGETHER_SIZE
 from tests.api.deferring import ON, connect, held, made, round_trip, translator
-from tests.api.drivers import Driver
+from tests.api.drivers import PATIENCE, Driver
 from tests.api.faces import FACES, connect_face
 from tests.api.tap import Tap
 from tests.api.watch import Watch
@@ -178,6 +179,44 @@ def test_a_read_at_the_end_sees_how_far_a_deferred_write_moved_it(
         assert driver.do(other.pread, 5_000, n * 10_000) == bytes(5_000)
     driver.do(file.close)
     driver.do(other.close)
+
+
+def test_the_last_write_before_a_close_waits_for_those_that_it_overlaps(
+    driver: Driver, brick: BrickProcess, tap: Tap, url: str
+) -> None:
+    """It is not deferred, as the close would wait for it; but it overtakes nothing."""
+    vol = connect(driver, url)
+    file = made(driver, vol, "/last")
+    with held(tap):
+        driver.do(file.pwrite, b"aaaaaa", 0)
+        whole = driver.start(vol.write_bytes, "/last", b"bbb")
+        tap.wait_for_calls(1, Fop.WRITE)
+        round_trip(driver, vol)
+        assert not whole.done()
+        assert tap.calls(Fop.WRITE) == 1
+    whole.result(PATIENCE)
+    assert content(brick, "/last") == b"bbb"
+    driver.do(file.close)
+
+
+def test_the_last_write_before_a_close_is_one_exchange(tap: Tap, url: str) -> None:
+    with glusterio.connect(url, options=ON) as vol:
+        behind = translator(vol)
+        with vol.open("/alone", "wb") as file:
+            file.write(b"x" * 100)
+            tap.hold(Fop.RELEASE)
+        assert not behind._files, "it has been deferred"
+        assert tap.calls(Fop.WRITE) == 1
+        assert not tap.overtaken()
+        with vol.open("/alone", "r+b") as file:
+            file.write(b"y" * 50)
+            file.flush()
+            file.seek(0)
+            assert file.read(60) == b"y" * 50 + b"x" * 10
+            file.write(b"z")
+        assert vol.read_bytes("/alone") == b"y" * 50 + b"x" * 10 + b"z" + b"x" * 39
+        tap.let_go()
+    assert not tap.overtaken()
 
 
 def test_everything_sees_ones_own_writes_at_once(driver: Driver, url: str) -> None:

@@ -32,7 +32,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleEvent, HandleState, SessionState
-from glusterio.runtime.fiber import post, spawn, start_later
+from glusterio.runtime.fiber import post, post_one, spawn, start_later
 from glusterio.traps import Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid, StrPath
 from glusterio.wire.dictionary import NewGfid
@@ -431,7 +431,7 @@ def _let_go_at_once(core: Core, handle: Handle) -> bool:
     request = _release_now(core, handle)
     if request is None:
         return False
-    post(core.driver, (request,))
+    post_one(core.driver, request)
     return True
 
 
@@ -607,6 +607,15 @@ async def pwrite(core: Core, frame: Frame, handle: Handle, data: Buffer, offset:
             break
         written += more
     return written
+
+
+async def pwrite_last(core: Core, frame: Frame, handle: Handle, data: Buffer, offset: int) -> int:
+    """Do what :func:`pwrite` does, as the last thing before a close, which would wait for it anyway.
+
+    So it is not deferred; then there is less to do for the both of them.
+    """
+    frame.closing = len(data) <= TRANSFER  # what is more goes several at a time
+    return await pwrite(core, frame, handle, data, offset)
 
 
 def check_offset(number: int) -> int:

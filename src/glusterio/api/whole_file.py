@@ -27,7 +27,7 @@ from glusterio.api.handles import (
     open_file,
     open_found,
     pread,
-    pwrite,
+    pwrite_last,
 )
 from glusterio.api.resolve import own_text, walk_asking
 from glusterio.errors import fs_error
@@ -94,7 +94,7 @@ async def write_file(
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     handle = await open_file(core, frame, path, flags, 0o666, umask, opened_at)
     try:
-        written = await pwrite(core, frame, handle, view, 0)
+        written = await pwrite_last(core, frame, handle, view, 0)
     except GeneratorExit:
         raise
     except BaseException:

@@ -57,6 +57,8 @@ class Frame:
         opening: for the LOOKUP and the OPEN of a file that is opened to be read; or ``None``.
         kept: whether a LOOKUP or STAT was answered by what a translator keeps, which may be old by its
             time-out; ``None`` when none may be: a brick is to be asked.
+        closing: for a WRITE that is the file's last before it is closed, which waits for its answer: so
+            there is nothing to be had from answering it earlier.
         adopted: whether a translator has taken it on itself to call ``late``; when it lets a
             cancellation through without that, nothing is or will be open.
     """
@@ -67,6 +69,7 @@ class Frame:
     client: object | None = None
     late: Callable[[Fd, Exception | None], Awaitable[None]] | None = None
     opening: Opening | None = None
+    closing = False
     adopted = False
     kept: bool | None = False
     stamp: tuple[int, int] | None = None

@@ -526,12 +526,20 @@ def spawn(driver: Driver, trap: Spawn) -> None:
 
 def post(driver: Driver, requests: Sequence[Reply]) -> None:
     """Send requests that no coroutine waits for, together; of the answers their ``settled`` is told."""
-    with driver.corked():
-        for request in requests:
-            try:
-                driver.submit(request)
-            except Exception as error:
-                not_sent(request, error)
+    if len(requests) == 1:
+        post_one(driver, requests[0])
+    else:
+        with driver.corked():
+            for request in requests:
+                post_one(driver, request)
+
+
+def post_one(driver: Driver, request: Reply) -> None:
+    """Send a request that no coroutine waits for; of the answer its ``settled`` is told."""
+    try:
+        driver.submit(request)
+    except Exception as error:
+        not_sent(request, error)
 
 
 def start_later(driver: Driver, coro: Coro[None]) -> None:

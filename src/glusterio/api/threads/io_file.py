@@ -122,7 +122,13 @@ class RawFile(io.RawIOBase):
         return count
 
     def _write(self, data: memoryview) -> int:
-        if self._drainer != threading.get_ident():
+        thread = threading.get_ident()
+        if self._drainer != thread:
+            if self._closer == thread:
+                last: int = self._session.call(
+                    handles.pwrite_last, self._file._handle, data, self._position
+                )
+                return last
             return self._file.pwrite(data, self._position)
         written: int = self._session.draining(
             self._drain_seconds, handles.pwrite, self._file._handle, data, self._position

@@ -134,6 +134,14 @@ class Writes(Xlator):
         size = len(data)
         if not size or not fd.flags & os.O_ACCMODE:  # the brick has to say what that means
             return await self.child.writev(frame, fd, data, offset)
+        if (
+            frame.closing
+            and not self._flush_behind
+            and self not in fd.context
+            and fd.gfid not in self._dirty
+        ):
+            # Nothing is under way that it could overtake, and its caller waits for the answer anyway.
+            return await self.child.writev(frame, fd, data, offset)
         writer = fd.context.get(self) or self._writer(fd)
         if type(data) is not bytes:
             data = _kept(data)
