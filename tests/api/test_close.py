@@ -27,7 +27,9 @@ from glusterio.lifecycle.states import (
 )
 from glusterio.lifecycle.trace import TraceRecord, ndjson
 from glusterio.wire import hot
+from glusterio.wire.fops.files import CommonReply
 from glusterio.wire.fops.names import CreateReply
+from glusterio.wire.messages import encode
 from glusterio.wire.programs import Fop
 from glusterio.xlators.client import client
 from tests.api.drivers import PATIENCE, Driver, Threads
@@ -230,12 +232,18 @@ def test_two_interrupts_in_the_middle_of_the_drain(brick: BrickProcess) -> None:
     assert report.handles_drained == len(files)
 
 
+def test_the_usual_answers_to_release() -> None:
+    """The second is GlusterFS 10.3's."""
+    assert encode(CommonReply()) in client._DONE
+    assert bytes(20) in client._DONE
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_an_answer_to_release_that_is_not_the_usual_one(
     driver: Driver, tap: Tap, url: str, monkeypatch: pytest.MonkeyPatch, refused: bool
 ) -> None:
     """Somebody looks at it properly; no descriptor's number is released twice, and nothing hangs."""
-    monkeypatch.setattr(client, "_DONE", b"")  # no answer is
+    monkeypatch.setattr(client, "_DONE", ())  # no answer is
     if refused:
         monkeypatch.setattr(hot, "common_reply", lambda view, body: (-1, errno.EIO))
     watch = Watch()

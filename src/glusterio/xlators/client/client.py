@@ -306,7 +306,7 @@ class Client(Xlator):
 
     def _released(self, fd: Fd, done: Callable[[bool], None], reply: Reply) -> None:
         if reply.error is None:
-            well = reply.record[REPLY_HEADER_SIZE:] == _DONE
+            well = reply.record[REPLY_HEADER_SIZE:] in _DONE
         else:
             well = isinstance(reply.error, ConnectionLostError)  # and with it went the brick's fd
         if well:
@@ -512,8 +512,9 @@ class Client(Xlator):
         return error
 
 
-#: What a brick answers that has done as it was told, and has nothing to tell.
-_DONE: Final = encode(files.CommonReply())
+#: What a brick answers that has done as it was told, and has nothing to tell: no extra data, or, as
+#: GlusterFS's bricks, empty extra data.
+_DONE: Final = (encode(files.CommonReply(xdata={})), encode(files.CommonReply()))
 #: Nobody asks for the directory's attributes.
 _REMOVED: Final = names.RemovedEntryReply()
 
