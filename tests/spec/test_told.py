@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,26 @@ def test_what_the_specification_s_comments_say_is_told() -> None:
     )  # fmt: skip
     of_the_table = example("Teardown/without-close-waits").orders["session"]
     assert of_the_table[:4] == ("NEW", "CONNECTING", "ACTIVE", "SETTLING")
+
+
+def test_a_thing_keeps_its_name_where_states_with_other_names_were_taken_as_one(
+    tmp_path: Path,
+) -> None:
+    spec = Path(shutil.copytree(SPEC, tmp_path / "spec"))
+    place = spec / "DrainSteps" / "scale-5-symmetric.cfg"
+    place.write_text(place.read_text().replace("Mitigate = TRUE", "Mitigate = FALSE"))
+    checking = Checking(spec, "DrainSteps/scale-5-symmetric")
+    result = checking.run()
+    successors = checking.compiled.successors
+    pairs = [(a[1], b) for a, b in pairwise(result.trace)]
+    assert any(
+        (label, state) not in [s[:2] for s in successors(before)]
+        for before, (label, state) in pairs
+    )
+    steps = tell(checking, result).steps
+    named = {re.search(r"fd\d", change.place) for step in steps for change in step.changes}
+    assert len({match[0] for match in named if match}) == 1
+    assert steps[-1].state["leaked"] == [match[0] for match in named if match][:1]
 
 
 def test_a_violation_of_liveness_is_told_as_one() -> None:

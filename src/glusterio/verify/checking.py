@@ -72,7 +72,7 @@ class Checking:
         """Look at every state; with symmetry, if the configuration says so."""
         if self.compiled.leads:
             return look(self.compiled)
-        return explore(self.compiled, self._form() if self.config.symmetry else None)
+        return explore(self.compiled, self.form() if self.config.symmetry else None)
 
     def counted(self) -> Result:
         """Look at every *form* of a state, and return the counts of the states.
@@ -81,14 +81,19 @@ class Checking:
         """
         counts = Counts()
         try:
-            form = self._form()
+            form = self.form()
         except SpecError:
             return explore(self.compiled)
         result = explore(self.compiled, form, counts)
         result.generated, result.distinct = counts.generated, counts.distinct
         return result
 
-    def _form(self) -> Form:
+    def form(self) -> Form:
+        """Return what brings a state into the form that stands for all that differ in names alone.
+
+        Raises:
+            SpecError: the names are used in a way that cannot be sorted.
+        """
         form = shapes(self.module, self.config)
         sizes = {name: len(members) for name, members in self.config.members.items()}
         return Sorting([form[name] for name in self.module.variables], sizes).form

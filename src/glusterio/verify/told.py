@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,9 @@ from glusterio.verify.tla import Expr, Module, names_in
 Value = Any
 
 _INITIAL = "Initial predicate"
+
+#: A label, and the state that its step leads to.
+Link = tuple[tuple[Any, ...], State]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ class _Telling:
     def tell(self, result: Result) -> Counterexample:
         steps: list[Step] = []
         state: dict[str, Value] = {}
-        for number, (label, raw) in enumerate(result.trace, 1):
+        for number, (label, raw) in enumerate(self._linked(result.trace), 1):
             before, state = state, self._state(raw)
             changes = tuple(self._changes(before, state)) if before else ()
             action, words = self._action(label)
@@ -193,6 +196,27 @@ class _Telling:
             members=self._members(),
             orders=self._orders(),
         )
+
+    def _linked(self, trace: Sequence[Link]) -> list[Link]:
+        """The same way, with one name for one thing.
+
+        Where states that differ in names alone were taken as one, names may have changed places in a
+        step. Here each step leads on from the state before, to one of the same form.
+        """
+        way = [trace[0]]
+        for label, state in trace[1:]:
+            steps = [(took, to) for took, to, _ in self._checking.compiled.successors(way[-1][1])]
+            if (label, state) not in steps:
+                form = self._checking.form()
+                wanted = form(state)[0]
+                alike = [
+                    (took, to)
+                    for took, to in steps
+                    if took[0] == label[0] and form(to)[0] == wanted
+                ]
+                label, state = alike[0]
+            way.append((label, state))
+        return way
 
     # -- values -----------------------------------------------------------------------------------
 
