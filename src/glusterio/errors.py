@@ -33,6 +33,8 @@ Three rules decide the class of an error.
     └── GraphError
         ├── VolfileError (ValueError)
         └── UnsupportedGraphError              a translator that glusterio does not have
+
+    MonitorWarning (RuntimeWarning)            GLUSTERIO_MONITOR=1 has found a defect of glusterio's
 """
 
 from __future__ import annotations
@@ -44,6 +46,13 @@ from typing import ClassVar
 
 class GlusterError(Exception):
     """Base of the errors that are glusterio's own. File system errors are plain ``OSError``s."""
+
+
+class MonitorWarning(RuntimeWarning):
+    """A session did what its specification does not allow: a defect of glusterio's.
+
+    See :mod:`glusterio.lifecycle.monitor`.
+    """
 
 
 class SessionClosedError(GlusterError, ValueError):

@@ -25,6 +25,7 @@ from glusterio.graph.inode import InodeTable
 from glusterio.graph.tuning import DAEMON_DEFAULTS, tuned
 from glusterio.graph.volfile import parse
 from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.monitor import Monitor
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
@@ -38,6 +39,9 @@ from glusterio.xlators.base import Notice, Services, VolfileServer, Xlator
 
 #: How long connecting may take, in seconds.
 CONNECT_TIMEOUT = 30.0
+
+#: The environment variable that has each session watch itself, unless it is empty or 0.
+MONITOR = "GLUSTERIO_MONITOR"
 
 #: How many errors of which nobody heard are kept for the report; all are logged.
 UNTOLD = 1000
@@ -82,6 +86,7 @@ class Core:
 
     Attributes:
         session: the lifecycle's machine: the gate, the admitted calls, the ledger.
+        monitor: what watches the session, if ``GLUSTERIO_MONITOR`` is set.
         graph: the translators, once connected.
         inodes: what is known of names and files, and who holds them.
         pins: the gfid objects.
@@ -98,6 +103,9 @@ class Core:
     def __init__(self, driver: CoreDriver, target: Target, trace: TraceHook | None = None) -> None:
         self.driver = driver
         self.target = target
+        self.monitor: Monitor | None = None
+        if os.environ.get(MONITOR, "0") not in ("", "0"):
+            trace = self.monitor = Monitor(target.volume, trace)
         self.session = Session(driver.new_lock(), driver.new_event, trace, target.volume)
         self.inodes = InodeTable(lock=driver.new_lock())
         self.pins = Pins(driver.new_lock(), self.inodes)

@@ -105,6 +105,9 @@ class Ending:
                     for xlator in self._core.graph.xlators:
                         xlator.parents.clear()  # no cycle shall keep a session in memory
                 session.apply(SessionEvent.ENDED)
+        monitor = self._core.monitor
+        if monitor is not None and monitor.wrong is not None:
+            self.report.defects.append(f"what the session did was not right: {monitor.wrong}")
         return self.report
 
     @contextmanager

@@ -38,6 +38,9 @@ _RELEASED: Final = HandleEvent.RELEASED
 _CLOSING: Final = HandleState.CLOSING
 _CLOSED: Final = HandleState.CLOSED
 
+#: Makes a record in a fifth of the time that the class itself takes: there are two in a watched read.
+_made: Final = tuple.__new__
+
 
 class Call:
     """One admitted call: proof that its caller passed the gate and is counted.
@@ -442,10 +445,16 @@ class Session:
         )
 
     def _record_call(self, call: Call, event: str, handle: Handle | None) -> None:
-        if handle is None:
-            self._record("call", call.number, event, "", "")
-        else:
-            self._record("call", call.number, event, "", "", handle.refs, handle.number)
+        assert self._trace is not None
+        self._sequence = seq = self._sequence + 1
+        refs, of = (handle.refs, handle.number) if handle is not None else (0, 0)
+        calls, handles = len(self.calls), len(self.ledger)
+        self._trace(
+            _made(
+                TraceRecord,
+                (seq, "call", call.number, event, "", "", calls, handles, refs, of),
+            )
+        )
 
     def __repr__(self) -> str:
         return (
