@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -53,7 +51,7 @@ SEEN = """(() => {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     path = program()
     if path is None:
         if os.environ.get("GLUSTERIO_REQUIRE_INTEROP") == "1":
@@ -61,7 +59,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(
             "no Chromium here (Debian: apt-get install chromium; or say GLUSTERIO_CHROMIUM)"
         )
-    with tempfile.TemporaryDirectory() as place, Browser(path, Path(place)) as started:
+    with Browser(path, tmp_path_factory.mktemp("browser")) as started:
         yield started
 
 
