@@ -56,3 +56,10 @@ def test_a_sum_of_what_was_copied(place: str, tmp_path: Path) -> None:
     said = on_terminal("cp", tmp_path / "f", place, NO_COLOR="1")
     assert "1 file, 12.3 kB in" in said
     assert "\x1b[3" not in said
+
+
+def test_what_is_being_checked_is_said_where_somebody_looks() -> None:
+    text = on_terminal("verify", "Session/")
+    assert "\r\x1b[2K1 of 2: Session/no-gate\r\x1b[2KSession/no-gate  " in text
+    assert "\r\x1b[2K2 of 2: Session/gate\r\x1b[2KSession/gate  " in text
+    assert text.rpartition("\x1b[2K")[2].startswith("2 configurations in ")

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import typer
-from rich.console import Console
 
 from glusterio.cli import output
 from glusterio.cli.errors import CommandError, PartlyFailedError, trying_to
@@ -25,8 +23,6 @@ from glusterio.verify.tla import SpecError
 from glusterio.verify.told import Counterexample
 from glusterio.verify.told import tell as told_of
 from glusterio.verify.traces import read
-
-Progress = Callable[[int, str], None]
 
 
 class Options(NamedTuple):
@@ -65,9 +61,9 @@ def verify(options: Options) -> None:
     began = time.monotonic()
     wrong = 0
     violations: list[Counterexample] = []
-    with _progress(len(asked)) as now:
-        for number, one in enumerate(asked):
-            now(number, one.config)
+    with _Progress() as progress:
+        for number, one in enumerate(asked, 1):
+            progress.say(f"{number} of {len(asked)}: {one.config}")
             try:
                 outcome = check(one, options.spec)
             except SpecError as error:
@@ -77,6 +73,7 @@ def verify(options: Options) -> None:
             if example is not None:
                 violations.append(example)
             shown = example if options.show else None
+            progress.say("")
             tell(_record(outcome, shown), "\n".join(_lines(outcome, shown)))
     _conclude(options, len(asked), violations, wrong, time.monotonic() - began)
     if options.html is not None:
@@ -182,12 +179,18 @@ def _conclude(
     )
 
 
-@contextmanager
-def _progress(count: int) -> Iterator[Progress]:
+class _Progress:
     """A line that says what is being looked at, where somebody looks."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal or not sys.stdout.isatty():
-        yield lambda number, name: None
-        return
-    with console.status("") as status:
-        yield lambda number, name: status.update(f"{number + 1} of {count}: {name}")
+
+    def __init__(self) -> None:
+        self._on = sys.stdout.isatty() and sys.stderr.isatty()
+
+    def say(self, text: str) -> None:
+        if self._on:
+            print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.say("")
