@@ -429,7 +429,7 @@ def test_an_older_brick_is_told_by_a_flush(driver: Driver, brick: BrickProcess, 
     driver.do(one.lockf, os.F_LOCK)
     volume = driver.connect(brick.url)
     core = volume._session.core
-    core._top = OlderBrick("older", {}, [core.top], core.top.services)
+    core.top = OlderBrick("older", {}, [core.top], core.top.services)
     file = driver.do(volume.open_handle, "f", CREATING)
     with pytest.raises(TimeoutError):
         driver.do(file.lock(timeout=SOON).acquire)

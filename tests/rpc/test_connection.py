@@ -115,6 +115,42 @@ def test_a_reply_split_at_every_byte() -> None:
         assert [bytes(r.record[HEAD:]) for r in replies] == [b"first", b"second, a little longer"]
 
 
+@pytest.mark.parametrize("body", [b"", b"body", b"b" * 70_000])
+def test_a_reply_that_comes_alone(connection: Connection, body: bytes) -> None:
+    """Or else nothing has been taken, and the general way finds it."""
+    first, second = ask(connection), ask(connection)
+    one, other = answer(first.xid, body), answer(second.xid, b"other")
+
+    def comes(data: bytes) -> bool:
+        connection.get_buffer()[: len(data)] = data
+        return connection.received_just(first, len(data))
+
+    for data in (one[:-1], one + other, other, other[:20], b"", marked(one[4:12] + b"no reply")):
+        assert connection.may_come_alone(first)
+        assert not comes(data)
+    assert not first.done
+    if len(body) > DIRECT:
+        assert not comes(one)
+        assert put(connection, one) == [first]
+    else:
+        assert comes(one)
+    assert (first.done, bytes(first.record)) == (True, one[4:])
+    assert list(connection.pending) == [second.xid]
+    assert put(connection, other, [10]) == [second]
+
+
+def test_what_cannot_come_alone(connection: Connection) -> None:
+    first, second = ask(connection), ask(connection, sink=bytearray(10))
+    assert not connection.may_come_alone(second)
+    long = answer(first.xid, b"b" * 200_000)
+    assert put(connection, long[:10]) == []
+    assert not connection.may_come_alone(first)  # a part of it is there
+    assert put(connection, long[10:100_000]) == []
+    assert not connection.may_come_alone(first)  # it has a place of its own
+    assert put(connection, long[100_000:]) == [first]
+    assert connection.may_come_alone(first)
+
+
 def test_the_rest_of_a_reply_with_as_much_of_the_next(connection: Connection) -> None:
     """As many bytes as a reply has, though they are not one."""
     first, second = ask(connection), ask(connection)

@@ -167,6 +167,28 @@ def test_read_reply(reply: ReadReply, data: bytes) -> None:
     assert whole[start:] == data
     head = whole[:start]
     assert hot.read_reply(head, BODY, len(whole)) == (op_ret, op_errno, start)
+    assert hot.usual_read(whole) in (None, data)
+
+
+@pytest.mark.parametrize("data", [b"", b"12345"])
+def test_a_usual_read(data: bytes) -> None:
+    whole = record(ReadReply(len(data), 0, size=len(data)), data)
+    assert hot.usual_read(whole) == data
+    assert hot.usual_read(bytearray(whole)) is None
+    for end in range(len(whole)):
+        assert hot.usual_read(whole[:end]) is None
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        record(ReadReply(5, 2, size=5), b"12345"),  # the file's end
+        record(ReadReply(5, 0, size=5, xdata=SAMPLE_DICT), b"12345"),
+        record(messages.failure(ReadReply, 9)),
+    ],
+)
+def test_a_read_that_is_not_usual(whole: bytes) -> None:
+    assert hot.usual_read(whole) is None
 
 
 def test_the_place_of_the_data_is_known_before_the_data_is_there() -> None:
@@ -198,6 +220,7 @@ def test_a_failed_read_has_no_data() -> None:
 def test_a_read_of_another_length_than_announced_is_refused(whole: bytes) -> None:
     with pytest.raises(XdrError):
         hot.read_reply(whole, BODY)
+    assert hot.usual_read(whole) is None
 
 
 @given(messages_of(ChangedReply))

@@ -88,6 +88,7 @@ class Core:
         session: the lifecycle's machine: the gate, the admitted calls, the ledger.
         monitor: what watches the session, if ``GLUSTERIO_MONITOR`` is set.
         graph: the translators, once connected.
+        top: the one at the top of them: there is none before, nor an admitted call that would ask.
         inodes: what is known of names and files, and who holds them.
         pins: the gfid objects.
         identity: on whose behalf the session calls.
@@ -99,6 +100,8 @@ class Core:
         callings: what is so in its callers' contexts; ``None`` as long as nobody has set anything.
         house_is_kept: since the first handle the driver looks after the connections while nobody waits.
     """
+
+    top: Xlator
 
     def __init__(self, driver: CoreDriver, target: Target, trace: TraceHook | None = None) -> None:
         self.driver = driver
@@ -120,7 +123,6 @@ class Core:
         self.callings: Callings | None = None
         #: errors of which nobody in the application heard; the teardown reports them
         self.untold = driver.untold
-        self._top: Xlator | None = None
         #: the top translator's :meth:`~glusterio.xlators.base.Xlator.known`, once there is one
         self.known_at: Callable[[Gfid, str, float], Iatt | None] | None = None
 
@@ -157,7 +159,6 @@ class Core:
 
     def left(self, call: Call) -> None:
         """An operation has ended: count its call out."""
-        call.fiber = None  # the fiber knows its call, and nothing shall be left to the collector
         self.session.leave(call)
 
     def not_told(self, handle: Handle, error: Exception) -> None:
@@ -183,13 +184,6 @@ class Core:
         return who is None or (
             who.uid == own.uid and who.gid == own.gid and who.groups == own.groups
         )
-
-    @property
-    def top(self) -> Xlator:
-        """The graph's top translator."""
-        top = self._top
-        assert top is not None, "admitted calls exist only while there is a graph"
-        return top
 
     # -- connecting -------------------------------------------------------------------------------
 
@@ -243,7 +237,7 @@ class Core:
         self.graph = graph
         graph.top.parents.append(self._on_notice)
         await graph.init()
-        self._top = graph.top
+        self.top = graph.top
         self.known_at = graph.top.known
 
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:

@@ -512,17 +512,15 @@ async def _settle(core: Core, handle: Handle, closing: _Closing) -> None:
 
 async def pread(core: Core, frame: Frame, handle: Handle, size: int, offset: int) -> bytes:
     """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
-    # The usual case is told without a call; the rest is looked at properly.
-    usual = (
+    if (  # the usual case is told without a call; the rest is looked at properly
         type(size) is type(offset) is int
         and 0 < size <= TRANSFER
         and 0 <= offset <= _LAST_OFFSET
         and handle.kind is _FILE
-    )
-    if usual or _check_transfer(handle, check_offset(size), offset, os.O_WRONLY):
-        if size <= TRANSFER:
-            data = (await core.top.readv(frame, handle.fd, size, offset)).data
-            return data if type(data) is bytes else bytes(data)
+    ):
+        data = (await core.top.readv(frame, handle.fd, size, offset)).data
+        return data if type(data) is bytes else bytes(data)
+    if _check_transfer(handle, check_offset(size), offset, os.O_WRONLY):
         pieces = []
         while size:
             wanted = min(size, TRANSFER)

@@ -137,6 +137,7 @@ class Session:
                 if call.disowned:
                     return
                 raise LocalProtocolError(f"{call!r} left twice")
+            call.fiber = None  # which knows its call: nothing shall be left to the collector
             handle = call.handle
             if handle is not None:
                 call.handle = None

@@ -48,6 +48,8 @@ _USUAL = (1, 0, 0, 0, 0)
 _MARKED = struct.Struct(">2I20s")
 _USUAL_HEAD = struct.pack(">5I", *_USUAL)
 _MARK_OF_NOTHING = LAST_FRAGMENT - MARK_SIZE
+_HEAD_SIZE = _MARKED.size
+_unpack_head = _MARKED.unpack_from
 
 #: What a server may send us unasked is bounded, too: callbacks not yet taken by the driver.
 MAX_MESSAGES = 10_000
@@ -91,7 +93,8 @@ class Connection(RecordStream):
         #: what is to be sent, in order: each request with those of its buffers that have not left
         self.outgoing: deque[tuple[Reply, list[Packet]]] = deque()
         self._usual_size = MARK_SIZE + min(DIRECT, max_record)
-        self._xids = itertools.count(1)
+        #: returns a number for the next request, unique among those outstanding
+        self.next_xid: Callable[[], int] = map(0xFFFFFFFF.__and__, itertools.count(1)).__next__
         #: the replies that were returned last, for a driver that was interrupted before it handed
         #: them out; it empties the list when it has
         self.came: list[Reply] = []
@@ -100,10 +103,6 @@ class Connection(RecordStream):
         self._heard = True  # anything received since the last tick
         self._silent_since: float | None = None
         self._ping: Reply | None = None
-
-    def next_xid(self) -> int:
-        """Return a number for the next request, unique among those outstanding."""
-        return next(self._xids) & 0xFFFFFFFF
 
     # -- sending ----------------------------------------------------------------------------------
 
@@ -186,6 +185,31 @@ class Connection(RecordStream):
 
     # -- receiving --------------------------------------------------------------------------------
 
+    def may_come_alone(self, reply: Reply) -> bool:
+        """Tell whether :meth:`received_just` may be asked about the bytes that come next."""
+        return not self._end and self._place is None and reply.sink is None
+
+    def received_just(self, reply: Reply, count: int) -> bool:
+        """Take ``count`` bytes, if they are the whole reply to a request, and nothing else.
+
+        That is what comes for a single request under way, and takes half of what :meth:`received` does.
+
+        Returns:
+            Whether it is so; if not, nothing has been taken.
+        """
+        if not _HEAD_SIZE <= count <= self._usual_size or _unpack_head(self._view) != (
+            _MARK_OF_NOTHING + count,
+            reply.xid,
+            _USUAL_HEAD,
+        ):
+            return False
+        self._heard = True
+        reply.record = self._view[MARK_SIZE:count].tobytes()
+        reply.done = True
+        self.came = [reply]
+        del self.pending[reply.xid]
+        return True
+
     def received(self, count: int) -> list[Reply]:
         """Take ``count`` bytes and return the replies that they complete.
 
@@ -196,24 +220,9 @@ class Connection(RecordStream):
             RemoteProtocolError: the peer broke the protocol: call :meth:`fail` with this error.
         """
         self._heard = True
-        view, pending = self._view, self.pending
-        if not self._end and _MARKED.size <= count <= self._usual_size and self._place is None:
-            # One reply and nothing else, for a single request under way.
-            mark, xid, head = _MARKED.unpack_from(view)
-            reply = pending.get(xid)
-            if (
-                reply is not None
-                and mark - _MARK_OF_NOTHING == count
-                and head == _USUAL_HEAD
-                and reply.sink is None
-            ):
-                reply.record = view[MARK_SIZE:count].tobytes()
-                reply.done = True
-                self.came = came = [reply]
-                del pending[xid]
-                return came
         completed = self._completed
         if self._place is None:
+            view, pending = self._view, self.pending
             start, end = self._start, self._end + count
             while end - start >= _MARKED.size:
                 mark, xid, head = _MARKED.unpack_from(view, start)

@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glusterio.runtime.fiber import not_sent
-from glusterio.runtime.link import WAITING
+from glusterio.runtime.link import ALONE, NOT_WAITING, WAITING
 
 if TYPE_CHECKING:
     from glusterio.runtime.fiber import Fiber
@@ -48,8 +48,7 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
         be stepped, with the error that it got for its ``resume_error``, or else to the same reply.
     """
     home = fiber.home
-    connection = reply.connection
-    link: Link | None = connection.link
+    link: Link | None = reply.connection.link
     with driver.lock:
         leader = driver._leader
         if (
@@ -78,7 +77,7 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
     replies: list[Reply] | None = None
     try:
         if link is driver._sole and not (driver._timers or driver._loose):
-            replies = link.receive(WAITING)  # one call less than with the poller
+            replies = link.receive(WAITING, reply)  # one call less than with the poller
         if replies is None:
             home.polling = True  # first say so, then look: whoever queues looks after queueing
             try:
@@ -89,15 +88,10 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
                 driver._poller.poll(None if driver._keeper is not None else driver.tick)
             finally:
                 home.polling = False
-            replies = link.receive()
+            replies = link.receive(NOT_WAITING, reply)
             if replies is None:
                 return False
-        if (
-            len(replies) != 1
-            or replies[0] is not reply
-            or connection.unasked
-            or connection.lost is not None
-        ):
+        if replies is not ALONE:
             driver._hand_out(link, replies)
             if driver._loose:
                 driver._pass_the_lead(home)
@@ -105,7 +99,7 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
             return False
         if reply.settled is not None:
             reply.settled(reply)
-        connection.came = []
+        link.connection.came = []
     except BaseException:  # KeyboardInterrupt, perhaps with replies in hand, others' too
         driver._hand_out_again()
         raise

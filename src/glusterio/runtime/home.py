@@ -30,7 +30,7 @@ class ThreadState:
         calls: operations that it is running, one inside the other.
         callbacks: completion callbacks that it is in.
         corked: the links whose requests it holds back; ``None`` when it sends at once.
-        home: its home, while that is not in use. A new one costs a lock.
+        home: the home of the outermost of them. A new one costs a lock.
     """
 
     __slots__ = ("callbacks", "calls", "corked", "home")
@@ -39,7 +39,7 @@ class ThreadState:
         self.calls = 0
         self.callbacks = 0
         self.corked: set[Link] | None = None
-        self.home: Home | None = Home()
+        self.home = Home()
 
 
 class PerThread(threading.local):

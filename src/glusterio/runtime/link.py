@@ -33,6 +33,9 @@ NOT_WAITING: Final = (_AT_ONCE,)
 WAITING: Final = (0,)
 _ALL: Final = (0,)
 
+#: What :meth:`Link.receive` returns when exactly that reply has come that was waited for.
+ALONE: Final[list[Reply]] = []
+
 #: Source ports that only root may bind; old or hardened bricks accept no others.
 PRIVILEGED_PORTS = range(1023, 600, -1)
 
@@ -173,11 +176,14 @@ class Link:
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
-    def receive(self, how: tuple[int] = NOT_WAITING) -> list[Reply] | None:
+    def receive(
+        self, how: tuple[int] = NOT_WAITING, reply: Reply | None = None
+    ) -> list[Reply] | None:
         """Take what has arrived.
 
         Args:
             how: :data:`WAITING` waits for something to come, for :data:`PATIENCE` at the most.
+            reply: what is waited for. When it comes, and nothing else, :data:`ALONE` is returned.
 
         Returns:
             The replies that are complete, or that failed when this showed the end of the connection;
@@ -187,11 +193,14 @@ class Link:
             if self.closed:
                 return []
             connection = self.connection
+            alone = reply if reply is not None and connection.may_come_alone(reply) else None
             count = None
             try:
                 # No interrupt comes in between here, so it is known whether bytes were taken from the
                 # socket. Else the connection would have to end whenever who waits is interrupted.
                 (count,) = map(self.sock.recv_into, (connection.get_buffer(),), _ALL, how)
+                if alone is not None and connection.received_just(alone, count):
+                    return ALONE
                 if count:
                     return connection.received(count)
             except _NOT_NOW:

@@ -179,9 +179,7 @@ class ThreadsDriver:
                         spawn(self, trap)
                     else:
                         if fiber is None:
-                            home, state.home = state.home, None
-                            if home is None:
-                                home = Home()
+                            home = state.home if state.calls == 1 else Home()
                             fiber = Fiber(coro, self, home)
                             if call is not None:
                                 fiber.run_for(call)
@@ -189,19 +187,14 @@ class ThreadsDriver:
                             break
                     trap = coro.send(None)
             except StopIteration as stop:
-                if fiber is not None:
-                    state.home = home
                 return stop.value
             if fiber.trap is None:
                 fiber.step(trap if fiber.resume_error is None else None)
             while not fiber.done:
                 self._wait(fiber.home)
                 self._step_ready(fiber.home)
-            state.home = home
         except BaseException as error:  # the operation's own; or KeyboardInterrupt, most likely
             if has_ended(coro) and (fiber is None or not fiber.done):
-                if fiber is not None:
-                    state.home = home
                 trap = None  # no cycle through the traceback
                 if is_interrupt(error):  # just when it had failed, perhaps
                     not_taken(error.__context__, self.untold)
@@ -213,6 +206,7 @@ class ThreadsDriver:
             trap = None
             if fiber is None:
                 fiber = Fiber(coro, self, home or Home())
+            state.home = Home()  # what was interrupted may have left something in the old one
             self._unwind(fiber, fiber.home, error)
             if fiber.error is not None:
                 not_taken(fiber.error, self.untold)
@@ -298,7 +292,10 @@ class ThreadsDriver:
         Raises:
             ReentrantCallError: it is.
         """
-        if self._is_inside():
+        leader = self._leader
+        if any(map(_is_owned, self._locks)) or (
+            leader is not None and leader.thread == threading.get_ident()
+        ):
             raise ReentrantCallError(
                 "a call from a destructor or a trace hook, in the middle of the same session's own work"
             )

@@ -21,7 +21,13 @@ from glusterio.wire.credentials import NANOSECONDS, STAMP, STAMP_OFFSET, stamp_i
 from glusterio.wire.dictionary import HEADER_SIZE, NULL_DICT, encode
 from glusterio.wire.iatt import GFID_SIZE, IATT, Iatt
 from glusterio.wire.programs import FOPS, GFID_REQ, NULL_GFID, Fop
-from glusterio.wire.records import LAST_FRAGMENT, MARK_SIZE, MAX_RECORD, encode_call
+from glusterio.wire.records import (
+    LAST_FRAGMENT,
+    MARK_SIZE,
+    MAX_RECORD,
+    REPLY_HEADER_SIZE,
+    encode_call,
+)
 from glusterio.wire.xdr import PADDING
 
 View: TypeAlias = memoryview | bytes | bytearray
@@ -46,6 +52,9 @@ _GFID_REQUEST: Final = encode({GFID_REQ: uuid.UUID(int=0)})[:-GFID_SIZE]
 
 #: READ's reply: op_ret, op_errno, attributes, size, the dictionary's size, its counts.
 _READ_REPLY: Final = struct.Struct(">2i148x2I8x")
+#: The same from the record's begin, and where the data begins if there is no dictionary.
+_READ_RECORD: Final = struct.Struct(f">{REPLY_HEADER_SIZE}x{_READ_REPLY.format[1:]}").unpack_from
+_READ_DATA: Final = REPLY_HEADER_SIZE + _READ_REPLY.size
 #: Other replies: op_ret, op_errno, the dictionary's size.
 _RESULT: Final = struct.Struct(">2iI")
 #: CREATE's reply behind the dictionary: attributes, the descriptor; the directory's are passed by.
@@ -305,6 +314,22 @@ def read_reply(view: View, body: int, length: int | None = None) -> tuple[int, i
     if data > len(view) or end - data != size or (op_ret != size and op_ret >= 0):
         raise XdrError(f"{end - data} bytes read, {size} or {op_ret} due")
     return op_ret, op_errno, data
+
+
+def usual_read(record: View) -> bytes | None:
+    """Return what READ has read, if its reply is as almost all are.
+
+    Args:
+        record: the record without its mark, its header included.
+
+    Returns:
+        The data, which does not reach the file's end; or ``None``: ask :func:`read_reply`.
+    """
+    size = len(record) - _READ_DATA
+    # op_ret, op_errno, the size, the dictionary's size. What comes as a view is too long to be copied.
+    if size < 0 or _READ_RECORD(record) != (size, 0, size, 0) or type(record) is not bytes:
+        return None
+    return record[_READ_DATA:]
 
 
 def read_data(view: View, body: int) -> int | None:

@@ -63,10 +63,22 @@ class ThreadsSession:
     # -- operations -------------------------------------------------------------------------------
 
     def call(self, op: Op, handle: Handle | None, *args: Any) -> Any:
-        """Run an operation on this thread."""
-        self.driver.check_not_inside()
-        coro, call = self.core.begin(op, handle, *args)
-        return self.driver.run(coro, call, self.core.left)
+        """Run an operation on this thread.
+
+        :meth:`Core.begin` is written out, which saves 40 of the interpreter's instructions.
+        """
+        driver, core = self.driver, self.core
+        driver.check_not_inside()
+        session = core.session
+        frame = Frame()
+        run = op if core.callings is None else core.callings.prepared(op, frame)
+        coro = run(core, frame, *args) if handle is None else run(core, frame, handle, *args)
+        try:
+            call = frame.call = session.admit(op.__name__, handle)
+        except BaseException:
+            coro.close()
+            raise
+        return driver.run(coro, call, session.leave)
 
     def open(self, op: Op, *args: Any) -> Handle:
         """Run an operation that opens something; an interrupt does not lose what it opened."""

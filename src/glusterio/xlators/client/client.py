@@ -75,6 +75,9 @@ class RemoteFd:
 
 _ANONYMOUS = RemoteFd(ANONYMOUS_FD)
 
+#: Makes a :class:`Data` of a tuple, without the function that a named tuple has for that.
+_data: Callable[[tuple[Buffer, None, bool]], Data] = partial(tuple.__new__, Data)
+
 
 class Client(Xlator):
     """One brick, over one connection.
@@ -372,6 +375,10 @@ class Client(Xlator):
                 remote.answered(reply)
             raise
         record = reply.record
+        if sink is None:
+            read = hot.usual_read(record)
+            if read is not None and len(read) <= size:
+                return _data((read, None, False))
         try:
             op_ret, op_errno, data = hot.read_reply(
                 record,
