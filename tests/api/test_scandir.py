@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 
 import glusterio
 from glusterio import aio
+from glusterio.wire.programs import Fop
 from tests.api.faces import FACES, connect_face
 from tests.embedded import BrickProcess
+from tests.faulty import FaultyProxy
 
 MANY = 5000
 
@@ -44,6 +47,51 @@ def until_released(volume: Any, brick: BrickProcess) -> None:
         if not brick.dump()["fds"]:
             return
         volume.stat(".")
+    brick.wait_for(fds=0)
+
+
+class Circling(FaultyProxy):
+    """A brick that begins a listing anew after so many batches, and is never at its end."""
+
+    def __init__(self, upstream: tuple[str, int], batches: int) -> None:
+        super().__init__(upstream)
+        self._batches = batches
+        self._asked: set[bytes] = set()
+
+    def __enter__(self) -> Circling:
+        self.start()
+        return self
+
+    def _from_client(self, connection: Any) -> None:
+        super()._from_client(connection)
+        if connection.to_server:
+            data = bytearray(connection.to_server.pop())
+            at = 0
+            while at < len(data):
+                end = at + 4 + (int.from_bytes(data[at : at + 4]) & 0x7FFFFFFF)
+                if int.from_bytes(data[at + 24 : at + 28]) == Fop.READDIRP:
+                    offset = slice(end - 24, end - 16)  # before the size and no dictionary
+                    self._asked.add(bytes(data[offset]))
+                    if len(self._asked) > self._batches:
+                        data[offset] = bytes(8)
+                at = end
+            connection.to_server.append(bytes(data))
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+@pytest.mark.parametrize("face", FACES)
+def test_a_listing_that_the_brick_leads_in_a_circle_ends(
+    brick: BrickProcess, through: Callable[..., str], crowd: str, batches: int, face: str
+) -> None:
+    with (
+        Circling(("127.0.0.1", brick.brick_port), batches) as proxy,
+        connect_face(face, through(brick, proxy.port)) as volume,
+    ):
+        for listing in (volume.listdir, lambda path: list(volume.scandir(path)), volume.du):
+            with pytest.raises(OSError, match="in a circle") as caught:
+                listing(crowd)
+            assert (caught.value.errno, caught.value.filename) == (errno.EIO, crowd)
+        assert volume.close().defects == []
     brick.wait_for(fds=0)
 
 

@@ -212,11 +212,10 @@ class App:
 
     async def list(self, handle: Handle) -> list[str]:
         found: list[str] = []
-        offset, is_last = 0, False
-        while not is_last:
-            batch = await self.call(directory.read_directory, handle, offset)
-            found += batch.listing.names
-            offset, is_last = batch.offset, batch.is_last
+        cursor = directory.Cursor(handle.path)
+        while not cursor.is_last:
+            batch = await self.call(directory.read_directory, handle, cursor.offset)
+            found += cursor.follow(batch).names
         return found
 
     async def unlink(self, path: str) -> None:

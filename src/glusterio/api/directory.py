@@ -43,13 +43,62 @@ class Batch(NamedTuple):
 
     Attributes:
         listing: the entries, without ``.`` and ``..``.
+        start: the cookie that they were asked for with.
         offset: the cookie to go on with.
         is_last: whether there are no more.
     """
 
     listing: Listing
+    start: int
     offset: int
     is_last: bool
+
+
+class Cursor:
+    """Where a listing stands in its directory.
+
+    A brick that gives a cookie twice, as on a file system that is damaged, would have the listing go on
+    for ever. That is noticed as R. P. Brent finds a cycle: one cookie is remembered, and again another
+    one after twice as many batches.
+
+    Args:
+        path: the directory, for messages.
+
+    Attributes:
+        offset: the cookie to go on with.
+        is_last: whether there is no more.
+    """
+
+    __slots__ = ("_batches", "_path", "_remembered", "_then", "is_last", "offset")
+
+    def __init__(self, path: str) -> None:
+        self.offset = 0
+        self.is_last = False
+        self._path = path
+        self._remembered = 0
+        self._batches = 0
+        self._then = 1  # after so many batches the next cookie is remembered
+
+    def follow(self, batch: Batch) -> Listing:
+        """Go on behind a batch; return its entries.
+
+        Raises:
+            OSError: EIO: the brick leads in a circle.
+        """
+        if batch.start == self.offset:  # else another thread was here before
+            self.offset, self.is_last = batch.offset, batch.is_last
+            if not batch.is_last:
+                if batch.offset == self._remembered:
+                    raise OSError(
+                        errno.EIO,
+                        f"the brick leads the listing in a circle: cookie {batch.offset} came before",
+                        self._path,
+                    )
+                self._batches += 1
+                if self._batches == self._then:
+                    self._remembered = batch.offset
+                    self._then *= 2
+        return batch.listing
 
 
 class Ahead:
@@ -76,7 +125,8 @@ async def read_directory(core: Core, frame: Frame, handle: Handle, offset: int) 
         core: the session.
         frame: the operation's frame.
         handle: the directory.
-        offset: 0, or the cookie that the last call returned.
+        offset: 0, or the cookie that the last call returned: who reads on and on needs a
+            :class:`Cursor`.
 
     Raises:
         OSError: what the brick says; EIO for a name that can be none, as Linux does: whoever copies a
@@ -89,7 +139,7 @@ async def read_directory(core: Core, frame: Frame, handle: Handle, offset: int) 
         reply = await core.top.readdirp(frame, fd, ReaddirpRequest(fd.gfid, 0, offset, BATCH))
     entries = reply.entries
     if not entries:
-        return Batch(Listing.of(()), offset, True)
+        return Batch(Listing.of(()), offset, offset, True)
     next_offset = entries[-1].d_off
     is_last = reply.op_errno == errno.ENOENT
     if undisturbed and not is_last:
@@ -102,7 +152,7 @@ async def read_directory(core: Core, frame: Frame, handle: Handle, offset: int) 
     text = "".join(names)
     if "/" in text or "\0" in text or "" in names:
         raise fs_error(errno.EIO, handle.path)
-    return Batch(listing, next_offset, is_last)
+    return Batch(listing, offset, next_offset, is_last)
 
 
 def _is_undisturbed(core: Core, frame: Frame, fd: Fd) -> bool:

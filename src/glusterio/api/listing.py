@@ -10,7 +10,7 @@ import errno
 import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from glusterio.api.directory import read_directory
+from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.handles import close_handle, open_found
 from glusterio.api.resolve import looking_again, lookup, named, text_of, walk
 from glusterio.api.standpoint import At
@@ -55,10 +55,10 @@ async def open_by_gfid(core: Core, frame: Frame, path: str, gfid: Gfid, opened_a
 async def read_all(core: Core, frame: Frame, handle: Handle) -> list[Found]:
     """Read an open directory to its end. Errors are named by the path that it was opened by."""
     found: list[Found] = []
-    offset, is_last = 0, False
-    while not is_last:
-        batch = await named(read_directory(core, frame, handle, offset), handle.path)
-        listing, offset, is_last = batch
+    cursor = Cursor(handle.path)
+    while not cursor.is_last:
+        batch = await named(read_directory(core, frame, handle, cursor.offset), handle.path)
+        listing = cursor.follow(batch)
         for name, stat in zip(listing.names, map(listing.stat, listing.places), strict=True):
             if stat.gfid == NULL_GFID or not stat.mode:  # a brick may leave the attributes out
                 try:

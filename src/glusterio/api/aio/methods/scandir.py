@@ -11,7 +11,7 @@ from typing import Any
 
 from glusterio.api import attributes, handles
 from glusterio.api.aio.session import AioSession
-from glusterio.api.directory import read_directory
+from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.entry import Entry, Source
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import Opened, own_handle
@@ -70,8 +70,7 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
         self._opened_at = opened_at
         self._handle: Handle | None = None
         self._entries: Iterator[AsyncDirEntry] = iter(())
-        self._offset = 0
-        self._last = False
+        self._cursor = Cursor(self._path)
 
     async def begin(self) -> None:
         """Open the directory."""
@@ -97,16 +96,18 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
 
     async def _next_batch(self) -> Listing:
         """Read on; or close the directory and end the iteration, if that was all."""
-        if self._last:
+        cursor = self._cursor
+        if cursor.is_last:
             await self.close()
             raise StopAsyncIteration
         if self._handle is None:
             await self.begin()
-        listing: Listing
-        listing, self._offset, self._last = await self._session.call(
-            read_directory, self._handle, self._offset
-        )
-        return listing
+        batch = await self._session.call(read_directory, self._handle, cursor.offset)
+        try:
+            return cursor.follow(batch)
+        except OSError:
+            await self.close()
+            raise
 
     async def _names(self) -> list[str]:
         """Return the names that are left, and close the directory."""
@@ -119,7 +120,7 @@ class AsyncScandir(AsyncIterator[AsyncDirEntry]):
 
     async def close(self) -> None:
         """Close the directory. Harmless when repeated."""
-        self._last = True
+        self._cursor.is_last = True
         self._entries = iter(())
         if self._handle is not None:
             await self._session.close_handle(self._handle)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from glusterio.api import attributes, handles
-from glusterio.api.directory import read_directory
+from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.entry import Entry, Source
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import Opened, own_handle
@@ -73,8 +73,7 @@ class ScandirIterator(Iterator[DirEntry]):
         self._opened_at = opened_at
         self._handle: Handle | None = None
         self._entries: Iterator[DirEntry] = iter(())
-        self._offset = 0
-        self._last = False
+        self._cursor = Cursor(self._path)
 
     def begin(self) -> None:
         """Open the directory."""
@@ -98,16 +97,18 @@ class ScandirIterator(Iterator[DirEntry]):
 
     def _next_batch(self) -> Listing:
         """Read on; or close the directory and end the iteration, if that was all."""
-        if self._last:
+        cursor = self._cursor
+        if cursor.is_last:
             self.close()
             raise StopIteration
         if self._handle is None:
             self.begin()
-        listing: Listing
-        listing, self._offset, self._last = self._session.call(
-            read_directory, self._handle, self._offset
-        )
-        return listing
+        batch = self._session.call(read_directory, self._handle, cursor.offset)
+        try:
+            return cursor.follow(batch)
+        except OSError:
+            self.close()
+            raise
 
     def _names(self) -> list[str]:
         """Return the names that are left, and close the directory."""
@@ -120,7 +121,7 @@ class ScandirIterator(Iterator[DirEntry]):
 
     def close(self) -> None:
         """Close the directory. Harmless when repeated."""
-        self._last = True
+        self._cursor.is_last = True
         self._entries = iter(())
         if self._handle is not None:
             self._session.close_handle(self._handle)
