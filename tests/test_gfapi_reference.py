@@ -90,6 +90,6 @@ def test_a_call_that_is_said_to_be_there_and_is_not_is_noticed(with_table: Any) 
         "glfs_fstat: glusterio has no File.fstatus",
         "glfs_fstat: glusterio.aio has no File.fstatus",
     ]
-    assert with_table('"aio.File.fsync"', '"aio.File.fsynced"') == [
+    assert with_table('"aio.File.fsync,', '"aio.File.fsynced,') == [
         "glfs_fsync_async: glusterio.aio has no File.fsynced"
     ]

@@ -13,7 +13,10 @@ r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 :mod:`glusterio.aio` is the same for asyncio.
 """
 
+from glusterio.api.acl import Acl, AclEntry, AclTag
+from glusterio.api.facts import statedumps as statedump
 from glusterio.api.locks import LockHolder
+from glusterio.api.renaming import RENAME_NOREPLACE
 from glusterio.api.statx import Statx
 from glusterio.api.threads.file import File
 from glusterio.api.threads.methods.file_locks import FileLock
@@ -51,6 +54,10 @@ from glusterio.lifecycle.report import DrainedHandle, DrainedObject, StepTime, T
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "RENAME_NOREPLACE",
+    "Acl",
+    "AclEntry",
+    "AclTag",
     "AuthRejectedError",
     "CloseFromCallbackError",
     "ConnectionLostError",
@@ -89,4 +96,5 @@ __all__ = [
     "XdrError",
     "__version__",
     "connect",
+    "statedump",
 ]

@@ -18,8 +18,19 @@ from glusterio.api.aio.methods.file_locks import AsyncFileLock as FileLock
 from glusterio.api.aio.methods.objects import AsyncObject as Object
 from glusterio.api.aio.methods.paths import AsyncVolumePath as VolumePath
 from glusterio.api.aio.methods.scandir import AsyncDirEntry as DirEntry
+from glusterio.api.aio.methods.scandir import AsyncScandir as ScandirIterator
 from glusterio.api.aio.stream import AsyncStream as Stream
 from glusterio.api.aio.volume import AsyncVolume as Volume
 from glusterio.api.aio.volume import connect
 
-__all__ = ["DirEntry", "File", "FileLock", "Object", "Stream", "Volume", "VolumePath", "connect"]
+__all__ = [
+    "DirEntry",
+    "File",
+    "FileLock",
+    "Object",
+    "ScandirIterator",
+    "Stream",
+    "Volume",
+    "VolumePath",
+    "connect",
+]

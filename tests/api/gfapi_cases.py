@@ -9,12 +9,16 @@ that none is missing.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+import glusterio
 
 Case = Callable[[Any], None]
 
@@ -73,6 +77,27 @@ def a_session(it: Any) -> None:
     assert it.stat("/").st_ino == it.stat("..").st_ino or it.getcwd().count("/") > 1
 
 
+@case("glfs_get_volfile", "glfs_get_volumeid", "glfs_sysrq", "glfs_set_statedump_path")
+def facts(it: Any) -> None:
+    assert "type protocol/client" in it.volfile
+    if "volfile:" in it.statedump()["url"] and "hand" in it.volfile:
+        with pytest.raises(OSError, match="No data"):  # a brick that is of no glusterd's making
+            it.volume_id()
+    else:
+        told = it.volume_id()
+        assert told.version == 4
+        assert it.volume_id() == told
+    with it.open_handle(".") as directory, it.lookup(".") as place:
+        dump = it.statedump()
+    assert (dump["volume"], dump["state"]) == (it.name, "active")
+    assert [handle["path"] for handle in dump["handles"]] == [directory.path]
+    assert [each["gfid"] for each in dump["objects"]] == [str(uuid.UUID(bytes=place.gfid))]
+    assert dump["references"]
+    assert dump["translators"][-1]["type"]
+    assert it.name in [one["volume"] for one in glusterio.statedump()]
+    json.dumps(dump)
+
+
 # -- paths --------------------------------------------------------------------------------------------
 
 
@@ -104,6 +129,32 @@ def making_and_removing(it: Any) -> None:
     it.unlink("file")
     it.rmdir("d")
     assert it.listdir(".") == []
+
+
+@case("glfs_renameat2")
+def renaming_with_a_condition(it: Any) -> None:
+    only = glusterio.RENAME_NOREPLACE
+    write(it, "f", b"f")
+    write(it, "g", b"g")
+    it.makedirs("d/e")
+    it.mkdir("empty")
+    it.symlink("f", "link")
+    for source, target in (("f", "g"), ("g", "link"), ("d/e", "empty"), ("f", "f")):
+        with pytest.raises(FileExistsError):
+            it.renameat2(source, target, only)
+    with pytest.raises(FileNotFoundError):
+        it.renameat2("nothing", "new", only)
+    with pytest.raises(OSError, match="Invalid"):
+        it.renameat2("f", "new", 2)
+    with it.open_handle("d") as d:
+        it.renameat2("f", "f", only, dst_dir_fd=d)
+        it.renameat2("e", "moved", only, src_dir_fd=d)
+        it.renameat2("link", "link", only, dst_dir_fd=d)
+    it.renameat2("g", "d/f", 0)
+    assert sorted(it.listdir("d")) == ["f", "link"]
+    assert sorted(it.listdir(".")) == ["d", "empty", "moved"]
+    assert read(it, "d/f") == b"g"
+    assert it.readlink("d/link") == "f"
 
 
 @case("glfs_rename", "glfs_link")
@@ -168,6 +219,25 @@ def opening(it: Any) -> None:
     with it.open_handle(".", os.O_RDONLY) as directory:
         assert it.listdir(directory) == ["f"]
     assert directory.closed
+
+
+@case("glfs_dup")
+def a_second_handle(it: Any) -> None:
+    file = opened(it)
+    second = file.dup()
+    it.unlink("f")
+    file.close()
+    assert second.pread(3, 0) == b"012"
+    third = second.dup()
+    second.close()
+    assert third.pwrite(b"ab", 0) == 2
+    assert third.fstat().st_nlink == 0
+    third.close()
+    with pytest.raises(ValueError, match="closed"):
+        third.dup()
+    with it.open_handle(".") as directory, directory.dup() as same:
+        it.mkdir("d", dir_fd=same)
+        assert it.listdir(same) == ["d"]
 
 
 # -- open files ---------------------------------------------------------------------------------------
@@ -263,12 +333,11 @@ def result(started: Any) -> Any:
 @case("glfs_read_async", "glfs_pread_async", "glfs_write_async", "glfs_pwrite_async")
 def reading_and_writing_beside(it: Any) -> None:
     with opened(it) as file:
-        if hasattr(file, "pread_async"):
+        if isinstance(file, glusterio.File):
             assert result(file.pwrite_async(b"ab", 2)) == 2
             assert result(file.pread_async(4, 1)) == b"1ab4"
         else:
-            assert file.pwrite(b"ab", 2) == 2
-            assert file.pread(4, 1) == b"1ab4"
+            where_it_is_said(it)
 
 
 @case(
@@ -282,13 +351,23 @@ def reading_and_writing_beside(it: Any) -> None:
     "glfs_discard_async",
     "glfs_zerofill_async",
 )
-def awaited(it: Any) -> None:
+def futures(it: Any) -> None:
     """Behind the asyncio face each of these is awaited on an event loop."""
-    where_it_is_said(it)
-    it.unlink("f")
-    the_open_file(it)
-    it.unlink("f")
-    parts(it)
+    with opened(it, data=b"x" * 20000) as file:
+        if not isinstance(file, glusterio.File):
+            parts(it)
+            return
+        assert result(file.pwritev_async([b"ab", b"cd"], 1)) == 4
+        sinks = [bytearray(2), bytearray(3)]
+        assert result(file.preadv_async(sinks, 0)) == 5
+        assert sinks == [b"xa", b"bcd"]
+        result(file.discard_async(4096, 4096))
+        result(file.zerofill_async(12000, 10))
+        assert file.pread(1, 4096) == file.pread(1, 12000) == b"\0"
+        result(file.truncate_async(5))
+        result(file.fsync_async())
+        result(file.fdatasync_async())
+        assert file.fstat().st_size == 5
 
 
 # -- listing directories ------------------------------------------------------------------------------
@@ -307,6 +386,24 @@ def listing(it: Any) -> None:
     assert sorted(it.listdir(".")) == ["a", "b", "c"]
     with it.scandir(".") as entries:
         assert {entry.name: entry.stat().st_size for entry in entries} == {"a": 3, "b": 3, "c": 3}
+
+
+@case("glfs_telldir", "glfs_seekdir")
+def positions_in_a_listing(it: Any) -> None:
+    for number in range(9):
+        it.mknod(f"f{number}")
+    with it.scandir(".") as entries:
+        assert entries.telldir() == 0
+        names = [next(entries).name for _ in range(4)]
+        position = entries.telldir()
+        rest = [entry.name for entry in entries]
+        assert sorted(names + rest) == [f"f{number}" for number in range(9)]
+        entries.seekdir(position)
+        assert [entry.name for entry in entries] == rest
+        entries.seekdir(0)
+        assert next(entries).name == names[0]
+        entries.seekdir(position)
+        assert next(entries).name == rest[0]
 
 
 # -- relative to an open directory --------------------------------------------------------------------
@@ -476,6 +573,38 @@ def attributes_of_objects(it: Any) -> None:
         assert f.listxattr() == ["user.a"]
         f.removexattr("user.a")
         assert it.listxattr("f") == []
+
+
+@case("glfs_h_acl_get", "glfs_h_acl_set")
+def access_lists(it: Any) -> None:
+    write(it, "f")
+    it.mkdir("d")
+    it.chmod("f", 0o640)
+    plain = glusterio.Acl.from_mode(0o640)
+    more = glusterio.Acl.parse("u::rw-,u:12346:r--,g::r--,g:12347:rw-,m::rw-,o::---")
+    with it.lookup("f") as f, it.lookup("d") as d:
+        assert f.getacl() == plain
+        f.setacl(more)
+        assert f.getacl() == it.getacl("f") == more
+        assert stat.S_IMODE(f.stat().st_mode) == 0o660
+        with it.identity(12346, 12346):
+            assert f.read(3, 0) == b"012"
+            with pytest.raises(PermissionError):
+                f.write(b"x", 0)
+            with pytest.raises(PermissionError):
+                f.setacl(plain)
+        with it.open_handle("f", os.O_RDWR) as file:
+            assert file.getacl() == more
+            file.setacl(glusterio.Acl())
+        assert not it.listxattr("f")
+        assert d.getacl(default=True) == glusterio.Acl()
+        it.setacl("d", more, default=True)
+        assert d.getacl(default=True) == more
+        write(it, "d/new")
+        assert it.getacl("d/new").entries[1] == (glusterio.AclTag.USER, 4, 12346)
+        d.setacl(glusterio.Acl(), default=True)
+        d.setacl(glusterio.Acl(), default=True)
+        assert not d.getacl(default=True)
 
 
 @case("glfs_h_open", "glfs_h_opendir", "glfs_h_anonymous_read", "glfs_h_anonymous_write")

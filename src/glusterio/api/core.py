@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from typing import Any, Protocol
+from uuid import UUID
 
 from glusterio.api.calling import Callings
 from glusterio.api.pins import Pins
@@ -93,6 +94,8 @@ class Core:
         pins: the gfid objects.
         identity: on whose behalf the session calls.
         report: how the session ended, once it has.
+        volfile: the volfile's text, once it is there.
+        volume_id: the volume's id, once somebody has asked for it.
         cwd: the working directory, where relative paths begin.
         links_are_counted: a directory with a link count above 1 was seen: the file system counts
             the names of directories in a directory.
@@ -114,6 +117,8 @@ class Core:
         self.pins = Pins(driver.new_lock(), self.inodes)
         self.graph: Graph[Xlator] | None = None
         self.report: TeardownReport | None = None
+        self.volfile = ""
+        self.volume_id: UUID | None = None
         self.cwd = Standpoint()
         self.links_are_counted = False
         self.makes_anew = True
@@ -210,6 +215,7 @@ class Core:
 
     async def _bring_up(self) -> None:
         text, server = await volfile_of(self.target)
+        self.volfile = text
         try:
             await self._build(text, server)
         finally:

@@ -26,6 +26,7 @@ from glusterio.api.resolve import (
     walk_to_open,
     walk_to_place,
 )
+from glusterio.api.shares import is_shared, may_release
 from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, LocalProtocolError, SessionClosedError, fs_error
 from glusterio.graph.fd import Fd
@@ -424,7 +425,7 @@ def _let_go_at_once(core: Core, handle: Handle) -> bool:
     A fiber, which :func:`_let_go` needs, would be a sixth of what it costs to read a small file.
     """
     if handle.fd.unsent:  # if no brick has ever heard of it, it is closed
-        if not handle.idle.is_set or not core.top.drop(handle.fd):
+        if not handle.idle.is_set or is_shared(handle.fd) or not core.top.drop(handle.fd):
             return False
         _released(core, handle)
         return True
@@ -442,7 +443,12 @@ def _release_now(core: Core, handle: Handle) -> Reply | None:
     start :func:`_let_go` all the same: it awaits the same request.
     """
     fd = handle.fd
-    if handle.kind is not _FILE or not handle.idle.is_set or LockOwner in fd.context:
+    if (
+        handle.kind is not _FILE
+        or not handle.idle.is_set
+        or LockOwner in fd.context
+        or is_shared(fd)
+    ):
         return None
 
     def answered(well: bool) -> None:
@@ -482,7 +488,8 @@ async def _let_go(core: Core, handle: Handle, closing: _Closing | None = None) -
             release = core.top.releasedir
             await until_quiet(fd)
         try:
-            await release(Frame(), fd)
+            if may_release(handle):
+                await release(Frame(), fd)
         except Exception as error:
             core.not_told(handle, error)
         _released(core, handle)

@@ -11,7 +11,7 @@ import atexit
 import logging
 import os
 import warnings
-from typing import Protocol
+from typing import Any, Protocol
 
 log = logging.getLogger("glusterio")
 
@@ -21,6 +21,8 @@ EXIT_TIMEOUT = 2.0
 
 class Live(Protocol):
     """A session, as this module sees it."""
+
+    core: Any
 
     def close_at_exit(self, timeout: float) -> None:
         """Close the session; the interpreter is about to exit."""
@@ -40,6 +42,11 @@ def add(session: Live) -> None:
 def discard(session: Live) -> None:
     """A session has ended."""
     _LIVE.pop(id(session), None)
+
+
+def sessions() -> list[Live]:
+    """Return those that there are."""
+    return list(_LIVE.values())
 
 
 def count() -> int:

@@ -292,7 +292,7 @@ async def rename(
 # -- the file itself ----------------------------------------------------------------------------------
 
 
-async def stat(core: Core, frame: Frame, pin: Pin) -> Iatt:
+async def stat_pinned(core: Core, frame: Frame, pin: Pin) -> Iatt:
     """Get an object's attributes."""
     check(core, pin)
     return await _stale(stat_of(core, frame, pin.gfid))

@@ -12,6 +12,7 @@ from glusterio.api.aio.file import AsyncFile
 from glusterio.api.aio.methods.context import AsyncContext
 from glusterio.api.aio.methods.copies import AsyncCopies
 from glusterio.api.aio.methods.directories import AsyncDirectories
+from glusterio.api.aio.methods.facts import AsyncFacts
 from glusterio.api.aio.methods.many import AsyncMany
 from glusterio.api.aio.methods.objects import AsyncObjects
 from glusterio.api.aio.methods.paths import AsyncPaths
@@ -55,7 +56,9 @@ async def _connect(
     return AsyncVolume(session)
 
 
-class AsyncVolume(AsyncContext, AsyncCopies, AsyncDirectories, AsyncMany, AsyncObjects, AsyncPaths):
+class AsyncVolume(
+    AsyncContext, AsyncCopies, AsyncDirectories, AsyncFacts, AsyncMany, AsyncObjects, AsyncPaths
+):
     """A connected volume, for the tasks of one event loop. Made by :func:`connect`.
 
     Methods have the names, arguments and errors of ``os``; see :class:`glusterio.Volume`. Hundreds of

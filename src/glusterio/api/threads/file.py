@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+from collections.abc import Sequence
 from types import TracebackType
 
-from glusterio.api import handles
+from glusterio.api import handles, ranges, vectors
 from glusterio.api.threads.methods.file_attributes import FileAttributes
 from glusterio.api.threads.methods.file_data import FileData
 from glusterio.api.threads.methods.file_locks import FileLocks
@@ -48,6 +49,39 @@ class File(FileData, FileRanges, FileAttributes, FileLocks):
     def pwrite_async(self, data: Buffer, offset: int) -> concurrent.futures.Future[int]:
         """Start a :meth:`pwrite`, as :meth:`pread_async`. ``data`` must stay unchanged until then."""
         return self._session.submit(handles.pwrite, self._handle, data, offset)
+
+    def preadv_async(
+        self, buffers: Sequence[bytearray | memoryview], offset: int
+    ) -> concurrent.futures.Future[int]:
+        """Start a :meth:`preadv`, as :meth:`pread_async`. The buffers are the operation's till then."""
+        sinks = [handles.bytes_of(buffer, writable=True) for buffer in buffers]
+        return self._session.submit(vectors.preadv, self._handle, sinks, offset)
+
+    def pwritev_async(
+        self, buffers: Sequence[Buffer], offset: int
+    ) -> concurrent.futures.Future[int]:
+        """Start a :meth:`pwritev`, as :meth:`pread_async`."""
+        return self.pwrite_async(b"".join(map(handles.bytes_of, buffers)), offset)
+
+    def truncate_async(self, length: int) -> concurrent.futures.Future[None]:
+        """Start a :meth:`truncate`, as :meth:`pread_async`."""
+        return self._session.submit(handles.ftruncate, self._handle, length)
+
+    def fsync_async(self) -> concurrent.futures.Future[None]:
+        """Start an :meth:`fsync`, as :meth:`pread_async`."""
+        return self._session.submit(handles.fsync, self._handle, False)
+
+    def fdatasync_async(self) -> concurrent.futures.Future[None]:
+        """Start an :meth:`fdatasync`, as :meth:`pread_async`."""
+        return self._session.submit(handles.fsync, self._handle, True)
+
+    def discard_async(self, offset: int, length: int) -> concurrent.futures.Future[None]:
+        """Start a :meth:`discard`, as :meth:`pread_async`."""
+        return self._session.submit(ranges.discard, self._handle, offset, length)
+
+    def zerofill_async(self, offset: int, length: int) -> concurrent.futures.Future[None]:
+        """Start a :meth:`zerofill`, as :meth:`pread_async`."""
+        return self._session.submit(ranges.zerofill, self._handle, offset, length)
 
     def close(self) -> None:
         """Close the file. Harmless when repeated, or when the session is closed.

@@ -28,6 +28,7 @@ from glusterio.api.threads.io_file import RawFile, layers
 from glusterio.api.threads.methods.context import Context
 from glusterio.api.threads.methods.copies import Copies
 from glusterio.api.threads.methods.directories import Directories
+from glusterio.api.threads.methods.facts import Facts
 from glusterio.api.threads.methods.many import Many
 from glusterio.api.threads.methods.objects import Objects
 from glusterio.api.threads.methods.paths import Paths
@@ -72,7 +73,7 @@ def connect(
     return Volume(session)
 
 
-class Volume(Context, Copies, Directories, Many, Objects, Paths):
+class Volume(Context, Copies, Directories, Facts, Many, Objects, Paths):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at

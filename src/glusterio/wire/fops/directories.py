@@ -175,6 +175,11 @@ class Listing(Sequence[DirPlusEntry]):
         d_type: int = self._numbers(name, place)[3]
         return d_type
 
+    def offset(self, at: int) -> int:
+        """Return the cookie that follows an entry, by its number in the listing."""
+        d_off: int = self._numbers(self.names[at], self.places[at])[1]
+        return d_off
+
     def _numbers(self, name: str, place: int) -> tuple[int, ...]:
         start = place - (len(raw(name)) + 3 & ~3) - _NUMBERS.size
         return _NUMBERS.unpack_from(self.record, start)

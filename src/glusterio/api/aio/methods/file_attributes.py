@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Self
 
-from glusterio.api import attributes, handles, xattrs
+from glusterio.api import acl, attributes, dup, handles, xattrs
+from glusterio.api.acl import Acl
 from glusterio.api.aio.base import AsyncFileBase
+from glusterio.api.call_site import call_site
 from glusterio.types import Buffer, StrPath
 
 
@@ -13,6 +16,14 @@ class AsyncFileAttributes(AsyncFileBase):
     """What an open file is."""
 
     __slots__ = ()
+
+    async def dup(self) -> Self:
+        """Return a second open file that is the same on the brick: both are closed by themselves.
+
+        Locks are of both; they are dropped, and the brick closes the file, when the last is closed.
+        """
+        handle = await self._session.take(dup.dup, self._handle, dup.give_back, call_site())
+        return type(self)(self._session, handle)
 
     async def fstat(self) -> os.stat_result:
         """Return the file's attributes."""
@@ -56,6 +67,15 @@ class AsyncFileAttributes(AsyncFileBase):
         return attributes.statvfs_result(
             await self._session.call(attributes.fstatvfs, self._handle)
         )
+
+    async def getacl(self, *, default: bool = False) -> Acl:
+        """Return the access control list; see :meth:`glusterio.Volume.getacl`."""
+        result: Acl = await self._session.call(acl.fgetacl, self._handle, acl.attribute(default))
+        return result
+
+    async def setacl(self, value: Acl, *, default: bool = False) -> None:
+        """Set the access control list; see :meth:`glusterio.Volume.setacl`."""
+        await self._session.call(acl.fsetacl, self._handle, acl.attribute(default), value)
 
     async def getxattr(self, attribute: StrPath | bytes) -> bytes:
         """Return the value of an extended attribute."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glusterio.api import handles
+from glusterio.api import handles, vectors
 from glusterio.api.aio.base import AsyncFileBase
 from glusterio.types import Buffer
 
@@ -36,14 +36,14 @@ class AsyncFileData(AsyncFileBase):
 
     async def preadv(self, buffers: Sequence[bytearray | memoryview], offset: int) -> int:
         """Read at ``offset`` into several buffers, one after the other; return the bytes read."""
-        total = 0
-        for buffer in buffers:
-            size = memoryview(buffer).nbytes
-            count = await self.read_into(buffer, offset + total)
-            total += count
-            if count < size:
-                break
-        return total
+        sinks = [handles.bytes_of(buffer, writable=True) for buffer in buffers]
+        if self._handle.fd.at_hand is not None:
+            size = sum(map(len, sinks))
+            known = handles.at_hand(self._session.core, self._handle, size, offset)
+            if known is not None:
+                return vectors.scatter(known, sinks)
+        result: int = await self._session.call(vectors.preadv, self._handle, sinks, offset)
+        return result
 
     async def pwrite(self, data: Buffer, offset: int) -> int:
         """Write ``data`` at ``offset``; return the number of bytes.

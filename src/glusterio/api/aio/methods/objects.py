@@ -7,7 +7,8 @@ import stat as stat_module
 from types import TracebackType
 from typing import Any
 
-from glusterio.api import attributes, names, objects, xattrs
+from glusterio.api import acl, attributes, names, objects, xattrs
+from glusterio.api.acl import Acl
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.aio.file import AsyncFile
 from glusterio.api.aio.session import AioSession
@@ -106,11 +107,11 @@ class AsyncObject:
 
     async def stat(self) -> os.stat_result:
         """Return the attributes."""
-        return attributes.stat_result(await self._do(objects.stat))
+        return attributes.stat_result(await self._do(objects.stat_pinned))
 
     async def statx(self) -> Statx:
         """Return all that the brick tells of it."""
-        return statx_result(await self._do(objects.stat))
+        return statx_result(await self._do(objects.stat_pinned))
 
     async def setattr(
         self,
@@ -161,6 +162,15 @@ class AsyncObject:
     async def statvfs(self) -> os.statvfs_result:
         """Return the volume's sizes and free space."""
         return attributes.statvfs_result(await self._do(objects.statvfs))
+
+    async def getacl(self, *, default: bool = False) -> Acl:
+        """Return the access control list; see :meth:`glusterio.Volume.getacl`."""
+        result: Acl = await self._do(acl.getacl_pinned, acl.attribute(default))
+        return result
+
+    async def setacl(self, value: Acl, *, default: bool = False) -> None:
+        """Set the access control list; see :meth:`glusterio.Volume.setacl`."""
+        await self._do(acl.setacl_pinned, acl.attribute(default), value)
 
     async def getxattr(self, attribute: StrPath | bytes) -> bytes:
         """Return the value of an extended attribute."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from glusterio.api import attributes, xattrs
+from glusterio.api import acl, attributes, xattrs
+from glusterio.api.acl import Acl
 from glusterio.api.aio.methods.attributes import AsyncAttributes
 from glusterio.api.standpoint import Opened
 from glusterio.errors import GlusterError
@@ -94,3 +95,44 @@ class AsyncXattrs(AsyncAttributes):
                     raise
         if follow:
             await self.chmod(dst, status.st_mode & 0o7777)
+
+    async def getacl(
+        self,
+        path: StrPath | Opened,
+        *,
+        default: bool = False,
+        dir_fd: Opened | None = None,
+    ) -> Acl:
+        """Return a file's POSIX access control list.
+
+        Args:
+            path: the path; a symbolic link is followed, since it has none itself.
+            default: the one that what is made in the directory gets; empty where there is none.
+            dir_fd: the open directory that ``path`` is relative to.
+
+        Returns:
+            The list; of a file without one what its permission bits say.
+        """
+        result: Acl = await self._on(
+            acl.getacl, acl.fgetacl, path, dir_fd, True, acl.attribute(default)
+        )
+        return result
+
+    async def setacl(
+        self,
+        path: StrPath | Opened,
+        value: Acl,
+        *,
+        default: bool = False,
+        dir_fd: Opened | None = None,
+    ) -> None:
+        """Set a file's POSIX access control list, and with it the permission bits.
+
+        Args:
+            path: the path; a symbolic link is followed.
+            value: the list; an empty one takes away what there is, and leaves the bits.
+            default: the one that what is made in the directory gets.
+            dir_fd: the open directory that ``path`` is relative to.
+        """
+        name = acl.attribute(default)
+        await self._on(acl.setacl, acl.fsetacl, path, dir_fd, True, name, value)

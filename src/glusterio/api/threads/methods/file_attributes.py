@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import os
+from typing import Self
 
-from glusterio.api import attributes, handles, xattrs
+from glusterio.api import acl, attributes, dup, handles, xattrs
+from glusterio.api.acl import Acl
+from glusterio.api.call_site import call_site
 from glusterio.api.threads.base import FileBase
 from glusterio.types import Buffer, StrPath
 
@@ -16,6 +19,14 @@ class FileAttributes(FileBase):
     """What an open file is."""
 
     __slots__ = ()
+
+    def dup(self) -> Self:
+        """Return a second open file that is the same on the brick: both are closed by themselves.
+
+        Locks are of both; they are dropped, and the brick closes the file, when the last is closed.
+        """
+        handle = self._session.take(dup.dup, self._handle, dup.give_back, call_site())
+        return type(self)(self._session, handle)
 
     def fstat(self) -> os.stat_result:
         """Return the file's attributes."""
@@ -57,6 +68,15 @@ class FileAttributes(FileBase):
     def statvfs(self) -> os.statvfs_result:
         """Return the volume's sizes and free space, as ``os.fstatvfs``."""
         return attributes.statvfs_result(self._session.call(attributes.fstatvfs, self._handle))
+
+    def getacl(self, *, default: bool = False) -> Acl:
+        """Return the access control list; see :meth:`glusterio.Volume.getacl`."""
+        result: Acl = self._session.call(acl.fgetacl, self._handle, acl.attribute(default))
+        return result
+
+    def setacl(self, value: Acl, *, default: bool = False) -> None:
+        """Set the access control list; see :meth:`glusterio.Volume.setacl`."""
+        self._session.call(acl.fsetacl, self._handle, acl.attribute(default), value)
 
     def getxattr(self, attribute: StrPath | bytes) -> bytes:
         """Return the value of an extended attribute."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glusterio.api import handles
+from glusterio.api import handles, vectors
 from glusterio.api.threads.base import FileBase
 from glusterio.types import Buffer
 
@@ -39,14 +39,14 @@ class FileData(FileBase):
 
     def preadv(self, buffers: Sequence[bytearray | memoryview], offset: int) -> int:
         """Read at ``offset`` into several buffers, one after the other; return the bytes read."""
-        total = 0
-        for buffer in buffers:
-            size = memoryview(buffer).nbytes
-            count = self.read_into(buffer, offset + total)
-            total += count
-            if count < size:
-                break
-        return total
+        sinks = [handles.bytes_of(buffer, writable=True) for buffer in buffers]
+        if self._handle.fd.at_hand is not None:
+            size = sum(map(len, sinks))
+            known = handles.at_hand(self._session.core, self._handle, size, offset)
+            if known is not None:
+                return vectors.scatter(known, sinks)
+        result: int = self._session.call(vectors.preadv, self._handle, sinks, offset)
+        return result
 
     def pwrite(self, data: Buffer, offset: int) -> int:
         """Write ``data`` at ``offset``; return the number of bytes.

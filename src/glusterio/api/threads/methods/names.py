@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat as stat_module
 
-from glusterio.api import names
+from glusterio.api import names, renaming
 from glusterio.api.standpoint import Opened, at
 from glusterio.api.threads.base import VolumeBase
 from glusterio.types import StrPath
@@ -34,6 +34,28 @@ class Names(VolumeBase):
         self._session.call(names.rename, None, at(src, src_dir_fd), at(dst, dst_dir_fd))
 
     replace = rename
+
+    def renameat2(
+        self,
+        src: StrPath,
+        dst: StrPath,
+        flags: int,
+        *,
+        src_dir_fd: Opened | None = None,
+        dst_dir_fd: Opened | None = None,
+    ) -> None:
+        """Move a name; with ``glusterio.RENAME_NOREPLACE`` only if the new one is free.
+
+        A file has both names for a moment then. Whether a directory's new name is free is looked at
+        before, so another's empty directory that comes between is replaced.
+
+        Raises:
+            FileExistsError: the new name is taken.
+            OSError: EINVAL: another flag, as on file systems that do not know it.
+        """
+        self._session.call(
+            renaming.renameat2, None, at(src, src_dir_fd), at(dst, dst_dir_fd), flags
+        )
 
     def renames(self, old: StrPath, new: StrPath) -> None:
         """Rename; directories that are missing are made, those that became empty are removed."""

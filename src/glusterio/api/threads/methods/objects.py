@@ -10,7 +10,8 @@ import stat as stat_module
 from types import TracebackType
 from typing import Any
 
-from glusterio.api import attributes, names, objects, xattrs
+from glusterio.api import acl, attributes, names, objects, xattrs
+from glusterio.api.acl import Acl
 from glusterio.api.call_site import call_site
 from glusterio.api.entry import Entry
 from glusterio.api.handles import bytes_of
@@ -109,11 +110,11 @@ class Object:
 
     def stat(self) -> os.stat_result:
         """Return the attributes."""
-        return attributes.stat_result(self._do(objects.stat))
+        return attributes.stat_result(self._do(objects.stat_pinned))
 
     def statx(self) -> Statx:
         """Return all that the brick tells of it."""
-        return statx_result(self._do(objects.stat))
+        return statx_result(self._do(objects.stat_pinned))
 
     def setattr(
         self,
@@ -164,6 +165,15 @@ class Object:
     def statvfs(self) -> os.statvfs_result:
         """Return the volume's sizes and free space."""
         return attributes.statvfs_result(self._do(objects.statvfs))
+
+    def getacl(self, *, default: bool = False) -> Acl:
+        """Return the access control list; see :meth:`glusterio.Volume.getacl`."""
+        result: Acl = self._do(acl.getacl_pinned, acl.attribute(default))
+        return result
+
+    def setacl(self, value: Acl, *, default: bool = False) -> None:
+        """Set the access control list; see :meth:`glusterio.Volume.setacl`."""
+        self._do(acl.setacl_pinned, acl.attribute(default), value)
 
     def getxattr(self, attribute: StrPath | bytes) -> bytes:
         """Return the value of an extended attribute."""

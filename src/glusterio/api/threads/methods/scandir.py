@@ -9,6 +9,7 @@ import os
 import stat as stat_module
 from collections.abc import Iterator
 from itertools import repeat
+from operator import length_hint
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +21,7 @@ from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.lifecycle.states import HandleState
 from glusterio.types import StrPath
 from glusterio.wire.fops.directories import Listing
 from glusterio.wire.iatt import IATT
@@ -74,6 +76,9 @@ class ScandirIterator(Iterator[DirEntry]):
         self._handle: Handle | None = None
         self._entries: Iterator[DirEntry] = iter(())
         self._cursor = Cursor(self._path)
+        self._listing: Listing | None = None  # what they are of, and their places in it
+        self._places: Iterator[int] = iter(())
+        self._began = 0  # the cookie before it
 
     def begin(self) -> None:
         """Open the directory."""
@@ -92,8 +97,9 @@ class ScandirIterator(Iterator[DirEntry]):
             for entry in self._entries:  # the next one, without the exception that next() may raise
                 return entry
             source = Source(self._session, self._path, self._open, self._next_batch())
-            listing = source.listing
-            self._entries = map(DirEntry, listing.names, listing.places, repeat(source))
+            self._listing = listing = source.listing
+            self._places = iter(listing.places)  # tells telldir how many are left
+            self._entries = map(DirEntry, listing.names, self._places, repeat(source))
 
     def _next_batch(self) -> Listing:
         """Read on; or close the directory and end the iteration, if that was all."""
@@ -103,12 +109,34 @@ class ScandirIterator(Iterator[DirEntry]):
             raise StopIteration
         if self._handle is None:
             self.begin()
+        self._began = cursor.offset
         batch = self._session.call(read_directory, self._handle, cursor.offset)
         try:
             return cursor.follow(batch)
         except OSError:
             self.close()
             raise
+
+    def telldir(self) -> int:
+        """Return where the listing is: a number that means something to :meth:`seekdir` alone."""
+        left = length_hint(self._places)
+        if not left:
+            return self._cursor.offset
+        listing = self._listing
+        assert listing is not None
+        at = len(listing) - left - 1
+        return self._began if at < 0 else listing.offset(at)
+
+    def seekdir(self, position: int) -> None:
+        """Go on from where the listing was when :meth:`telldir` returned this; 0 is the beginning.
+
+        One that was at its end, and so has been closed, is opened anew by the next step.
+        """
+        if self._handle is not None and self._handle.state is not HandleState.OPEN:
+            self._handle = None
+        self._entries, self._places = iter(()), iter(())
+        self._cursor = Cursor(self._path)
+        self._cursor.offset = position
 
     def _names(self) -> list[str]:
         """Return the names that are left, and close the directory."""
@@ -122,7 +150,7 @@ class ScandirIterator(Iterator[DirEntry]):
     def close(self) -> None:
         """Close the directory. Harmless when repeated."""
         self._cursor.is_last = True
-        self._entries = iter(())
+        self._entries, self._places = iter(()), iter(())
         if self._handle is not None:
             self._session.close_handle(self._handle)
 
