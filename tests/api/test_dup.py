@@ -30,6 +30,7 @@ def volume(request: pytest.FixtureRequest, url: str, brick: BrickProcess) -> Ite
 
 
 def test_the_brick_hears_of_one(volume: Any, tap: Tap) -> None:
+    tap.wait_for(lambda: tap.released() == tap.opened())
     before = tap.calls(Fop.OPEN), tap.calls(Fop.RELEASE)
     file = volume.open_handle("f", os.O_RDWR)
     handles = [file, file.dup(), file.dup()]
@@ -45,6 +46,26 @@ def test_the_brick_hears_of_one(volume: Any, tap: Tap) -> None:
     tap.wait_for_calls(before[1] + 1, Fop.RELEASE)
     assert inodes.get(file._handle.fd.gfid).refs == 0
     assert tap.released() == tap.opened()
+
+
+def test_one_of_which_no_brick_has_heard(volume: Any, brick: BrickProcess) -> None:
+    """The content has come along with the LOOKUP, so nothing is opened before something needs it."""
+    options = {"performance.open-behind": True, "performance.quick-read": True}
+    with glusterio.connect(brick.url, options=options) as other:
+        file = other.open_handle("f")
+        assert file._handle.fd.unsent
+        second = file.dup()
+        file.close()
+        assert second.pread(4, 0) == b"0123"
+        assert second.fstat().st_size == 10
+        third = second.dup()
+        second.close()
+        assert third.fstat().st_size == 10
+        third.close()
+        report = other.close()
+        assert report.graceful
+        assert report.handles == []
+    brick.wait_for(fds=0, pending=0)
 
 
 def test_the_drain_closes_all(volume: Any, tap: Tap) -> None:
