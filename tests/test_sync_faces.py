@@ -90,7 +90,17 @@ def test_a_substitution_that_matches_nothing_is_refused(tool: Any) -> None:
 #: What one face has and the other has not.
 ONLY = {
     "Volume": set[str](),
-    "File": {"pread_async", "pwrite_async"},
+    "File": {
+        "pread_async",
+        "pwrite_async",
+        "preadv_async",
+        "pwritev_async",
+        "truncate_async",
+        "fsync_async",
+        "fdatasync_async",
+        "discard_async",
+        "zerofill_async",
+    },
     "DirEntry": set[str](),
 }
 
