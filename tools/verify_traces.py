@@ -1,4 +1,4 @@
-"""Have TLC follow the corpus of traces and its mutants, and compare with our own following.
+"""Have TLC follow traces, and compare with our own following: the corpus, its mutants, explored lives.
 
     python tools/verify_traces.py
     python tools/verify_traces.py --jar tla2tools.jar     # with another TLC
@@ -12,6 +12,7 @@ of ``glusterio.verify.fitting``. The exit status is the number of those that dif
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import subprocess
@@ -29,8 +30,14 @@ from verify import LIMIT, SPEC, installed_jar  # noqa: E402
 from glusterio.verify import trace_module  # noqa: E402
 from glusterio.verify.fitting import fit  # noqa: E402
 from glusterio.verify.traces import Bound, Line, bound, read  # noqa: E402
-from tests.traces.lives import LIVES, lived  # noqa: E402
+from tests.explore.scenarios import SCENARIOS  # noqa: E402
+from tests.traces.explored import explored  # noqa: E402
+from tests.traces.lives import LIVES as STORIES  # noqa: E402
+from tests.traces.lives import lived  # noqa: E402
 from tests.traces.mutants import corpus, mutants  # noqa: E402
+
+#: So many lives of each of the explorer's scenarios are followed.
+LIVES = 10
 
 #: So many steps are followed in one run of TLC.
 STEPS = 8000
@@ -101,8 +108,10 @@ def main() -> int:
     if arguments.files:
         traces = {str(path): read(path.read_text()) for path in arguments.files}
     else:
-        traces = corpus() | {story.__name__: lived(story) for story in LIVES}
+        traces = corpus() | {story.__name__: lived(story) for story in STORIES}
         traces |= {mutant.name: mutant.lines for mutant in mutants()}
+        logging.getLogger("glusterio").setLevel(logging.CRITICAL)  # of lives in which things break
+        traces |= explored(SCENARIOS, LIVES)
     started = time.monotonic()
     wrong = accepted = 0
     with ThreadPoolExecutor(arguments.jobs) as pool:
