@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,41 @@ SEEN = """(() => {
 })()"""
 
 
+#: One of every module, and one where three threads are at work.
+EVERY_MODULE = [
+    "Brick/same-identity",
+    "Drain/unmitigated",
+    "DrainFrames/fix-4800",
+    "DrainSteps/close-in-flight",
+    "FdLifecycle/no-drain-from-new",
+    "GraphSwitch/own-not-dropped",
+    "Session/no-gate",
+    "SessionSteps/counted-time-out",
+    "Teardown/without-old-fd-first",
+    "Teardown/without-names-lost",
+]
+
+#: Texts of pictures that stick out: of the picture, or of the card that they are in.
+STICK_OUT = """(() => {
+  document.body.classList.remove("stepping");  // all states of all stories at once
+  const found = [];
+  for (const picture of document.querySelectorAll("svg")) {
+    const cards = [...picture.querySelectorAll("rect.card")].map((card) => card.getBBox());
+    const whole = picture.viewBox.baseVal;
+    for (const text of picture.querySelectorAll("text")) {
+      const box = text.getBBox();
+      const within = cards.find((card) => box.x >= card.x && box.x < card.x + card.width
+        && box.y >= card.y - 4 && box.y < card.y + card.height) || whole;
+      if (box.x + box.width > within.x + within.width
+        || box.y + box.height > within.y + within.height + 2) {
+        found.push(`${picture.closest(".story").dataset.config}: ${text.textContent}`);
+      }
+    }
+  }
+  return [document.querySelectorAll("svg").length, found];
+})()"""
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     path = program()
@@ -65,11 +101,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Counterexample]:
-    examples = {}
-    for config in CONFIGS:
-        checking = Checking(SPEC, config)
-        examples[config] = tell(checking, checking.run())
-    return examples
+    return {config: example(config) for config in CONFIGS}
+
+
+def example(config: str) -> Counterexample:
+    checking = Checking(SPEC, config)
+    return tell(checking, checking.run())
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +232,15 @@ def test_on_a_phone(
     assert all(height >= 44 and bottom <= 740 for height, bottom in buttons), "in a thumb's reach"
     paper = quiet.ask("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(15, 21, 27)" if dark else "rgb(255, 255, 255)")
+
+
+def test_of_no_module_anything_sticks_out_of_a_picture(
+    browser: Browser, quiet: Browser, tmp_path: Path
+) -> None:
+    stories = [example(config) for config in EVERY_MODULE]
+    path = tmp_path / "page.html"
+    path.write_text(page(stories), encoding="utf-8")
+    quiet.open(path.as_uri())
+    pictures, found = quiet.ask(STICK_OUT)
+    assert pictures == sum(len(story.steps) for story in stories)
+    assert found == []
