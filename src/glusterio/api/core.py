@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from glusterio.graph.frame import Frame
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.inode import InodeTable
 from glusterio.graph.tuning import DAEMON_DEFAULTS, tuned
-from glusterio.graph.volfile import parse
+from glusterio.graph.volfile import Volfile, parse
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.monitor import Monitor
 from glusterio.lifecycle.report import TeardownReport
@@ -48,6 +49,17 @@ MONITOR = "GLUSTERIO_MONITOR"
 UNTOLD = 1000
 
 log = logging.getLogger("glusterio")
+
+
+#: Volfiles up to this size, in characters, are kept in mind: most processes connect to few volumes, and
+#: to read one is a seventh of the Python instructions of connecting.
+_OFTEN = 64 * 1024
+
+
+@lru_cache(maxsize=8)
+def _read(text: str, options: tuple[tuple[str, str], ...]) -> Volfile:
+    """Return a volfile as a session with these options wants it. Nobody changes it."""
+    return tuned(parse(text), dict(options), REGISTRY)
 
 
 class CoreDriver(Driver, Protocol):
@@ -238,7 +250,8 @@ class Core:
             clock=self.driver.now,
         )
         defaults = DAEMON_DEFAULTS if self.target.servers else {}
-        volfile = tuned(parse(text), {**defaults, **self.target.options}, REGISTRY)
+        options = tuple({**defaults, **self.target.options}.items())
+        volfile = (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
         graph = build(volfile, REGISTRY, services)
         self.graph = graph
         graph.top.parents.append(self._on_notice)

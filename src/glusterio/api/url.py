@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -55,6 +56,7 @@ class Target(NamedTuple):
     options: Mapping[str, str] = _NO_OPTIONS
 
 
+@lru_cache(maxsize=32)
 def parse_url(url: str) -> Target:
     """Parse a volume's URL.
 

@@ -102,10 +102,11 @@ class Volfile:
         volumes: in the order of the text, so children come before their parents. Never empty.
     """
 
-    __slots__ = ("volumes",)
+    __slots__ = ("_unused", "volumes")
 
     def __init__(self, volumes: tuple[Volume, ...]) -> None:
         self.volumes = volumes
+        self._unused: list[Volume] | None = None
 
     @property
     def top(self) -> Volume:
@@ -120,11 +121,14 @@ class Volfile:
 
     def unused(self) -> list[Volume]:
         """Return the volumes that the top does not stand on, in order."""
+        if self._unused is not None:
+            return self._unused
         used = {self.top.name}
         for volume in reversed(self.volumes):  # whoever uses a volume is behind it
             if volume.name in used:
                 used.update(volume.subvolumes)
-        return [volume for volume in self.volumes if volume.name not in used]
+        self._unused = [volume for volume in self.volumes if volume.name not in used]
+        return self._unused
 
 
 def parse(text: str) -> Volfile:

@@ -17,6 +17,7 @@ import struct
 import uuid
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from glusterio.errors import LocalProtocolError, XdrError
@@ -72,6 +73,8 @@ NULL_DICT: Final = _HEADER.pack(*_NULL_HEADER)
 #: The bytes before a gfx_dict's pairs.
 HEADER_SIZE: Final = _HEADER.size
 
+#: Values shorter than this, in characters, are worth to be kept in mind when they are encoded.
+_SHORT: Final = 64
 #: The least that a pair can take: a key of a NUL only, a type, an empty opaque.
 _MIN_PAIR: Final = 16
 #: The least that a pair of the old encoding can take: two lengths and a NUL.
@@ -163,10 +166,21 @@ def encode_old(dictionary: Mapping[str, OldValue]) -> bytes:
     """
     parts = [U32.pack(len(dictionary))]
     for key, value in dictionary.items():
-        name = _key_bytes(key)
-        data = value if isinstance(value, bytes) else raw(str(value)) + b"\0"
-        parts += (_OLD_LENGTHS.pack(len(name), len(data)), name, b"\0", data)
+        if type(value) is str and len(value) < _SHORT:
+            parts.append(_short_old_pair(key, value))
+        else:
+            parts.append(_old_pair(key, value))
     return b"".join(parts)
+
+
+def _old_pair(key: str, value: OldValue) -> bytes:
+    name = _key_bytes(key)
+    data = value if isinstance(value, bytes) else raw(str(value)) + b"\0"
+    return _OLD_LENGTHS.pack(len(name), len(data)) + name + b"\0" + data
+
+
+#: Who introduces itself to a brick says nearly the same each time.
+_short_old_pair = lru_cache(maxsize=64)(_old_pair)
 
 
 def decode_old(data: memoryview | bytes) -> dict[str, bytes]:

@@ -32,7 +32,7 @@ import os
 import stat as stat_module
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from glusterio.graph.changes import Changes
@@ -77,6 +77,12 @@ class Content:
         self.fds = 0
 
 
+@lru_cache(maxsize=8)
+def _asking_for(size: int) -> Constant:
+    """Return what a LOOKUP asks for: so much content, and whether there is a list."""
+    return Constant({CONTENT: size, ACL: 0})
+
+
 class QuickRead(Xlator):
     """See the top of this file."""
 
@@ -89,7 +95,7 @@ class QuickRead(Xlator):
         self._room = option(options, "cache-size", size, 128 * 1024 * 1024)
         if option(options, "pass-through", boolean, False):
             self._largest = 0
-        self._asked: Dict = Constant({CONTENT: self._largest, ACL: 0})
+        self._asked: Dict = _asking_for(self._largest)
         self._clock = services.clock
         self._lock = services.new_lock()
         self._kept: OrderedDict[Gfid, Content] = OrderedDict()  # fetched first, first
