@@ -139,6 +139,8 @@ def test_another_thread_comes_meanwhile(
     futures.append(threads.start(ask(connection, 1)))
     peer.wait(2)
     wait_until(lambda: threads.driver._followers)
+    assert isinstance(connection.link, Link)
+    assert connection.link.shared
     for number in [0, 1] if leader_first else [1, 0]:
         peer.answer(1, last_first=not leader_first)
         assert futures[number].result(PATIENCE) == number
@@ -415,8 +417,9 @@ def test_a_request_that_does_not_fit(
     assert outcomes == [False, True]
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("full", [False, True])
-def test_a_request_behind_one_that_did_not_fit(full: bool) -> None:
+def test_a_request_behind_one_that_did_not_fit(full: bool, shared: bool) -> None:
     """The order of the stream is kept, and nothing of it is lost, wherever the socket was full."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -429,11 +432,16 @@ def test_a_request_behind_one_that_did_not_fit(full: bool) -> None:
                     sent += bytes(ours.send(b"\0" * 1000))
         connection = Connection("peer")
         link = Link(ours, connection)
+        if shared:
+            link.share()
         received = bytearray()
         replies = [request(connection, size=size) for size in (1 << 20, 10, 20)]
+        if full and shared:
+            replies = replies[1:]  # the first that does not fit is a small one
         for reply in replies:
             sent += bytes(reply.packet[0])
             assert link.submit(reply)
+            assert not reply.sent or not full
             received += theirs.recv(1 << 14)  # there is room again; it is not the next one's
         while len(received) < len(sent):
             received += theirs.recv(1 << 20)

@@ -8,8 +8,9 @@ the lead up, claims the reply, and goes on. That is a third of the Python instru
 
 Where something else is the matter it stops short, with all as the general way expects it:
 
-* Somebody leads already, the reply was asked for before, or the fiber shall give up: nothing has been
-  done, and the fiber is stepped the usual way.
+* The reply was asked for before, or the fiber shall give up: nothing has been done, and the fiber is
+  stepped the usual way.
+* Somebody leads already: the request is sent, and the fiber rests on its reply.
 * Not all of the request could be sent, there is a timer, or a detached fiber waits for its step; or it
   was not a reply that ended the wait (a cancellation and a new timer come by the wake pipe), or
   only a part of one: the fiber rests on its reply, and the thread polls once more, in
@@ -50,18 +51,17 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
     home = fiber.home
     link: Link | None = reply.connection.link
     with driver.lock:
-        leader = driver._leader
-        if (
-            (leader is not None and leader is not driver._keeper_home)
-            or link is None
-            or reply.submitted
-            or fiber.wanted_cancel is not None
-        ):
+        if link is None or reply.submitted or fiber.wanted_cancel is not None:
             return False
-        driver._leader = home
+        leader = driver._leader
+        leads = leader is None or leader is driver._keeper_home
+        if leads:
+            driver._leader = home
         fiber.trap = reply
         reply.fiber = fiber
     try:
+        if not leads and not link.shared:
+            link.share()
         if link.submit(reply):
             driver._watch_writing(link)
             return False
@@ -73,6 +73,8 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
             fiber.trap = None
         not_sent(reply, error)
         fiber.resume_error = error
+        return False
+    if not leads:
         return False
     replies: list[Reply] | None = None
     try:

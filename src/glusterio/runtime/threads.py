@@ -183,7 +183,9 @@ class ThreadsDriver:
                             fiber = Fiber(coro, self, home)
                             if call is not None:
                                 fiber.run_for(call)
-                        if type(trap) is not Reply or not exchange(self, fiber, trap):
+                        if type(trap) is not Reply or not (
+                            exchange(self, fiber, trap) or self._comes(fiber, trap)
+                        ):
                             break
                     trap = coro.send(None)
             except StopIteration as stop:
@@ -318,6 +320,24 @@ class ThreadsDriver:
             self._step_ready(home)
 
     # -- waiting ----------------------------------------------------------------------------------
+
+    def _comes(self, fiber: Fiber, reply: Reply) -> bool:
+        """Wait for a reply that a fiber may rest on after an exchange; a step of its own is not needed.
+
+        Returns:
+            Whether it has come, and the coroutine can go on. Else the fiber is queued, or to be
+            stepped.
+        """
+        if fiber.trap is not reply and not fiber.is_claimed:
+            return False
+        home = fiber.home
+        self._wait(home)
+        ready = home.ready
+        if len(ready) != 1 or ready[0] is not fiber or fiber.resume_value is not reply:
+            return False
+        ready.clear()
+        fiber.trap = fiber.resume_value = None
+        return True
 
     def _wait(self, home: Home) -> None:
         """Return when something is queued for ``home``; lead meanwhile if nobody does."""
