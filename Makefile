@@ -5,7 +5,7 @@
 #   make programs        what takes longer: libgfapi's own programs (QEMU, fio, FUSE, C) on our brick and GlusterFS's
 #   make interop         all that needs GlusterFS, and that alone
 #   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown');
-#                        TLC and we on recorded traces; the page with counterexamples in a browser, if Chromium is here
+#                        TLC and we on recorded traces; the page with counterexamples in a browser, if Chromium is here; LONG=1: TLC for hours
 #   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two')
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
@@ -94,9 +94,10 @@ bench-brick: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.brick_speed --write docs/benchmarks-brick.md $(ARGS)
 
 verify: $(VENV)/.tlc $(VENV)/.dev
-	$(BIN)/python tools/verify.py $(ARGS)
+	$(BIN)/python tools/verify.py $(if $(LONG),--long) $(ARGS)
 	$(if $(ARGS),,$(BIN)/python tools/verify_traces.py)
 	$(BIN)/glusterio verify $(ARGS)
+	$(if $(ARGS),,$(BIN)/glusterio verify Teardown/all)
 	$(if $(ARGS),,$(BIN)/python -m pytest tests/verify)
 
 explore: $(VENV)/.dev

@@ -142,6 +142,8 @@ def test_a_whole_name_is_one_configuration_and_a_beginning_several() -> None:
     everything = expected()
     assert [one.config for one in chosen(everything, [SEED])] == [SEED]
     assert len(chosen(everything, ["FdLifecycle/no-drain", "FdLifecycle/no"])) == 2
-    assert chosen(everything, []) == everything
+    assert chosen(everything, []) == [one for one in everything if not one.long]
+    assert "Teardown/all" not in {one.config for one in chosen(everything, ["Teardown"])}
+    assert [one.config for one in chosen(everything, ["Teardown/all"])] == ["Teardown/all"]
     with pytest.raises(LookupError, match="'X'"):
         chosen(everything, ["Session/", "X"])

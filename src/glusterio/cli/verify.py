@@ -43,9 +43,11 @@ class Options(NamedTuple):
 
 def list_configurations(spec: Path, names: Sequence[str]) -> None:
     """Tell of every configuration its verdict, and what it shows."""
-    for one in _asked(spec, names):
+    for one in _asked(spec, names, long=True):
         first = (spec / f"{one.config}.cfg").read_text(encoding="utf-8").partition("\n")[0]
         purpose = first.removeprefix("\\*").strip()
+        if one.long:
+            purpose += " (Takes half a minute: only if it is named.)"
         record = {"config": one.config, "expected": one.verdict, "shows": purpose}
         tell(record, f"{one.config:<36} {_verdict(one.verdict):<33} {purpose}")
 
@@ -115,11 +117,11 @@ def write_page(path: Path, violations: Sequence[Counterexample]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _asked(spec: Path, names: Sequence[str]) -> list[Expected]:
+def _asked(spec: Path, names: Sequence[str], long: bool = False) -> list[Expected]:
     with trying_to("read the specification in", str(spec)):
         everything = expected(spec)
     try:
-        return chosen(everything, names)
+        return chosen(everything, names, long)
     except LookupError as error:
         raise typer.BadParameter(f"{error}; --list tells them all") from None
 

@@ -32,11 +32,13 @@ class Expected:
         config: its name: ``Teardown/one``.
         verdict: ``holds``, or what must be violated.
         counts: ``generated``, ``distinct`` and ``depth``, as far as they are pinned.
+        long: whether it takes so long that it is left out unless it is asked for.
     """
 
     config: str
     verdict: str
     counts: Mapping[str, int]
+    long: bool = False
 
     @property
     def cost(self) -> int:
@@ -57,29 +59,37 @@ def expected(spec: Path = SPEC) -> list[Expected]:
             check["config"],
             check["verdict"],
             {name: check[name] for name in ("generated", "distinct", "depth") if name in check},
+            check.get("long", False),
         )
         for check in checks
     ]
     return sorted(found, key=lambda one: one.cost)
 
 
-def chosen(all_of_them: Sequence[Expected], names: Sequence[str]) -> list[Expected]:
-    """Return those that are named; without names, all.
+def chosen(
+    all_of_them: Sequence[Expected], names: Sequence[str], long: bool = False
+) -> list[Expected]:
+    """Return those that are named; without names, all but what takes long.
 
     Args:
         all_of_them: what there is to choose from.
-        names: each is a configuration's, or what the names of several begin with.
+        names: each is a configuration's, or what the names of several begin with; what takes long is
+            among these only if its name is given in full.
+        long: whether what takes long is among those that are not named in full, too.
 
     Raises:
         LookupError: no configuration is named so; the message says how.
     """
+    left_out = {one.config for one in all_of_them if one.long and not long}
     wanted: set[str] = set()
     for name in names:
         found = {one.config for one in all_of_them if one.config.startswith(name)}
         if not found:
             raise LookupError(f"no configuration begins with {name!r}")
-        wanted |= {name} if name in found else found
-    return [one for one in all_of_them if not names or one.config in wanted]
+        wanted |= {name} if name in found else found - left_out
+    if not names:
+        wanted = {one.config for one in all_of_them} - left_out
+    return [one for one in all_of_them if one.config in wanted]
 
 
 @dataclass(frozen=True, slots=True)

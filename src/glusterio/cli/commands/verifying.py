@@ -27,7 +27,7 @@ def verify(
         list[str] | None,
         typer.Argument(
             metavar="CONFIGURATION",
-            help="A name, or what names begin with; all, if none is given.",
+            help="A name, or what names begin with; all but what takes long, if none is given.",
             show_default=False,
             autocompletion=complete_configuration,
         ),
