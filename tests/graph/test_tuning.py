@@ -73,6 +73,18 @@ def test_what_is_switched_off_leaves_and_its_child_takes_its_place() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "before", ["", "volume odd\n  type cluster/odd\n  subvolumes v\nend-volume\n"]
+)
+def test_when_the_top_leaves_its_child_is_the_top(before: str) -> None:
+    """Also where something stands between the two, on which the top does not stand."""
+    spare = "volume spare\n  type protocol/client\nend-volume\n"
+    top = "volume top\n  type performance/write-behind\n  subvolumes v\nend-volume\n"
+    client = "volume v\n  type protocol/client\nend-volume\n"
+    off = checked({"performance.write-behind": False})
+    assert tuned(parse(client + spare + before + top), off, ALL).top.name == "v"
+
+
 def test_what_is_switched_on_and_missing_is_put_where_the_daemon_would_put_it() -> None:
     on = checked({"performance.read-ahead": True, "performance.quick-read": "on"})
     assert stack(tuned(parse(SHIPPED), on, ALL)) == [

@@ -87,8 +87,13 @@ def tuned(volfile: Volfile, options: Mapping[str, str], known: Container[str]) -
 def _take_out(volumes: list[Volume], leaving: Volume, switch: str) -> None:
     if len(leaving.subvolumes) != 1:
         raise OptionError(f"{switch}: {leaving.name!r} has not exactly one subvolume")
+    (child,) = leaving.subvolumes
+    if leaving is volumes[-1]:  # the child is the top now; it does not stand on what is behind it
+        while volumes[-1].name != child:
+            volumes.pop()
+        return
     volumes.remove(leaving)
-    _put_in_place_of(volumes, leaving.name, leaving.subvolumes[0], range(len(volumes)))
+    _put_in_place_of(volumes, leaving.name, child, range(len(volumes)))
 
 
 def _put_in(volumes: list[Volume], xlator: str) -> None:
