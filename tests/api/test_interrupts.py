@@ -24,6 +24,7 @@ import pytest
 import glusterio
 from glusterio.api import handles
 from glusterio.errors import ConnectionLostError, HandleStaleError
+from glusterio.lifecycle.states import HandleState
 from glusterio.wire.programs import Fop
 from glusterio.xlators.quick_read import QuickRead
 from glusterio.xlators.write_behind import WriteBehind
@@ -51,6 +52,17 @@ CLOSING = {
     "read_ahead.py": {"release_now"},
     "inode.py": {"unref"},
     "fiber.py": {"post"},
+}
+
+#: Those that a file is opened in.
+OPENING = {
+    "handles.py": {"open_file", "_open", "_make", "make", "late", "gfid_request"},
+    "session.py": {"reserve", "move", "_move", "leave"},
+    "core.py": {"left"},
+    "inode.py": {"ref"},
+    "client.py": {"open", "create", "_open", "_opened", "_release_when_it_comes"},
+    "open_behind.py": {"open", "_opened", "create"},
+    "fiber.py": {"step", "resume", "_finish"},
 }
 
 #: Those that an OPEN is interrupted in which was put off until something needed it.
@@ -201,6 +213,37 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str, flags: int
                 break
             at += 1
     assert at > 10
+
+
+def _open_into(opened: list[Any], volume: glusterio.Volume, flags: int) -> None:
+    opened.append(volume.open_handle("opened", flags))
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR, os.O_RDWR | os.O_CREAT | os.O_EXCL])
+def test_an_open_interrupted_anywhere(brick: BrickProcess, flags: int) -> None:
+    """What the brick opened is closed, and the session ends well."""
+    path = brick.directory / "opened"
+    came = True
+    at = 1
+    with made_in_vain():
+        while came:
+            path.unlink(missing_ok=True)
+            if not flags & os.O_EXCL:
+                path.touch()
+            with glusterio.connect(brick.url) as volume:
+                opened: list[Any] = []
+                came = interrupted(at, OPENING, partial(_open_into, opened, volume, flags))
+                assert came != bool(opened)
+                for file in opened:
+                    file.close()
+                volume.stat("/")  # the session goes on
+                brick.wait_for(fds=0)
+                for handle in volume._session.core.session.handles():
+                    assert handle.state is HandleState.RESERVED  # nothing has been sent
+            report = volume.close(timeout=2)
+            assert (report.errors, report.defects) == ([], [])
+            at += 1
+    assert at > 15
 
 
 def test_a_late_open_interrupted_anywhere(brick: BrickProcess) -> None:

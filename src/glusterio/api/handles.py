@@ -43,6 +43,7 @@ from glusterio.wire.fops.files import FsyncRequest, FtruncateRequest, OpenReques
 from glusterio.wire.fops.names import CreateRequest
 from glusterio.wire.iatt import ZERO_IATT, Iatt
 from glusterio.wire.programs import GFID_REQ
+from glusterio.xlators.base import Xlator
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -249,14 +250,17 @@ async def _open(
         keep(handle, place.steps)
 
     async def late(_: Fd, error: Exception | None) -> None:
+        # Harmless when repeated: it may be interrupted, too.
         if handle.state is HandleState.OPENING:  # the answer was there when the caller gave up
             session.move(handle, HandleEvent.ABANDON)
-        if error is not None:
-            session.move(handle, HandleEvent.REFUSED)
-        else:
-            core.inodes.ref(fd.gfid, handle)
+        if handle.state is HandleState.ABANDONED:
+            if error is not None:
+                session.move(handle, HandleEvent.REFUSED)
+                return
+            if not core.inodes.is_held(fd.gfid, handle):
+                core.inodes.ref(fd.gfid, handle)
             session.move(handle, HandleEvent.OPENED)
-            await _let_go(core, handle)
+        await _let_go(core, handle)
 
     frame.late = late
     try:
@@ -276,6 +280,8 @@ async def _open(
                 ),
             )
             fd.gfid = created.stat.gfid
+        core.inodes.ref(fd.gfid, handle)
+        state = session.move(handle, HandleEvent.OPENED)
     except Exception as error:
         session.move(handle, HandleEvent.REFUSED)
         if isinstance(error, OSError) and not isinstance(error, GlusterError):
@@ -284,14 +290,22 @@ async def _open(
     except GeneratorExit:  # dropped, in the child of a fork for one: nothing may be done any more
         raise
     except BaseException:  # cancelled; or interrupted, in the middle of anything
-        # If a translator has sent the request, its sub-call tells `late` how it ended.
-        if handle.state is HandleState.OPENING:
-            session.move(handle, HandleEvent.ABANDON if frame.adopted else HandleEvent.REFUSED)
+        if (
+            frame.adopted
+        ):  # a translator has sent the request: its sub-call tells `late` how it ended
+            if handle.state is HandleState.OPENING:
+                session.move(handle, HandleEvent.ABANDON)
+        elif any(isinstance(holder, Xlator) for holder in fd.context):  # it has ended well
+            session.begin_close(handle)
+            await Spawn(late(fd, None))
+        elif handle.state is HandleState.OPENING:
+            session.move(handle, HandleEvent.REFUSED)
+        else:
+            session.drop(handle)
         raise
     finally:
         frame.opening = None
-    core.inodes.ref(fd.gfid, handle)
-    if session.move(handle, HandleEvent.OPENED) is not HandleState.OPEN:
+    if state is not HandleState.OPEN:
         # The gate has closed meanwhile; what the brick opened is closed at once.
         await Spawn(_let_go(core, handle))
         raise SessionClosedError(f"{path}: the session was closed while the file was being opened")

@@ -248,10 +248,17 @@ class InodeTable:
                 inode = self._inodes[gfid] = Inode(gfid)
             elif not inode.refs:
                 del self._lru[gfid]
-            inode.refs += 1
             holders = inode.holders
-            holders[holder] = holders.get(holder, 0) + 1
+            count = holders.get(holder, 0) + 1
+            inode.refs += 1  # no interrupt comes between this and the next
+            holders[holder] = count
             return inode
+
+    def is_held(self, gfid: Gfid, holder: Hashable) -> bool:
+        """Tell whether a holder has a reference."""
+        with self._lock:
+            inode = self._inodes.get(gfid)
+            return inode is not None and holder in inode.holders
 
     def unref(self, gfid: Gfid, holder: Hashable) -> None:
         """Give a reference back.

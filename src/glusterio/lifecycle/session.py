@@ -127,13 +127,15 @@ class Session:
             return call
 
     def leave(self, call: Call) -> None:
-        """Count the call out and give back what it borrowed. Exactly once a call.
+        """Count the call out and give back what it borrowed. Exactly once a call; once more, if that
+        was interrupted.
 
         Raises:
             LocalProtocolError: the call has left already.
         """
+        calls = self.calls
         with self._lock:
-            if self.calls.pop(call.number, None) is not call:
+            if calls.get(call.number) is not call:
                 if call.disowned:
                     return
                 raise LocalProtocolError(f"{call!r} left twice")
@@ -148,8 +150,9 @@ class Session:
                     second, call.second = call.second, None
                     second.refs -= 1
                     self._given_back(second)
-            if self.state is not _ACTIVE and not self.calls and self.state >= GATE_CLOSED_FROM:
+            if self.state is not _ACTIVE and len(calls) == 1 and self.state >= GATE_CLOSED_FROM:
                 self.idle.set()
+            del calls[call.number]  # the last thing, so that it can be seen what is left to be done
             if self._trace is not None:
                 self._record_call(call, "DISOWN" if call.disowned else "LEAVE", handle)
 

@@ -183,13 +183,18 @@ class Fiber:
                 try:
                     trap = coro.send(value) if error is None else coro.throw(error)
                 except StopIteration as stop:
-                    self._finish(stop.value, None)
+                    self.value = stop.value
+                    self.done = True  # also if an interrupt comes before what follows
+                    self._finish()
                     return
                 except BaseException as exception:
                     if not has_ended(coro):
                         value, error = None, exception  # an interrupt when it had come to a trap
                         continue
-                    self._finish(None, exception)
+                    self.error = exception
+                    self.done = True
+                    del exception  # no reference cycle through the traceback
+                    self._finish()
                     return
             kind = type(trap)
             if self.wanted_cancel is not None and kind not in _NOT_WAITING:
@@ -287,10 +292,8 @@ class Fiber:
             self.trap = None
             return None, error
 
-    def _finish(self, value: Any, error: BaseException | None) -> None:
-        self.value = value
-        self.error = error
-        self.done = True
+    def _finish(self) -> None:
+        error = self.error
         on_done, self.on_done = self.on_done, None
         if on_done is not None:
             on_done(self)

@@ -47,7 +47,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from glusterio.errors import CloseFromCallbackError, ConnectionLostError, ReentrantCallError
+from glusterio.errors import (
+    CloseFromCallbackError,
+    ConnectionLostError,
+    LocalProtocolError,
+    ReentrantCallError,
+)
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.exchange import exchange
@@ -170,7 +175,7 @@ class ThreadsDriver:
             self._send_held(held)
         fiber: Fiber | None = None
         home: Home | None = None
-        trap = None
+        trap = result = None
         try:
             try:
                 trap = coro.send(None)
@@ -189,12 +194,14 @@ class ThreadsDriver:
                             break
                     trap = coro.send(None)
             except StopIteration as stop:
-                return stop.value
+                result = stop.value
+                return result
             if fiber.trap is None:
                 fiber.step(trap if fiber.resume_error is None else None)
             while not fiber.done:
                 self._wait(fiber.home)
                 self._step_ready(fiber.home)
+            result = fiber.value
         except BaseException as error:  # the operation's own; or KeyboardInterrupt, most likely
             if has_ended(coro) and (fiber is None or not fiber.done):
                 trap = None  # no cycle through the traceback
@@ -221,7 +228,15 @@ class ThreadsDriver:
             if held is not None:
                 state.corked = held
             if leave is not None:
-                leave(call)
+                try:
+                    leave(call)
+                except BaseException as error:
+                    if is_interrupt(error):
+                        with contextlib.suppress(LocalProtocolError):  # it has left all the same
+                            leave(call)
+                        if unwanted is not None and result is not None:
+                            unwanted(result)
+                    raise
         if fiber.error is None:
             return fiber.value
         try:
