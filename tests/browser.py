@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 #: How long the browser may take for anything, in seconds.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 

@@ -19,6 +19,8 @@ from glusterio.verify.shipped import SEED, SPEC
 from glusterio.verify.told import Counterexample, tell
 from tests.browser import Browser, program
 
+pytestmark = pytest.mark.timeout(300)  # a browser takes its time to start on a busy machine
+
 #: Of each kind one: two bands, three, functions of functions, liveness.
 CONFIGS = [
     SEED,
