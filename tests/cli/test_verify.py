@@ -131,7 +131,9 @@ def test_traces_are_followed(glusterio: Run, tmp_path: Path) -> None:
     bad.write_text("".join(lines[:4] + lines[5:]))
     told = glusterio("verify", "--trace", str(good), str(good))
     assert told.check().text == f"{good}: {len(lines)} lines, all of them possible\n" * 2
-    refused = glusterio("verify", "--json", "--trace", str(good), "--trace", str(bad))
+    page = tmp_path / "lives.html"
+    both = ("--trace", str(good), "--trace", str(bad))
+    refused = glusterio("verify", "--json", *both, "--html", str(page))
     assert refused.code == 1
     assert [(one["trace"], one["fits"]) for one in refused.records] == [
         (str(good), True),
@@ -139,6 +141,7 @@ def test_traces_are_followed(glusterio: Run, tmp_path: Path) -> None:
     ]
     assert refused.records[1]["line"] == 5
     assert "GATE" in refused.records[1]["possible"]
+    assert page.read_text(encoding="utf-8").count('<section class="story"') == 2
 
 
 def test_what_is_no_trace_is_said(glusterio: Run, tmp_path: Path) -> None:

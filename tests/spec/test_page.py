@@ -151,7 +151,7 @@ def test_every_step_but_the_first_shows_what_it_changed(config: str) -> None:
 
 
 def test_a_module_that_nobody_knows_has_a_picture_all_the_same() -> None:
-    unknown = replace(example("DrainSteps/close-in-flight"), config="Unknown/case")
+    unknown = replace(example("DrainSteps/close-in-flight"), module="Unknown")
     shown = scenes(unknown)
     assert shown[8].session.text == "DRAINING"
     (band,) = shown[8].bands

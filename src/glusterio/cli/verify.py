@@ -18,6 +18,7 @@ from glusterio.cli.errors import CommandError, PartlyFailedError, trying_to
 from glusterio.cli.output import tell
 from glusterio.verify.fitting import fit
 from glusterio.verify.fitting import told as told_of_trace
+from glusterio.verify.life import life
 from glusterio.verify.shipped import HOLDS, SEED, Expected, Outcome, check, chosen, expected
 from glusterio.verify.tla import SpecError
 from glusterio.verify.told import Counterexample
@@ -84,29 +85,39 @@ def verify(options: Options) -> None:
         raise PartlyFailedError
 
 
-def follow(spec: Path, paths: Sequence[Path]) -> None:
+def follow(spec: Path, paths: Sequence[Path], html: Path | None) -> None:
     """Tell of each trace whether it is a behaviour of the specification.
+
+    Args:
+        spec: the directory with the modules.
+        paths: the traces.
+        html: where a page with the lives that they tell of goes, if anywhere.
 
     Raises:
         PartlyFailedError: one is not.
         CommandError: one cannot be read, or is no trace.
     """
     rejected = 0
+    lives: list[Counterexample] = []
     for path in paths:
         with trying_to("read", str(path)):
             lines = read(path.read_text(encoding="utf-8"))
         found = fit(spec, lines)
         rejected += not found.accepted
+        if html is not None:
+            lives.append(life(spec, lines, path.name))
         said = list(told_of_trace(lines, found))
         record = {"trace": str(path), "fits": found.accepted, "line": found.line, "why": found.why}
         possible = [act for act, _, _ in found.possible]
         tell(record | {"possible": list(dict.fromkeys(possible))}, f"{path}: " + "\n".join(said))
+    if html is not None:
+        write_page(html, lives)
     if rejected:
         raise PartlyFailedError
 
 
 def write_page(path: Path, violations: Sequence[Counterexample]) -> None:
-    """Write the page with these counterexamples; the seed's comes first."""
+    """Write the page with these; the seed's counterexample comes first."""
     from glusterio.verify.page import page
 
     if not violations:

@@ -18,10 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from glusterio.verify.checking import load
-from glusterio.verify.compiler import Compiled, State
+from glusterio.verify.compiler import Compiled, State, Successor
 from glusterio.verify.config import Config
 from glusterio.verify.traces import (
     HANDLE_ACTS,
@@ -108,9 +107,9 @@ class Fitting:
 
     def __init__(self, spec: Path, threads: int, handles: int, missing: Sequence[str] = ()) -> None:
         self._module = load(spec, MODULE)
-        config = settings(self._module.constants, threads, handles, *missing)
-        self._compiled = Compiled(self._module, config)
-        self._actions: dict[str, Callable[..., Any]] = {}
+        self._config = settings(self._module.constants, threads, handles, *missing)
+        self._compiled = Compiled(self._module, self._config)
+        self._actions: dict[str, Callable[..., list[Successor]]] = {}
         self._at = {name: i for i, name in enumerate(self._module.variables)}
         self._names = range(1, threads + 1), range(1, handles + 1)
         self._unseen: set[str] = set()
@@ -159,11 +158,14 @@ class Fitting:
         return found
 
     def _do(self, name: str, state: State, step: Step, arguments: str) -> list[State]:
+        return [after for _, after, _ in self._successors(name, state, step, arguments)]
+
+    def _successors(self, name: str, state: State, step: Step, arguments: str) -> list[Successor]:
         action = self._actions.get(name)
         if action is None:
             action = self._actions[name] = self._compiled.action(name)
         known = {"t": step.thread, "h": step.handle, "g": GRAPH, "-": False, "y": step.yes}
-        return [after for _, after, _ in action(state, *(known[a] for a in arguments))]
+        return action(state, *(known[a] for a in arguments))
 
     def _taken(self, state: State, step: Step) -> list[State]:
         """What a step leads to."""

@@ -11,13 +11,23 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from urllib.parse import quote
 
 from glusterio.verify.drawing import pictures, style
 from glusterio.verify.told import Change, Counterexample, Step, text
 
-_ABOUT = (
+#: How a page is called that tells one thing, or several; and what there is to say of it.
+_COUNTEREXAMPLES = (
+    "A counterexample",
+    "Counterexamples",
     "Each counterexample is the shortest way from the beginning to a state that must not be, as "
-    "<code>glusterio verify</code> found it in the specification."
+    "<code>glusterio verify</code> found it in the specification.",
+)
+_LIVES = (
+    "The life of a session",
+    "Lives of sessions",
+    "What a session did, as its trace tells, in steps of the specification <code>Teardown</code>. What "
+    "bricks and the wire did is in no trace: it is one of the ways that fit.",
 )
 
 
@@ -28,10 +38,10 @@ def page(examples: Sequence[Counterexample]) -> str:
         examples: what it tells; the first is shown when it is opened.
     """
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    title = "A counterexample" if len(examples) == 1 else "Counterexamples"
+    one, many, about = _COUNTEREXAMPLES if examples[0].violated else _LIVES
     return Template(template).substitute(
-        title=escape(title),
-        about=_ABOUT,
+        title=one if len(examples) == 1 else many,
+        about=about,
         picture_style=style(),
         choice=_choice(examples) if len(examples) > 1 else "",
         stories="\n".join(_story(example) for example in examples),
@@ -39,32 +49,32 @@ def page(examples: Sequence[Counterexample]) -> str:
 
 
 def _choice(examples: Sequence[Counterexample]) -> str:
+    what = "Counterexample" if examples[0].violated else "Session"
     options = "".join(
-        f'<option value="{escape(one.config)}">{escape(one.config)}: {escape(one.violated)}</option>'
+        f'<option value="{escape(one.config)}">{escape(one.config)}'
+        f"{': ' if one.violated else ''}{escape(one.violated)}</option>"
         for one in examples
     )
-    return (
-        f'<label class="pick">Counterexample <select id="choice">{options}</select></label>'
-        if options
-        else ""
-    )
+    return f'<label class="pick">{what} <select id="choice">{options}</select></label>'
 
 
 def _story(example: Counterexample) -> str:
     name = escape(example.config)
+    violates = f" violates {escape(example.violated)}" if example.violated else ""
     drawn = pictures(example)
     steps = "\n".join(
         _step(example, step, picture) for step, picture in zip(example.steps, drawn, strict=True)
     )
     last = len(example.steps)
     outline = "".join(
-        f'<li><a href="#{name}/{step.number}">{step.number}. <code>{escape(step.action)}</code>'
+        f'<li><a href="#{quote(example.config)}/{step.number}">{step.number}. '
+        f"<code>{escape(step.action)}</code>"
         f"<small>{escape(step.words)}</small></a></li>"
         for step in example.steps
     )
     return (
         f'<section class="story" data-config="{name}" aria-labelledby="title-{name}">\n'
-        f'<h2 id="title-{name}">{name} violates {escape(example.violated)}</h2>\n'
+        f'<h2 id="title-{name}">{name}{violates}</h2>\n'
         f'<p class="about">{escape(example.purpose)}</p>\n'
         '<div class="controls" role="group" aria-label="Steps">\n'
         '<button type="button" data-go="first" aria-label="To the first state">«</button>'
@@ -81,7 +91,7 @@ def _story(example: Counterexample) -> str:
 def _step(example: Counterexample, step: Step, picture: str) -> str:
     last = len(example.steps)
     said = f"State {step.number} of {last}: {step.words or step.action}"
-    if step.number == last:
+    if step.number == last and example.violated:
         said += f" {example.violated} is violated."
     changes = "".join(
         f"<li><code>{escape(change.place)}</code> {escape(change.words)}"
@@ -93,7 +103,7 @@ def _step(example: Counterexample, step: Step, picture: str) -> str:
         f"<h3>State {step.number} of {last}: <code>{escape(step.action)}</code></h3>\n"
         f'<p class="words">{escape(step.words)}</p>\n'
         + (f'<ul class="changes">{changes}</ul>\n' if changes else "")
-        + (_violation(example) if step.number == last else "")
+        + (_ending(example) if step.number == last else "")
         + f"<figure>{picture}</figure>\n"
         f"<details><summary>All variables</summary>{_table(example, step)}</details>\n"
         "</article>"
@@ -105,7 +115,12 @@ def _meaning(example: Counterexample, change: Change) -> str:
     return f" <small>({escape(meaning)})</small>" if meaning else ""
 
 
-def _violation(example: Counterexample) -> str:
+def _ending(example: Counterexample) -> str:
+    """What is to be said of the last state."""
+    if not example.violated:
+        what, _, why = example.closing.partition("\n")
+        said = f"<p><strong>{escape(what)}</strong></p><pre>{escape(why)}</pre>"
+        return f'<div class="violated">{said}</div>\n' if example.closing else ""
     how = "From here on it never comes to what it should: " if example.liveness else ""
     means = f" It says: {example.property_words}" if example.property_words else ""
     return (

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from glusterio.verify.checking import Checking
-from glusterio.verify.compiler import State
+from glusterio.verify.compiler import Compiled, State
+from glusterio.verify.config import Config
 from glusterio.verify.explore import Result
 from glusterio.verify.shapes import FunctionOf, Member, Pair, SetOf, Shape, shapes
 from glusterio.verify.tla import Expr, Module, names_in
@@ -86,15 +87,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """What violates a property, step by step.
+    """What violates a property, step by step; or another way through a module's states.
 
     Attributes:
         config: the configuration: ``FdLifecycle/no-drain``.
         purpose: what it shows.
-        violated: the property's name.
+        violated: the property's name; empty if none is.
         property_words: what the property says, in words; empty where nobody wrote any.
         property_text: the property, in TLA+.
         liveness: whether the violation is that from the last state on nothing good comes.
+        closing: what is to be said at the end where nothing is violated.
+        module: the module: ``FdLifecycle``.
         steps: the states, in order.
         variables: what each variable is.
         members: by name of a set of names or numbers that functions have as domain, its members.
@@ -107,15 +110,12 @@ class Counterexample:
     property_words: str
     property_text: str
     liveness: bool
+    closing: str
+    module: str
     steps: tuple[Step, ...]
     variables: Mapping[str, str]
     members: Mapping[str, tuple[str, ...]]
     orders: Mapping[str, tuple[str, ...]]
-
-    @property
-    def module(self) -> str:
-        """The module: ``FdLifecycle``."""
-        return self.config.split("/")[0]
 
     def lines(self) -> Iterator[str]:
         """One line a step: the action, what it means, and what it changes."""
@@ -158,65 +158,85 @@ def text(value: Value) -> str:
 
 def tell(checking: Checking, result: Result) -> Counterexample:
     """Tell the counterexample of a result that has one."""
-    return _Telling(checking).tell(result)
+    telling = Telling(checking.spec, checking.module, checking.config, checking.compiled)
+    first = (checking.spec / f"{checking.name}.cfg").read_text(encoding="utf-8").partition("\n")[0]
+    return telling.tell(
+        _linked(checking, result.trace),
+        checking.name,
+        first.removeprefix("\\*").strip(),
+        result.verdict,
+    )
 
 
-class _Telling:
-    """Tells counterexamples of one configuration."""
+def _linked(checking: Checking, trace: Sequence[Link]) -> list[Link]:
+    """The same way, with one name for one thing.
 
-    def __init__(self, checking: Checking) -> None:
-        self._checking = checking
-        self._module = module = checking.module
-        self._shapes = shapes(module, checking.config)
-        self._names = checking.config.members
+    Where states that differ in names alone were taken as one, names may have changed places in a step.
+    Here each step leads on from the state before, to one of the same form.
+    """
+    way = [trace[0]]
+    for label, state in trace[1:]:
+        steps = [(took, to) for took, to, _ in checking.compiled.successors(way[-1][1])]
+        if (label, state) not in steps:
+            form = checking.form()
+            wanted = form(state)[0]
+            alike = [
+                (took, to) for took, to in steps if took[0] == label[0] and form(to)[0] == wanted
+            ]
+            label, state = alike[0]
+        way.append((label, state))
+    return way
+
+
+class Telling:
+    """Tells ways through the states of one configuration.
+
+    Args:
+        spec: the directory with the modules.
+        module, config, compiled: the configuration.
+    """
+
+    def __init__(self, spec: Path, module: Module, config: Config, compiled: Compiled) -> None:
+        self._module = module
+        self._compiled = compiled
+        self._shapes = shapes(module, config)
+        self._names = config.members
         self._types = dict(_types(module))
-        self._source = _Source(checking)
+        self._tla = (spec / f"{module.name}.tla").read_text(encoding="utf-8")
         self._special = {
             variable: self._specials(self._types.get(variable)) for variable in module.variables
         }
 
-    def tell(self, result: Result) -> Counterexample:
+    def tell(
+        self, trace: Sequence[Link], config: str, purpose: str, violated: str, closing: str = ""
+    ) -> Counterexample:
+        """Tell a way.
+
+        Args:
+            trace: the way: labels, and the states that their steps lead to.
+            config, purpose, violated, closing: as in :class:`Counterexample`.
+        """
         steps: list[Step] = []
         state: dict[str, Value] = {}
-        for number, (label, raw) in enumerate(self._linked(result.trace), 1):
+        for number, (label, raw) in enumerate(trace, 1):
             before, state = state, self._state(raw)
             changes = tuple(self._changes(before, state)) if before else ()
             action, words = self._action(label)
             steps.append(Step(number, action, words, changes, state))
-        name = result.verdict
         return Counterexample(
-            config=self._checking.name,
-            purpose=self._source.purpose,
-            violated=name,
-            property_words=meaning(self._module.name, name),
-            property_text=self._source.definition(name),
-            liveness=name in self._checking.compiled.leads,
+            config=config,
+            purpose=purpose,
+            violated=violated,
+            property_words=meaning(self._module.name, violated),
+            property_text=_definition(self._tla, violated) if violated else "",
+            liveness=violated in self._compiled.leads,
+            closing=closing,
+            module=self._module.name,
             steps=tuple(steps),
-            variables=self._source.variables(),
+            variables=_variables(self._tla),
             members=self._members(),
             orders=self._orders(),
         )
-
-    def _linked(self, trace: Sequence[Link]) -> list[Link]:
-        """The same way, with one name for one thing.
-
-        Where states that differ in names alone were taken as one, names may have changed places in a
-        step. Here each step leads on from the state before, to one of the same form.
-        """
-        way = [trace[0]]
-        for label, state in trace[1:]:
-            steps = [(took, to) for took, to, _ in self._checking.compiled.successors(way[-1][1])]
-            if (label, state) not in steps:
-                form = self._checking.form()
-                wanted = form(state)[0]
-                alike = [
-                    (took, to)
-                    for took, to in steps
-                    if took[0] == label[0] and form(to)[0] == wanted
-                ]
-                label, state = alike[0]
-            way.append((label, state))
-        return way
 
     # -- values -----------------------------------------------------------------------------------
 
@@ -256,7 +276,7 @@ class _Telling:
         if kind[0] == "set":
             for one in kind[1]:
                 if one[0] == "name" and not one[2] and one[1] in self._module.definitions:
-                    value = self._checking.compiled.value(one)
+                    value = self._compiled.value(one)
                     if isinstance(value, int):
                         found[value] = one[1]
         return found
@@ -271,6 +291,8 @@ class _Telling:
         """An action with its arguments; and a sentence about it."""
         action, *values = label
         sentences = _words().get(self._module.name, {})
+        if action not in self._module.definitions:  # what binds a trace to the module
+            sentences = sentences | _words().get(f"{self._module.name}Trace", {})
         if action == _INITIAL:
             return action, sentences.get("Init", "This is where it begins.")
         parameters = self._module.definitions[action][0] if values else []
@@ -300,7 +322,7 @@ class _Telling:
         for name in dict.fromkeys(names_in(self._module.definitions["TypeOK"][1])):
             _, body = self._module.definitions.get(name, ([], ("none",)))
             if name not in found and (body[0] == "set" or body[:2] == ("op", "..")):
-                value = self._checking.compiled.value(("name", name, []))
+                value = self._compiled.value(("name", name, []))
                 found[name] = tuple(map(str, sorted(value)))
         return found
 
@@ -362,32 +384,23 @@ def meaning(module: str, name: str) -> str:
     return said.get(f"{module} {name}", said.get(name, ""))
 
 
-class _Source:
-    """The text of a configuration and its module, and what its comments say."""
+def _definition(tla: str, name: str) -> str:
+    """A definition's text."""
+    pattern = rf"^{re.escape(name)} ==.*?(?=\n\s*\n|\n\\\*|\n[-=]{{4}}|\n\S+ ==|\Z)"
+    match = re.search(pattern, tla, re.MULTILINE | re.DOTALL)
+    return match[0] if match else name
 
-    def __init__(self, checking: Checking) -> None:
-        spec, name = checking.spec, checking.name
-        module = name.split("/")[0]
-        self._tla = (spec / f"{module}.tla").read_text(encoding="utf-8")
-        first = (spec / f"{name}.cfg").read_text(encoding="utf-8").partition("\n")[0]
-        self.purpose = first.removeprefix("\\*").strip()
 
-    def definition(self, name: str) -> str:
-        """A definition's text."""
-        pattern = rf"^{re.escape(name)} ==.*?(?=\n\s*\n|\n\\\*|\n[-=]{{4}}|\n\S+ ==|\Z)"
-        match = re.search(pattern, self._tla, re.MULTILINE | re.DOTALL)
-        return match[0] if match else name
-
-    def variables(self) -> dict[str, str]:
-        """Each variable, and the comment beside it."""
-        match = re.search(r"^VARIABLES?\n(.*?)\n\n", self._tla, re.MULTILINE | re.DOTALL)
-        found: dict[str, str] = {}
-        names: list[str] = []
-        for line in (match[1] if match else "").splitlines():
-            code, _, comment = line.partition("\\*")
-            if re.findall(r"\w+", code):
-                names = re.findall(r"\w+", code)
-                found |= dict.fromkeys(names, comment.strip())
-            elif line.startswith("     "):  # it goes on; what is not so far right is a heading
-                found |= {name: f"{found[name]} {comment.strip()}".strip() for name in names}
-        return found
+def _variables(tla: str) -> dict[str, str]:
+    """Each variable, and the comment beside it."""
+    match = re.search(r"^VARIABLES?\n(.*?)\n\n", tla, re.MULTILINE | re.DOTALL)
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in (match[1] if match else "").splitlines():
+        code, _, comment = line.partition("\\*")
+        if re.findall(r"\w+", code):
+            names = re.findall(r"\w+", code)
+            found |= dict.fromkeys(names, comment.strip())
+        elif line.startswith("     "):  # it goes on; what is not so far right is a heading
+            found |= {name: f"{found[name]} {comment.strip()}".strip() for name in names}
+    return found

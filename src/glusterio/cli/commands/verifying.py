@@ -38,7 +38,9 @@ def verify(
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the counterexamples as a page, to be stepped through."
+            metavar="FILE",
+            help="Write what is found as a page to be stepped through: the counterexamples; with "
+            "--trace the sessions' lives.",
         ),
     ] = None,
     trace: Annotated[
@@ -73,7 +75,7 @@ def verify(
     from glusterio.verify.shipped import SPEC
 
     if trace:
-        follow(spec or SPEC, [*trace, *map(Path, names or [])])
+        follow(spec or SPEC, [*trace, *map(Path, names or [])], html)
     elif list_them:
         list_configurations(spec or SPEC, names or [])
     else:
