@@ -50,10 +50,16 @@ _MARK = struct.Struct(">I")
 
 
 class Node:
-    """A file or directory."""
+    """A file or directory.
 
-    def __init__(self, gfid: bytes, mode: int) -> None:
+    Attributes:
+        label: what names it in every life alike, where its gfid is made at random: the name that it was
+            made with, and how many there were before of that name.
+    """
+
+    def __init__(self, gfid: bytes, mode: int, label: str = "/") -> None:
         self.gfid = gfid
+        self.label = label
         self.mode = mode
         self.data = bytearray()
         self.entries: dict[str, Node] = {}
@@ -145,6 +151,7 @@ class Brick:
         self.volfile = volfile
         self.root = Node(ROOT_GFID, stat_module.S_IFDIR | 0o755)
         self.nodes: dict[bytes, Node] = {ROOT_GFID: self.root}
+        self.labels: dict[bytes, str] = {ROOT_GFID: "/"}
         self.connections: list[BrickConnection] = []
         self.locks: list[Lock] = []
         self.complaints: list[str] = []
@@ -162,7 +169,9 @@ class Brick:
     def new_node(
         self, parent: Node, name: str, gfid: bytes, mode: int, content: bytes = b""
     ) -> Node:
-        node = Node(gfid, mode)
+        before = sum(label.startswith(f"{name}#") for label in self.labels.values())
+        node = Node(gfid, mode, f"{name}#{before}")
+        self.labels[gfid] = node.label
         node.data[:] = content
         parent.entries[name] = node
         self.nodes[gfid] = node
@@ -210,7 +219,7 @@ class BrickConnection:
             end = at + 4 + (_MARK.unpack_from(data, at)[0] & 0x7FFFFFFF)
             if end > len(data):
                 break
-            self.inbox.append(_parse(memoryview(data)[at + 4 : end]))
+            self.inbox.append(parsed(memoryview(data)[at + 4 : end]))
             at = end
         self._received = data[at:]
 
@@ -477,7 +486,8 @@ def _same_section(lock: Lock, other: Lock) -> bool:
     )
 
 
-def _parse(record: memoryview) -> Request:
+def parsed(record: memoryview) -> Request:
+    """Decode a request, without its mark."""
     header = parse_message(record)
     assert isinstance(header, CallHeader)
     program = header.program

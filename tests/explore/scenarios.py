@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from glusterio.api import handles
 from glusterio.errors import GlusterError
 from tests.explore.session import App
-from tests.explore.world import Scenario
+from tests.explore.world import FAULTS, Scenario
 
 #: All that can go wrong, in a life of some length.
 ALL_FAULTS = {
@@ -200,10 +200,45 @@ _ALL: tuple[Scenario, ...] = (
     ),
 )  # fmt: skip
 
-SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
+#: One accident of each kind.
+_EACH = dict.fromkeys(FAULTS, 1)
+
+
+def _scope(
+    name: str, about: str, callers: Mapping[str, Script], most: int, **more: Any
+) -> Scenario:
+    """A small scope: at most so many accidents, of any kinds."""
+    return Scenario(f"scope-{name}", about, callers, faults=_EACH, files=_THERE, most=most, **more)
+
+
+_TWO_OPEN = {"open": open_it, "leave": leave}
+_CLOSE_TWICE = {"open": open_it, "close": close, "close again": close_quickly}
+
+_SCOPES: tuple[Scenario, ...] = (
+    _scope("read", "open, read, close", {"read": read}, 3),
+    _scope("make", "make, write, close", {"make": make}, 3),
+    _scope("two", "two leave files open", _TWO_OPEN, 1),
+    _scope("three", "three open files", {"a": open_it, "b": open_it, "c": open_it}, 0),
+    _scope("close-twice", "a file is open, and two close", _CLOSE_TWICE, 2),
+    _scope("connect", "closed while connecting", {"open": open_it, "close": close}, 3,
+           connected=False),
+    _scope("submit", "operations that nobody waits for", {"submit": submit_some}, 1),
+    _scope("callback", "closed from a completion", {"callback": close_from_callback}, 3),
+    _scope("locks", "two want the same section", {"a": lock_it, "b": lock_for_a_while}, 0),
+    _scope("list", "a listing", {"list": list_it}, 2),
+    _scope("write-behind", "deferred writes", {"write": write_thrice}, 2, volfile="write-behind"),
+    _scope("open-threads", "a thread opens a file", {"open": open_it}, 2, threads=True),
+    _scope("make-threads", "a thread makes a file", {"make": make}, 1, threads=True),
+    _scope("two-threads", "two threads open files", {"a": open_it, "b": open_it}, 0, threads=True),
+    _scope("close-twice-threads", "the same, by threads", _CLOSE_TWICE, 1, threads=True),
+    _scope("connect-threads", "closed while connecting", {"open": open_it, "close": close}, 2,
+           threads=True, connected=False),
+)  # fmt: skip
+
+SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (*_ALL, *_SCOPES)}
 
 #: Those of which random lives are lived.
-RANDOM: tuple[str, ...] = tuple(SCENARIOS)
+RANDOM: tuple[str, ...] = tuple(scenario.name for scenario in _ALL)
 
 #: Those that are searched to the end.
-EXHAUSTIVE: tuple[str, ...] = ()
+EXHAUSTIVE: tuple[str, ...] = tuple(scenario.name for scenario in _SCOPES)

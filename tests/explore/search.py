@@ -102,6 +102,8 @@ def at_random(rng: random.Random) -> Callable[[Sequence[Option]], int]:
             if accidents:  # each kind as often as any other, however many there are of it
                 kinds = sorted({options[at].kind for at in accidents})
                 kind = kinds[rng.randrange(len(kinds))]
+                if kind == "fork" and rng.random() < 0.9:
+                    return 0  # it ends a life, so it shall be seldom
                 those = [at for at in accidents if options[at].kind == kind]
                 return those[rng.randrange(len(those))]
         if dice < other:
@@ -244,7 +246,7 @@ class Exhaustive:
                 else:
                     path.append(_Choice(0, len(options), state))
                 depth += 1
-            world.take(options, number)
+            world.take(options, number, check=depth >= known)
             if depth >= known:  # from the last step of the path on, all is new
                 state, is_new = self._note(world, state)
                 if self.cut and not is_new:

@@ -17,11 +17,14 @@ their ends.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from glusterio.api.ending import Ending
 from glusterio.api.lock_owner import LockOwner
-from glusterio.runtime.fiber import Fiber
+from glusterio.traps import Reply
+from tests.explore.brick import parsed
 from tests.explore.fibers import alive, of_callback
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ def state_of(world: World) -> Hashable:
     session = core.session
     fibers = alive(driver)
     now = world.clock.now
-    names = _Names(fibers)
+    names = _Names(world)
     ending = app._ending
     return (
         session.state,
@@ -46,45 +49,74 @@ def state_of(world: World) -> Hashable:
             for call in session.calls.values()
         ),
         tuple(_handle(handle, core) for handle in session.ledger.values()),
-        frozenset(names.of(fiber) for fiber in fibers),
+        frozenset(Counter(names.of(fiber) for fiber in fibers).items()),
         tuple(names.of(fiber) for fiber in driver.ready),
         tuple(
-            (timer.when - now, tuple(names.of(each) for each in of_callback(timer.callback)))
+            (
+                round(timer.when - now, 6),
+                tuple(names.of(each) for each in of_callback(timer.callback)),
+            )
             for timer in world.clock.timers()
         ),
         tuple(
-            (caller.name, caller.done, _where(caller.coro), names.of(caller.rest.fiber))
+            (
+                caller.name,
+                caller.done,
+                type(caller.error),
+                _where(caller.coro),
+                names.of(caller.rest.fiber),
+            )
             for caller in world.callers
         ),
         app.ended,
-        None if ending is None else (ending._deadline - now, ending._grace, len(ending._awaited)),
+        None if ending is None else _ending(ending, now),
         tuple((accepted.times, accepted.call.disowned) for accepted in app.accepted),
         tuple(wire.jammed for wire in driver.wires),
         tuple(
-            tuple(_request(reply) for reply in wire.connection.pending.values())
+            tuple(_request(reply, world.brick) for reply in wire.connection.pending.values())
             for wire in driver.wires
         ),
         len(driver.connecting),
         _brick(world.brick),
-        tuple(world.budget.values()),
+        tuple(world.budget.items()),
+        world.accidents,
         len(app.errors),
         len(core.untold),
         core.makes_anew,
         world.forked,
         world.stalled,
         tuple(
-            (inode.gfid, tuple(_number(holder) for holder in inode.holders))
+            (world.brick.labels.get(inode.gfid), tuple(_number(holder) for holder in inode.holders))
             for inode in core.inodes._inodes.values()
             if inode.holders
         ),
     )
 
 
+def _ending(ending: Ending, now: float) -> Hashable:
+    report = ending.report
+    return (
+        round(ending._deadline - now, 6),
+        ending._grace,
+        tuple(ending._awaited),
+        tuple(ending._drained),
+        report.calls_settled,
+        tuple(report.calls_cancelled),
+        tuple(map(type, report.errors)),
+    )
+
+
 class _Names:
     """Gives each fiber a name: what it is and where it stands, and nothing of its identity."""
 
-    def __init__(self, fibers: list[Fiber]) -> None:
+    def __init__(self, world: World) -> None:
+        calls = world.app.core.session.calls
+        self._brick = world.brick
+        self._calls = {number: at for at, number in enumerate(calls)}
         self._names: dict[int, Hashable] = {}
+
+    def _asked(self, reply: Reply) -> Hashable:
+        return _request(reply, self._brick)
 
     def of(self, fiber: Any) -> Hashable:
         if fiber is None:
@@ -95,14 +127,14 @@ class _Names:
             name = self._names[id(fiber)] = (
                 _where(fiber.coro),
                 type(fiber.trap).__name__,
-                _request(fiber.trap) if hasattr(fiber.trap, "packet") else None,
+                self._asked(fiber.trap) if type(fiber.trap) is Reply else None,
                 fiber.is_claimed,
                 type(fiber.resume_error).__name__,
                 fiber.resume_value if isinstance(fiber.resume_value, bool) else None,
                 fiber.wanted_cancel is None,
                 fiber.orphaned,
                 fiber.done,
-                None if fiber.call is None else fiber.call.number,
+                self._calls.get(getattr(fiber.call, "number", 0)),
                 tuple(self.of(child) for child in fiber.children),
             )
         return name
@@ -145,10 +177,15 @@ def _handle(handle: Any, core: Any) -> Hashable:
     )
 
 
-def _request(reply: Any) -> Hashable:
-    """What a request asks, without its xid and without its credentials' time."""
-    packet = b"".join(bytes(part) for part in reply.packet)
-    return packet[8:], reply.sent, reply.fiber is None, reply.done
+def _request(reply: Any, brick: Brick) -> Hashable:
+    """What a request asks, without its xid and without what is made at random."""
+    asked = reply.__dict__.get("asked")
+    if reply.fiber is None:
+        asked = ()  # nobody waits for it; the brick's inbox tells the rest
+    elif asked is None:
+        packet = b"".join(bytes(part) for part in reply.packet)
+        asked = reply.asked = _asked(parsed(memoryview(packet)[4:]), brick) if packet else ()
+    return asked, reply.sent, reply.fiber is None, reply.done
 
 
 def _brick(brick: Brick) -> Hashable:
@@ -156,9 +193,11 @@ def _brick(brick: Brick) -> Hashable:
         brick.is_up,
         tuple(
             (
-                tuple(_asked(request) for request in connection.inbox),
                 tuple(
-                    (number, each.node.gfid, each.flags) for number, each in connection.fds.items()
+                    (_asked(request, brick), request.interrupted) for request in connection.inbox
+                ),
+                tuple(
+                    (number, each.node.label, each.flags) for number, each in connection.fds.items()
                 ),
             )
             for connection in brick.connections
@@ -168,5 +207,13 @@ def _brick(brick: Brick) -> Hashable:
     )
 
 
-def _asked(request: Request) -> Hashable:
-    return request.name, request.fd, request.interrupted, request.tail
+def _asked(request: Request, brick: Brick) -> Hashable:
+    message = request.message
+    if message is None:
+        return request.name
+    fields = message._asdict()
+    fields.pop("xdata", None)  # of a CREATE: the gfid
+    for name in ("gfid", "pargfid"):
+        if name in fields:
+            fields[name] = brick.labels.get(fields[name])
+    return request.name, tuple(fields.values()), request.tail
