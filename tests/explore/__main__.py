@@ -6,6 +6,7 @@
     $ python -m tests.explore --lives 5000 --seed 7 two  # random lives of one scenario
     $ python -m tests.explore --exhaust --seconds 60 two-small
     $ python -m tests.explore --replay two:0.3.1         # one life, step by step
+    $ python -m tests.explore --speed
     $ python -m tests.explore --list
 
 A life in which something is wrong is shrunk and printed with the line that replays it; the command
@@ -15,7 +16,6 @@ ends with 1.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import re
 import sys
@@ -23,12 +23,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+from tests.explore.quiet import quiet
 from tests.explore.scenarios import EXHAUSTIVE, RANDOM, SCENARIOS
 from tests.explore.search import (
     Covered,
     Exhaustive,
     Failure,
     from_text,
+    live,
     replay,
     search_at_random,
 )
@@ -55,14 +57,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first random life")
     parser.add_argument("--seconds", type=float, help="for how long each exhaustive scope may take")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes")
+    parser.add_argument("--speed", action="store_true", help="how many lives a minute on one core")
     given = parser.parse_args(arguments)
-    logging.getLogger("glusterio").setLevel(logging.CRITICAL)  # errors that nobody hears are logged
+    with quiet():
+        return _run(given)
+
+
+def _run(given: argparse.Namespace) -> int:
     if given.list:
         for scenario in SCENARIOS.values():
             print(f"{scenario.name:16} {scenario.about}")
         return 0
     if given.replay:
         return _replay(given.replay)
+    if given.speed:
+        return _speed(given.scenarios or RANDOM)
     failures: list[Failure] = []
     with ProcessPoolExecutor(given.jobs) as pool:
         if not given.random:
@@ -88,9 +97,25 @@ def _replay(line: str) -> int:
     return 1 if world.problems else 0
 
 
+def _speed(names: Sequence[str]) -> int:
+    """Measure complete lives: from connecting to the end, in random orders, without accidents."""
+    lives = 300
+    for name in names:
+        scenario = SCENARIOS[name]._replace(faults={})
+        began = time.process_time()
+        steps = sum(live(scenario, seed).steps for seed in range(lives))
+        seconds = time.process_time() - began
+        print(
+            f"{name:22} {lives / seconds * 60:8,.0f} lives a minute of processor time,"
+            f" {steps / lives:.0f} steps each"
+        )
+    return 0
+
+
 def _exhaust(name: str, seconds: float | None) -> tuple[Covered, float]:
     began = time.monotonic()
-    return Exhaustive(SCENARIOS[name], seconds=seconds).run(), time.monotonic() - began
+    with quiet():
+        return Exhaustive(SCENARIOS[name], seconds=seconds).run(), time.monotonic() - began
 
 
 def _tell_covered(name: str, covered: Covered, seconds: float) -> None:
@@ -106,7 +131,7 @@ def _tell_covered(name: str, covered: Covered, seconds: float) -> None:
 def _random(
     pool: ProcessPoolExecutor, names: Sequence[str], lives: int, first: int
 ) -> list[Failure]:
-    began, before = time.monotonic(), os.times()
+    began = time.monotonic()
     portions = [
         (name, range(start, min(start + PORTION, first + lives // len(names))))
         for start in range(first, first + lives // len(names), PORTION)
@@ -118,7 +143,6 @@ def _random(
         for failure in found
     ]
     seconds = time.monotonic() - began
-    del before
     count = sum(len(seeds) for _, seeds in portions)
     print(
         f"{count:,} random lives of {len(names)} scenarios, seeds from {first}, in {seconds:.1f} s:"
@@ -128,8 +152,8 @@ def _random(
 
 
 def _some_lives(name: str, seeds: range) -> list[Failure]:
-    logging.getLogger("glusterio").setLevel(logging.CRITICAL)
-    return list(search_at_random(SCENARIOS[name], seeds))
+    with quiet():
+        return list(search_at_random(SCENARIOS[name], seeds))
 
 
 def _kinds(failures: Sequence[Failure]) -> list[tuple[Failure, int]]:

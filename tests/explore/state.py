@@ -68,6 +68,7 @@ def state_of(world: World) -> Hashable:
             )
             for caller in world.callers
         ),
+        tuple(caller.name for caller in world.due),
         app.ended,
         None if ending is None else _ending(ending, now),
         tuple((accepted.times, accepted.call.disowned) for accepted in app.accepted),

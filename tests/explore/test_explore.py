@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from glusterio.lifecycle.session import Session
 from glusterio.lifecycle.states import HandleEvent, HandleState, SessionState
 from glusterio.xlators.client import client
 from tests.explore.__main__ import main
+from tests.explore.quiet import quiet
 from tests.explore.scenarios import SCENARIOS
 from tests.explore.search import Failure, from_text, live, replay, search_at_random, to_text
 from tests.explore.shrink import shrink
@@ -22,12 +22,8 @@ LIVES = 20
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Errors of which no caller hears are logged, and that is as it should be."""
-    log = logging.getLogger("glusterio")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    yield
-    log.setLevel(level)
+    with quiet():
+        yield
 
 
 def first_failure(name: str, lives: int = 300) -> Failure:

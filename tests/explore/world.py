@@ -33,6 +33,7 @@ from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceRecord
 from glusterio.runtime.fiber import Fiber
 from glusterio.runtime.virtual import Clock, Until, Wire
+from glusterio.wire.programs import LockType
 from tests.explore.brick import Brick, BrickConnection, Request
 from tests.explore.checks import after_end, after_fork, after_step
 from tests.explore.fibers import alive, bury, name_of
@@ -59,8 +60,12 @@ FAULTS = (
 )
 _NO = errno.ENOSPC
 
-#: What no brick refuses: it would not let go of what the client thinks closed.
-_NEVER_REFUSED = ("RELEASE", "RELEASEDIR", "PING")
+
+def _may_be_refused(request: Request) -> bool:
+    """Whether a brick may say no: never where it would not let go of what is to be let go of."""
+    if request.name == "LK":
+        return bool(request.message.type != LockType.UNLOCK)
+    return request.name not in ("RELEASE", "RELEASEDIR", "PING")
 
 
 class Scenario(NamedTuple):
@@ -183,6 +188,7 @@ class World:
             self.clock, self._reach, target, self._start,
             threads=scenario.threads, trace=self.records.append,
         )  # fmt: skip
+        self.due: list[Caller] = []
         self.budget = dict(scenario.faults) if scenario.most else {}
         self.accidents = 0
         self.choices: list[int] = []
@@ -295,10 +301,8 @@ class World:
             if fiber.home is None or id(fiber.home) not in heads:
                 heads.add(id(fiber.home))
                 found.append(Option("step", fiber))
-        for caller in self.callers:
-            rest = caller.rest
-            if not caller.done and not rest.begins and rest.holds():
-                found.append(Option("resume", caller))
+        due = self._may_resume()
+        found += [Option("resume", caller) for caller in due]
         wires = list(driver.wires)
         for wire in wires:
             if wire.jammed:
@@ -322,7 +326,9 @@ class World:
                 found.append(Option(passing, None))
         if budget.get("interrupt", 0) > 0:
             for caller in self.callers:
-                if not caller.done and not caller.inner and not caller.rest.begins:
+                if caller.done or caller.inner or caller.rest.begins:
+                    continue
+                if caller in due or not caller.rest.holds():
                     found.append(Option("interrupt", caller))
         if budget.get("lose", 0) > 0:
             found += [Option("lose", each) for each in self.brick.connections]
@@ -330,14 +336,25 @@ class World:
             found += [Option("lose-answer", each) for each in served]
         for kind in ("refuse", "garble"):
             if budget.get(kind, 0) > 0:
-                found += [
-                    Option(kind, each) for each in inboxes if each[1].name not in _NEVER_REFUSED
-                ]
+                found += [Option(kind, each) for each in inboxes if _may_be_refused(each[1])]
         if budget.get("jam", 0) > 0:
             found += [Option("jam", wire) for wire in wires if not wire.jammed]
         if budget.get("fork", 0) > 0 and app.core.session.state < SessionState.CLOSED:
             found.append(Option("fork", None))
         return found
+
+    def _may_resume(self) -> list[Caller]:
+        """Return the callers that may go on: threads in any order, tasks as they became ready."""
+        ready = [
+            caller
+            for caller in self.callers
+            if not caller.done and not caller.rest.begins and caller.rest.holds()
+        ]
+        if self.scenario.threads:
+            return ready
+        self.due = [caller for caller in self.due if caller in ready]
+        self.due += [caller for caller in ready if caller not in self.due]
+        return self.due[:1]
 
     def _perform(self, option: Option) -> None:
         kind, what = option

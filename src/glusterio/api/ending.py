@@ -207,6 +207,8 @@ class Ending:
         for error in further + self._core.untold:
             if error not in self.report.errors:
                 self.report.errors.append(error)
+        # Somebody may still be cancelled before he took an error that he was to be told.
+        self._core.untold = self._core.driver.untold = self.report.errors
 
     def _strike_off(self) -> None:
         for handle in self._session.handles():

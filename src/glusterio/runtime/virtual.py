@@ -153,6 +153,7 @@ class Wire:
                 self.close(error)
                 return
             self.driver.complete(replies)
+            connection.came = []
             if connection.unasked and connection.on_message is not None:
                 for message in connection.messages():
                     connection.on_message(message)
@@ -161,6 +162,7 @@ class Wire:
         """The peer's end is gone."""
         self._part()
         self.driver.complete(self.connection.eof())
+        self.connection.came = []
 
     def close(self, error: Exception) -> None:
         """Close it from our side; what is in flight fails with ``error``."""
@@ -169,6 +171,7 @@ class Wire:
         if peer is not None:
             peer.closed()
         self.driver.complete(failed)
+        self.connection.came = []
 
     def _part(self) -> Peer | None:
         peer, self.peer = self.peer, None

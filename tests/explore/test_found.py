@@ -1,0 +1,38 @@
+"""Defects that the explorer has found, each with the line that replays it. They are mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.explore.__main__ import main
+from tests.explore.quiet import quiet
+
+#: What was wrong, by the line.
+FOUND = {
+    "scope-write-behind:0.0.0.0.0.0.0.0.0.0.0.1.1.1.0.4.1": (
+        "a close failed since a deferred write was lost with its connection, the session was closed,"
+        " and then its caller was cancelled: nobody was told of the loss"
+    ),
+    "scope-make:0.-1": (
+        "a fork while a file is being made: in the child, dropping the coroutine moved a handle that"
+        " its dead session does not have any more"
+    ),
+    "scope-open-threads:0.0.0.0.0.0.0.0.0.0.2.1.1.1.1.1.1": (
+        "a handle was struck off, since the machine stood still for a second with the answer to its"
+        " RELEASE in hand; when it went on, it gave a reference back to an inode table that was gone"
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with quiet():
+        yield
+
+
+@pytest.mark.parametrize("line", FOUND)
+def test_it_is_mended(line: str, capsys: Any) -> None:
+    assert main(["--replay", line]) == 0, capsys.readouterr().out

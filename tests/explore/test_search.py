@@ -1,0 +1,52 @@
+"""The search itself: that cutting at states that were seen loses nothing, and that it is complete."""
+
+from __future__ import annotations
+
+from tests.explore.scenarios import SCENARIOS
+from tests.explore.search import Exhaustive, from_text, to_text
+from tests.explore.world import Scenario
+
+
+def small(faults: dict[str, int], threads: bool = False) -> Scenario:
+    scenario = SCENARIOS["scope-open-threads"]
+    return scenario._replace(faults=faults, most=100, threads=threads)
+
+
+def same(scenario: Scenario) -> tuple[int, int]:
+    """Search with the cutting and without; return how many lives there are, and how many were begun."""
+    with_it, without = Exhaustive(scenario), Exhaustive(scenario, cut=False)
+    covered, every = with_it.run(), without.run()
+    assert covered.complete
+    assert every.complete
+    assert with_it.ends == without.ends, "the same things can come of it"
+    assert covered.lives == every.runs, "and it stands for as many lives"
+    return every.runs, covered.runs
+
+
+def test_cutting_loses_nothing() -> None:
+    every, begun = same(small({}))
+    assert begun <= every
+    every, begun = same(small({"interrupt": 1}))
+    assert begun < every
+
+
+def test_cutting_loses_nothing_by_threads() -> None:
+    every, begun = same(small({}, threads=True))
+    assert begun < every
+
+
+def test_two_searches_find_the_same() -> None:
+    scenario = SCENARIOS["scope-callback"]._replace(most=0)
+    assert Exhaustive(scenario).run() == Exhaustive(scenario).run()
+
+
+def test_a_search_that_is_stopped_says_so() -> None:
+    covered = Exhaustive(SCENARIOS["scope-read"], runs=5).run()
+    assert not covered.complete
+    assert covered.runs == 5
+
+
+def test_choices_as_text() -> None:
+    assert to_text([0, 3, 0, 12, 0, 0]) == "0.3.0.12"
+    assert from_text("0.3.0.12") == [0, 3, 0, 12]
+    assert from_text(to_text([0, 0])) == []
