@@ -78,6 +78,8 @@ def check_arguments(
     mode: Mode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
 ) -> None:
     """Raise what Python's ``open`` raises for arguments that contradict each other."""
+    if encoding is errors is newline is None and buffering < 0:  # as mostly
+        return
     if mode.binary:
         for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
             if value is not None:

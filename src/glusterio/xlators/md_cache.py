@@ -49,6 +49,10 @@ TIMEOUT: Final = 1
 #: Entries in each of the two tables; the oldest go first. A thousand take about a megabyte.
 MOST: Final = 8192
 
+#: How often what is old is taken out of them, in time-outs: to look each time took as long as to enter
+#: something.
+_TIDY: Final = 1 / 16
+
 #: What a SETATTR changes of who may look names up in a directory.
 _PERMISSIONS: Final = SetattrValid.MODE | SetattrValid.UID | SetattrValid.GID
 
@@ -89,6 +93,7 @@ class MdCache(Xlator):
         #: which is also the order of their coming
         self._files: OrderedDict[Gfid, tuple[Iatt, float]] = OrderedDict()
         self._names: OrderedDict[tuple[Gfid, str], tuple[Gfid | Listed, float]] = OrderedDict()
+        self._tidy_at = 0.0  # when what is old is taken out of them
         #: until when names may be looked up in directories in which one was
         self._searched: dict[Gfid, float] = {}
         #: what listings told and nobody has asked for yet; it goes into the tables when asked for
@@ -185,14 +190,24 @@ class MdCache(Xlator):
             self._put(self._names, (parent, name), gfid, until)
 
     def _put(self, table: Entries, key: Hashable, value: Any, until: float) -> None:
-        """Enter something into a table, at its end; and take out what is old, or too much."""
+        """Enter something into a table, at its end; take out what is too much, and sometimes what is old."""
         now = until - self.timeout
-        before = table.pop(key, None)
-        if before is not None and before[1] > until:  # asked for later, answered earlier
-            value, until = before
-        table[key] = (value, until)
+        before = table.get(key)
+        if before is None:
+            table[key] = (value, until)
+        else:
+            if before[1] <= until:  # else it was asked for later, and answered earlier
+                table[key] = (value, until)
+            table.move_to_end(key)
+        if now >= self._tidy_at or len(table) > MOST:
+            self._tidy(table, now)
+
+    def _tidy(self, table: Entries, now: float) -> None:
+        """Take out of a table what is old, or too much; the other's turn comes with its next entry."""
         while table and (len(table) > MOST or next(iter(table.values()))[1] <= now):
             table.popitem(last=False)
+        if table is self._files:  # as a rule the second of the two
+            self._tidy_at = now + self.timeout * _TIDY
 
     def _note(self, gfid: Gfid) -> None:
         """A file changes."""
