@@ -15,7 +15,10 @@ Where something else is the matter it stops short, with all as the general way e
   was not a reply that ended the wait (a cancellation and a new timer come by the wake pipe), or
   only a part of one: the fiber rests on its reply, and the thread polls once more, in
   :meth:`~glusterio.runtime.threads.ThreadsDriver._wait`, and finds what has come.
-* Several replies came, a callback, or the connection's end: they are handed out first.
+* Several replies came, its own among them, a callback, or the connection's end: they are handed out
+  first.
+
+Replies for others alone are handed out, and it goes on.
 
 Why it ends: it waits in ``recv``, as long as that is patient, and then in ``poll``, as a leader, and
 whoever wakes a leader wakes it; and as long as there is no house-keeper, whose ping clock would, it
@@ -76,29 +79,34 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
         return False
     if not leads:
         return False
-    replies: list[Reply] | None = None
     try:
-        if link is driver._sole and not (driver._timers or driver._loose):
-            replies = link.receive(WAITING, reply)  # one call less than with the poller
-        if replies is None:
-            home.polling = True  # first say so, then look: whoever queues looks after queueing
-            try:
-                if home.ready or driver._loose or driver._timers:
-                    return False
-                # Where nobody keeps house, the ping clock begins to run when the peer has been silent
-                # for a tick: the general way sees to that.
-                driver._poller.poll(None if driver._keeper is not None else driver.tick)
-            finally:
-                home.polling = False
-            replies = link.receive(NOT_WAITING, reply)
+        while True:
+            replies: list[Reply] | None = None
+            if link is driver._sole and not (driver._timers or driver._loose):
+                replies = link.receive(WAITING, reply)  # one call less than with the poller
             if replies is None:
-                return False
-        if replies is not ALONE:
+                home.polling = True  # first say so, then look: whoever queues looks after queueing
+                try:
+                    if home.ready or driver._loose or driver._timers:
+                        return False
+                    # Where nobody keeps house, the ping clock begins to run when the peer has been
+                    # silent for a tick: the general way sees to that.
+                    driver._poller.poll(None if driver._keeper is not None else driver.tick)
+                finally:
+                    home.polling = False
+                replies = link.receive(NOT_WAITING, reply)
+                if replies is None:
+                    return False
+            if replies is ALONE:
+                break
             driver._hand_out(link, replies)
             if driver._loose:
                 driver._pass_the_lead(home)
                 driver._step_loose()
-            return False
+                return False
+            if not replies or fiber.trap is not reply or link.closed:
+                return False
+            # It was something that nobody waits for, the answer to the RELEASE of a file, say.
         if reply.settled is not None:
             reply.settled(reply)
         link.connection.came = []

@@ -190,7 +190,7 @@ class MdCache(Xlator):
             self._put(self._names, (parent, name), gfid, until)
 
     def _put(self, table: Entries, key: Hashable, value: Any, until: float) -> None:
-        """Enter something into a table, at its end; take out what is too much, and sometimes what is old."""
+        """Enter something into a table, at its end; take out what is too much, at times what is old."""
         now = until - self.timeout
         before = table.get(key)
         if before is None:
