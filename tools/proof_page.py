@@ -68,7 +68,8 @@ def states(one: Expected) -> str:
     """How many states there are, or how far it is to the violation."""
     if one.verdict == HOLDS:
         forms = "forms" if config(one.config).symmetry else "states"
-        return f"{one.counts['distinct']:,} {forms}"
+        alone = "; not by TLC" if one.long else ""
+        return f"{one.counts['distinct']:,} {forms}{alone}"
     return f"after {one.counts['depth']} states" if "depth" in one.counts else ""
 
 
