@@ -9,7 +9,7 @@ histories, of another session: :func:`why_legal` knows which, and why, without a
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -216,6 +216,17 @@ CHANGES: list[Change] = [
 ]
 
 
+def every_mutant(name: str, lines: list[Line]) -> Iterator[Mutant]:
+    """Change a trace at every line, in every way; where there is a choice, in one of them."""
+    chance = random.Random(name)
+    for change in CHANGES:
+        for at in range(len(lines)):
+            changed = change(chance, lines, at)
+            if changed is not None and changed != lines:
+                title = f"{name}/{change.__name__}-{at + 1}"
+                yield Mutant(title, change.__name__, at, lines, changed)
+
+
 def mutants() -> list[Mutant]:
     """All of them: of each trace ``OF_EACH``, with changes that take turns."""
     made = []
@@ -247,12 +258,22 @@ def why_legal(mutant: Mutant) -> str | None:
     line, later = lines[at], lines[at + 1 :]
     if mutant.change == "drop":
         return _why_dropped(lines, at)
-    if mutant.change == "swap" and _commute(line, later[0]) and _commute(later[0], line):
+    if mutant.change == "swap" and _commute(lines, at):
         return "the two concern different things: either may come first"
     if mutant.change == "event":
         changed = mutant.lines[at]
         if changed.event == "FORK" and not later and line.before != "CLOSED":
             return "a process may fork at any time"
+        if changed.event == "GATE" and not later and _session_at(lines, at) <= SessionState.ACTIVE:
+            return "a session may be closed at any time"
+        drained = any(each.event == "DRAINED" for each in later)
+        told = any(
+            _concerns(each, line.number) or (each.subject == "call" and each.of == line.number)
+            for each in later
+        )
+        possible = changed.event == "REFUSED" or not drained
+        if {line.event, changed.event} <= _ANSWERS and possible and not told:
+            return "that may as well come of it, and nothing more is told of the handle"
         settling = _session_at(lines, at) is SessionState.SETTLING
         if {line.event, changed.event} == {"LEAVE", "DISOWN"} and settling:
             return "at the deadline a call may leave by itself, or be counted out"
@@ -287,7 +308,8 @@ def _why_dropped(lines: list[Line], at: int) -> str | None:
             for each in later
         )
         released = any(each.event == "RELEASED" and each.number == line.of for each in later)
-        if not mentioned and not settled and not released and line.number > 1:
+        told = line.event == "LEAVE" or line.number > 1  # the one that connects must have come
+        if not mentioned and not settled and not released and told:
             return "the call may still be under way, or nothing is told of it"
     if line.event == "ABANDON":
         after = next((each for each in later if _concerns(each, line.number)), None)
@@ -295,9 +317,15 @@ def _why_dropped(lines: list[Line], at: int) -> str | None:
         leaves = _opener_leaves(lines, at, line.number)
         if after is not None and after.event in ("LATE", "REFUSED") and ends < leaves:
             return "the caller need not give up while the answer is on its way"
-    told = any(_concerns(each, line.number) for each in later)
-    if line.event in ("CLOSE", "RELEASED") and not drained and not told:
-        return "nothing more is told of the handle, and the session does not drain"
+    if line.event == "CONNECTED" and not any(each.event in _NEEDS_ACTIVE for each in later):
+        return "connecting may fail"
+    if line.event == "SETTLED" and not any(each.event in ("DRAINED", "DROP") for each in later):
+        return "files may be closed while calls settle"
+    if line.subject == "handle" and not drained:
+        told = any(_concerns(each, line.number) for each in later)
+        leaves = _opener_leaves(lines, at, line.number) < len(lines)
+        if not told and (line.event in ("CLOSE", "RELEASED") or not leaves):
+            return "nothing more is told of the handle, and the session does not drain"
     return None
 
 
@@ -346,33 +374,56 @@ def _under_way(lines: list[Line], at: int, call: int) -> bool:
     return events == ["ADMIT"] and call > 1
 
 
-#: What may come before or after the gate alike, and before or after the calls have settled.
-_THE_GATE_DECIDES = {"ADMIT", "BORROW", "RESERVE", "OPENED", "LATE"}
-_SETTLING_DECIDES = {"ADMIT", "BORROW", "LEAVE", "DISOWN", "DROP", "STRIKE", *_THE_GATE_DECIDES}
+#: What may come of an OPEN, as far as the caller can tell beforehand.
+_ANSWERS = {"OPENED", "REFUSED", "ABANDON"}
+
+#: What is possible in an active session alone.
+_NEEDS_ACTIVE = {"ADMIT", "BORROW", "RESERVE"}
+
+#: What the gate decides, and whether calls have settled.
+_THE_GATE_DECIDES = {*_NEEDS_ACTIVE, "OPENED", "LATE"}
+_SETTLING_DECIDES = {*_NEEDS_ACTIVE, "OPENED", "LEAVE", "DISOWN", "DROP", "STRIKE"}
 
 
-def _commute(one: Line, other: Line) -> bool:
-    """Whether two lines may change places, as far as the first can tell."""
-    if one.subject == other.subject == "session":
-        return False
-    if one.subject == "session":
-        if one.event == "GATE":
-            return other.event not in _THE_GATE_DECIDES | {"DISOWN"}
-        if one.event == "SETTLED":
-            return other.event not in _SETTLING_DECIDES
-        return False
-    if other.subject == "session":
-        return True  # it was asked the other way round
+def _commute(lines: list[Line], at: int) -> bool:
+    """Whether a line may change places with the next one."""
+    one, other = lines[at], lines[at + 1]
     if one.subject == other.subject:
-        if {one.event, other.event} in ({"ADMIT"}, {"RESERVE"}):
-            return False  # they are numbered in their order
+        if one.subject == "session" or one.event == other.event in ("ADMIT", "RESERVE"):
+            return False  # those are numbered in their order
         return one.number != other.number
+    for session, of_other in ((one, other), (other, one)):
+        if session.subject == "session":
+            return _commutes_with_session(lines, at, session, of_other)
     call, of_handle = (one, other) if one.subject == "call" else (other, one)
     if of_handle.event == "RESERVE":
         return of_handle.of != call.number
     if call.event in ("ADMIT", "BORROW"):
         return call.of != of_handle.number
-    # To leave and to open: who opens what is not in these two lines; who borrows is.
-    return of_handle.event in ("CLOSE", "LOST") or (
-        of_handle.event == "RELEASED" and call.of != of_handle.number
-    )
+    if of_handle.event == "RELEASED":
+        return of_handle.number not in _borrowed(lines, at, call.number)
+    return of_handle.event in ("CLOSE", "LOST") or not _opens(lines, at, call, of_handle.number)
+
+
+def _commutes_with_session(lines: list[Line], at: int, session: Line, other: Line) -> bool:
+    if session.event == "GATE":
+        return other.event not in _THE_GATE_DECIDES | {"DISOWN"}
+    if session.event == "SETTLED":
+        if other.event in ("LATE", "REFUSED"):
+            return _state_at(lines, at, other.number) is HandleState.ABANDONED
+        return other.event not in _SETTLING_DECIDES
+    return False
+
+
+def _borrowed(lines: list[Line], at: int, call: int) -> list[int]:
+    return [
+        line.of
+        for line in lines[:at]
+        if line.subject == "call" and line.number == call and line.event in ("ADMIT", "BORROW")
+    ]
+
+
+def _opens(lines: list[Line], at: int, call: Line, handle: int) -> bool:
+    """Whether a call is opening a handle, and has not given up."""
+    opener = next(line.of for line in lines if line.event == "RESERVE" and line.number == handle)
+    return opener == call.number and _state_at(lines, at, handle) is not HandleState.ABANDONED

@@ -193,6 +193,7 @@ class _Binding:
         self.threads = _Names()
         self.handles = _Names()
         self.calls: dict[int, list[int]] = {}  # the threads of each call; the first is its own
+        self._borrows: dict[int, bool] = {}  # of a call: whether it may borrow another handle
         self._opens: dict[int, int] = {}  # of a thread that opens: the handle's name, or 0
         self._opener: dict[int, int] = {}  # of a handle's name: the thread that opens it
         self.handle: dict[int, int] = {}  # of a handle's number: its name
@@ -280,8 +281,12 @@ class _Binding:
             raise _Impossible(f"there is no call {line.number}")
         if line.event in ("ADMIT", "BORROW"):
             handle = self._name_of(line.of) if line.of else 0
-            if line.event == "BORROW" and not handle:
-                raise _Impossible("nothing is borrowed")
+            if line.event == "BORROW":
+                if not handle or not self._borrows[line.number]:
+                    raise _Impossible("a second handle is borrowed, after a first, and no third")
+                self._borrows[line.number] = False
+            else:
+                self._borrows[line.number] = bool(handle)
             thread = self._new_thread(line.number, handle)
             yield self._look(at, "ADMIT", line, thread, handle)
         else:
@@ -290,6 +295,7 @@ class _Binding:
     def _leaves(self, at: int, line: Line) -> Iterator[Step]:
         act = "LEAVE" if line.event == "LEAVE" else "DISOWN"
         own, *others = self.calls.pop(line.number)
+        del self._borrows[line.number]
         for thread in others:
             yield Step(at, act, thread)
         yield self._look(at, act, line, own, self._name_of(line.of) if line.of else 0)
