@@ -92,7 +92,7 @@ DEFERRING = {
         "_until",
         "_tell",
     },
-    "order.py": {"accept", "ready", "answered", "urge", "_is_held", "_conflicts", "has_passed"},
+    "order.py": {"accept", "ready", "answered", "urge", "_is_held", "_place_for", "has_passed"},
     "writer.py": {"take_woken"},
     "fiber.py": {"spawn"},
 }

@@ -611,6 +611,18 @@ async def read_into(core: Core, frame: Frame, handle: Handle, sink: memoryview, 
 
 async def pwrite(core: Core, frame: Frame, handle: Handle, data: Buffer, offset: int) -> int:
     """Write all of ``data`` at ``offset``; return its length."""
+    if (  # the usual case is told without a call; the rest is looked at properly
+        type(data) is bytes
+        and type(offset) is int
+        and 0 < len(data) <= TRANSFER
+        and 0 <= offset <= _LAST_OFFSET
+        and handle.kind is _FILE
+    ):
+        written = (await core.top.writev(frame, handle.fd, data, offset)).written
+        if written == len(data):
+            return written
+        data, offset = memoryview(data)[written:], offset + written
+        return written + await pwrite(core, frame, handle, data, offset) if written else 0
     view: Buffer = data if isinstance(data, bytes) else bytes_of(data)
     size = len(view)
     if not _check_transfer(handle, size, offset, os.O_RDONLY):

@@ -51,6 +51,9 @@ _MARK_OF_NOTHING = LAST_FRAGMENT - MARK_SIZE
 _HEAD_SIZE = _MARKED.size
 _unpack_head = _MARKED.unpack_from
 
+#: So many buffers are sent at once; a system call takes up to 1024.
+MANY = 512
+
 #: What a server may send us unasked is bounded, too: callbacks not yet taken by the driver.
 MAX_MESSAGES = 10_000
 
@@ -123,7 +126,7 @@ class Connection(RecordStream):
         self.pending[reply.xid] = reply
         self.outgoing.append((reply, list(reply.packet)))
 
-    def data_to_send(self, limit: int = 512) -> list[Packet]:
+    def data_to_send(self, limit: int = MANY) -> list[Packet]:
         """Return up to ``limit`` buffers to be sent next, in order; empty when there are none."""
         outgoing = self.outgoing
         if len(outgoing) == 1:
@@ -165,7 +168,13 @@ class Connection(RecordStream):
                 outgoing.popleft()
         return False
 
-    def hand_over(self, limit: int = 512) -> list[Packet]:
+    def all_sent(self) -> None:
+        """Take note that all has left; :meth:`data_to_send` gave fewer than :data:`MANY` buffers."""
+        for reply, _ in self.outgoing:
+            reply.sent = True
+        self.outgoing.clear()
+
+    def hand_over(self, limit: int = MANY) -> list[Packet]:
         """Return what :meth:`data_to_send` would, and take note that all of it has left.
 
         For a transport that takes whatever it is given.

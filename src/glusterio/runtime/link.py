@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
-from glusterio.rpc.connection import Connection
+from glusterio.rpc.connection import MANY, Connection
 from glusterio.runtime.send_now import SMALL, SendNow, send_now
 from glusterio.traps import Reply
 
@@ -174,6 +174,9 @@ class Link:
                     count = self.sock.send(buffers[0], _AT_ONCE)  # 0.4 us less than sendmsg()
                 else:
                     count = self.sock.sendmsg(buffers, (), _AT_ONCE)
+                if len(buffers) < MANY and sum(map(len, buffers)) == count:
+                    connection.all_sent()
+                    break
                 left = connection.sent(count)
         except _NOT_NOW:
             self.wants_write = True

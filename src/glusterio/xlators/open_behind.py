@@ -38,7 +38,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean, option
 from glusterio.traps import Coro, Event, Reply, Spawn, Wait
-from glusterio.types import Gfid
+from glusterio.types import Buffer, Gfid
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops.attributes import FstatRequest, StatReply, StatRequest
 from glusterio.wire.fops.data import CopyFileRangeRequest
@@ -52,7 +52,7 @@ from glusterio.wire.fops.names import (
     RenameRequest,
     UnlinkRequest,
 )
-from glusterio.xlators.base import Data, Services, Xlator
+from glusterio.xlators.base import Data, Services, Written, Xlator
 
 #: What an open is answered with that has not been sent.
 _OPENED: Final = OpenReply()
@@ -295,6 +295,11 @@ class OpenBehind(Xlator):
             return self.child.readv(frame, unopened, size, offset, sink)
         return self._when_opened(fd, self.child.readv, frame, fd, size, offset, sink)
 
+    def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Coro[Written]:
+        if fd.context.get(self) is None:
+            return self.child.writev(frame, fd, data, offset)
+        return self._when_opened(fd, self.child.writev, frame, fd, data, offset)
+
     def fstat(self, frame: Frame, fd: Fd, request: FstatRequest) -> Coro[StatReply]:
         if fd.context.get(self) is None:
             return self.child.fstat(frame, fd, request)
@@ -333,7 +338,7 @@ async def _nothing_to_flush() -> CommonReply:
 
 #: Fops on an fd that need it opened.
 _ON_FD: Final = (
-    "writev", "fsync", "ftruncate", "fallocate", "discard", "zerofill", "seek", "rchecksum",
+    "fsync", "ftruncate", "fallocate", "discard", "zerofill", "seek", "rchecksum",
     "fgetxattr", "fxattrop", "lk", "finodelk", "fentrylk",
 )  # fmt: skip
 

@@ -206,7 +206,10 @@ class ReadAhead(Xlator):
         with self._lock:
             pages = stream.pages
             while pages and pages[0].offset + pages[0].size <= offset:
-                self._held -= pages.popleft().size
+                page = pages.popleft()
+                self._held -= page.size
+                if page is stream.page:
+                    stream.page = None
             if not pages or pages[0].offset > offset:
                 return []
             for page in pages:
@@ -355,8 +358,9 @@ class ReadAhead(Xlator):
         try:
             return await fop
         finally:
-            with self._lock:
-                self._changes.note(gfid)
+            if self._held:  # else there is no page: one that is asked for from now on is new enough
+                with self._lock:
+                    self._changes.note(gfid)
 
     def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> Coro[files.OpenReply]:
         fop = self.child.open(frame, fd, request)

@@ -52,18 +52,11 @@ class Write:
         error: for that writer, why it failed.
     """
 
-    __slots__ = (
-        "begun",
-        "data",
-        "end",
-        "error",
-        "gathers",
-        "identity",
-        "number",
-        "offset",
-        "told",
-        "writer",
-    )
+    # What each begins with is the class's.
+    gathers = False
+    begun = False
+    told: Event | None = None
+    error: Exception | None = None
 
     def __init__(
         self, number: int, writer: Writer, identity: Credentials | None, data: Buffer, offset: int
@@ -72,12 +65,10 @@ class Write:
         self.writer = writer
         self.identity = identity
         self.data = data
-        self.offset = 0 if writer.appends else offset
-        self.end = END if writer.appends else offset + len(data)
-        self.gathers = False
-        self.begun = False
-        self.told: Event | None = None
-        self.error: Exception | None = None
+        self.offset = offset
+        self.end = offset + len(data)
+        if writer.appends:
+            self.offset, self.end = 0, END
 
     def __repr__(self) -> str:
         return f"<Write {self.number} of {len(self.data)} bytes at {self.offset}>"
@@ -155,11 +146,12 @@ class Order:
                 return last, self.ready()
         write = self.writes[self._next] = Write(self._next, writer, identity, data, offset)
         self._next += 1
-        if not self._queue and not follows and not self._conflicts(write):  # as most are
-            at = bisect_left(self._starts, write.offset)
-            self._starts.insert(at, write.offset)
-            self._sent.insert(at, write)
-            return write, [write]
+        if not self._queue and not follows:  # as most are
+            at = self._place_for(write)
+            if at is not None:
+                self._starts.insert(at, offset)
+                self._sent.insert(at, write)
+                return write, [write]
         write.gathers = follows and size < self._aggregate and not alone
         self._queue.append(write)
         return write, self.ready()
@@ -170,10 +162,10 @@ class Order:
         ready: list[Write] = []
         while queue:
             write = queue[0]
-            if self._conflicts(write) or self._is_held(write):
+            at = self._place_for(write)
+            if at is None or self._is_held(write):
                 break
             queue.popleft()
-            at = bisect_left(self._starts, write.offset)
             self._starts.insert(at, write.offset)
             self._sent.insert(at, write)
             ready.append(write)
@@ -189,14 +181,17 @@ class Order:
             and len(write.data) < self._aggregate
         )
 
-    def _conflicts(self, write: Write) -> bool:
-        """Whether a write must not be in flight together with what is."""
-        if not self._sent:
-            return False
-        if self._strict or self._sent[0].end == END:
-            return True
+    def _place_for(self, write: Write) -> int | None:
+        """Return where a write belongs among what is in flight; ``None`` if it must wait."""
+        sent = self._sent
+        if not sent:
+            return 0
+        if self._strict or sent[0].end == END:
+            return None
         before = bisect_left(self._starts, write.end)
-        return before > 0 and self._sent[before - 1].end > write.offset
+        if before and sent[before - 1].end > write.offset:
+            return None
+        return before
 
     def answered(self, write: Write) -> list[Write]:
         """A write that was in flight has been answered, well or badly.
