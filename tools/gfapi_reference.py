@@ -131,6 +131,8 @@ def _missing(name: str, target: str) -> Iterator[str]:
     """Say on which face something is not."""
     first, _, rest = target.partition(".")
     faces = [FACES[first]] if first in FACES else [glusterio, aio]
+    if first == "glusterio" and rest != "connect":
+        faces = [glusterio]  # a value, which is the same for both
     path = rest if first in ("glusterio", *FACES) else target
     for face in faces:
         found: Any = face

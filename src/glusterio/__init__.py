@@ -23,8 +23,10 @@ from glusterio.api.threads.methods.file_locks import FileLock
 from glusterio.api.threads.methods.objects import Object
 from glusterio.api.threads.methods.paths import VolumePath
 from glusterio.api.threads.methods.scandir import DirEntry, ScandirIterator
+from glusterio.api.threads.methods.upcalls import UpcallIterator, UpcallRegistration
 from glusterio.api.threads.volume import Volume, connect
 from glusterio.api.tree_copy import Progress as CopyProgress
+from glusterio.api.upcalls import Upcall, UpcallKind
 from glusterio.api.usage import Usage
 from glusterio.errors import (
     AuthRejectedError,
@@ -50,6 +52,7 @@ from glusterio.errors import (
     XdrError,
 )
 from glusterio.lifecycle.report import DrainedHandle, DrainedObject, StepTime, TeardownReport
+from glusterio.wire.callbacks import UpcallFlag
 
 __version__ = "0.1.0.dev0"
 
@@ -87,6 +90,11 @@ __all__ = [
     "StepTime",
     "TeardownReport",
     "UnsupportedGraphError",
+    "Upcall",
+    "UpcallFlag",
+    "UpcallIterator",
+    "UpcallKind",
+    "UpcallRegistration",
     "Usage",
     "VersionMismatchError",
     "VolfileError",

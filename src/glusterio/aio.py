@@ -19,6 +19,8 @@ from glusterio.api.aio.methods.objects import AsyncObject as Object
 from glusterio.api.aio.methods.paths import AsyncVolumePath as VolumePath
 from glusterio.api.aio.methods.scandir import AsyncDirEntry as DirEntry
 from glusterio.api.aio.methods.scandir import AsyncScandir as ScandirIterator
+from glusterio.api.aio.methods.upcalls import AsyncUpcallIterator as UpcallIterator
+from glusterio.api.aio.methods.upcalls import UpcallRegistration
 from glusterio.api.aio.stream import AsyncStream as Stream
 from glusterio.api.aio.volume import AsyncVolume as Volume
 from glusterio.api.aio.volume import connect
@@ -30,6 +32,8 @@ __all__ = [
     "Object",
     "ScandirIterator",
     "Stream",
+    "UpcallIterator",
+    "UpcallRegistration",
     "Volume",
     "VolumePath",
     "connect",

@@ -15,6 +15,7 @@ from typing import Any
 
 import glusterio
 from glusterio import aio
+from glusterio.api.aio.methods.upcalls import UpcallRegistration
 from glusterio.api.aio.opening import Opening
 
 #: No call waits longer for the loop, in seconds.
@@ -25,6 +26,7 @@ FACES = ("threads", "asyncio")
 
 _FACADES = (
     aio.Volume, aio.File, aio.FileLock, aio.Object, aio.Stream, aio.DirEntry, aio.VolumePath,
+    UpcallRegistration,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import os
 import stat
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,14 +25,20 @@ Case = Callable[[Any], None]
 #: The cases, by the functions that they are for.
 CASES: dict[str, Case] = {}
 
+#: Those that need a volume that has upcalls and leases turned on, and two sessions of it: the second is
+#: another client's, for threads. Run by ``test_upcalls.py``, of either directory.
+WATCHED: dict[str, Callable[[Any, Any], None]] = {}
 
-def case(*names: str) -> Callable[[Case], Case]:
+T = TypeVar("T", bound=Callable[..., None])
+
+
+def case(*names: str, cases: dict[str, Any] = CASES) -> Callable[[T], T]:
     """Enter a case for functions of libgfapi."""
 
-    def enter(function: Case) -> Case:
+    def enter(function: T) -> T:
         for name in names:
-            assert name not in CASES, f"{name} has a case"
-            CASES[name] = function
+            assert name not in CASES.keys() | WATCHED.keys(), f"{name} has a case"
+            cases[name] = function
         return function
 
     return enter
@@ -724,3 +730,89 @@ def locking(it: Any) -> None:
         lock.release()
         other.lockf(os.F_TLOCK, 10)
         assert file.lock_holder() is not None
+
+
+# -- what bricks tell unasked -------------------------------------------------------------------------
+
+
+def coming(events: Any, *wanted: glusterio.UpcallKind) -> list[glusterio.Upcall]:
+    """Take upcalls until one of each kind has come; return those, in the order of the kinds."""
+    found: dict[glusterio.UpcallKind, glusterio.Upcall] = {}
+    for upcall in events:
+        found[upcall.kind] = upcall
+        if set(wanted) <= found.keys():
+            break
+    return [found[kind] for kind in wanted]
+
+
+@case(
+    "glfs_h_poll_upcall",
+    "glfs_upcall_get_reason",
+    "glfs_upcall_get_event",
+    "glfs_upcall_inode_get_object",
+    "glfs_upcall_inode_get_flags",
+    "glfs_upcall_inode_get_stat",
+    "glfs_upcall_inode_get_expire",
+    cases=WATCHED,
+)
+def changes_by_others(it: Any, other: Any) -> None:
+    write(it, "f", b"123")
+    with it.upcalls() as events:
+        assert it.stat("f").st_size == 3
+        other.truncate(f"{it.getcwd()}/f", 1)
+        (upcall,) = coming(events, glusterio.UpcallKind.INVALIDATION)
+    assert upcall.flags & glusterio.UpcallFlag.SIZE
+    assert upcall.expire > 0
+    assert upcall.stat is not None
+    assert upcall.stat.st_size == 1
+    with it.object(upcall.gfid) as changed:
+        assert changed.stat().st_ino == it.stat("f").st_ino
+    assert list(events) == []
+
+
+@case(
+    "glfs_upcall_inode_get_pobject",
+    "glfs_upcall_inode_get_pstat",
+    "glfs_upcall_inode_get_oldpobject",
+    "glfs_upcall_inode_get_oldpstat",
+    cases=WATCHED,
+)
+def renames_by_others(it: Any, other: Any) -> None:
+    it.makedirs("a")
+    it.makedirs("b")
+    write(it, "a/f")
+    here = it.getcwd()
+    with it.lookup("a") as a, it.lookup("b") as b, it.lookup("a/f") as f:
+        with it.upcalls({glusterio.UpcallKind.INVALIDATION}) as events:
+            it.listdir("a")
+            it.stat("b")
+            with it.open("a/f", "rb") as file:
+                file.read()
+            other.rename(f"{here}/a/f", f"{here}/b/g")
+            for upcall in events:
+                if upcall.gfid == f.gfid and upcall.flags & glusterio.UpcallFlag.RENAMED:
+                    break
+        assert (upcall.parent_gfid, upcall.old_parent_gfid) == (b.gfid, a.gfid)
+        assert upcall.parent_stat.st_ino == b.stat().st_ino
+        assert upcall.old_parent_stat.st_ino == a.stat().st_ino
+
+
+@case("glfs_upcall_register", "glfs_upcall_unregister", cases=WATCHED)
+def a_callback(it: Any, other: Any) -> None:
+    write(it, "f")
+    come: list[glusterio.Upcall] = []
+    both = it.upcalls()
+    registered = it.register_upcall(come.append, {glusterio.UpcallKind.INVALIDATION})
+    it.stat("f")
+    other.chmod(f"{it.getcwd()}/f", 0o600)
+    coming(both, glusterio.UpcallKind.INVALIDATION)
+    it.stat("f")  # by then it has been called
+    assert come[0].flags & glusterio.UpcallFlag.MODE
+    registered.unregister()
+    registered.unregister()
+    seen = len(come)
+    other.chmod(f"{it.getcwd()}/f", 0o604)
+    coming(both, glusterio.UpcallKind.INVALIDATION)
+    both.close()
+    it.stat("f")
+    assert len(come) == seen

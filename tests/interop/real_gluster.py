@@ -368,9 +368,16 @@ volume hand-leases
   subvolumes hand-locks
 end-volume
 
+# Likewise.
+volume hand-upcall
+  type features/upcall
+  option cache-invalidation {leases}
+  subvolumes hand-leases
+end-volume
+
 volume hand-iot
   type performance/io-threads
-  subvolumes hand-leases
+  subvolumes hand-upcall
 end-volume
 
 # The name below protocol/server is the one that clients ask for and the one that auth.addr allows.
@@ -420,7 +427,7 @@ def start_hand_brick(directory: str | Path, access: str = ACCESS, leases: str = 
     Args:
         directory: where its volfiles, data, log and state go; made if missing.
         access: who may use it: options of protocol/server, a line each.
-        leases: whether it has leases, ``on`` or ``off``.
+        leases: whether it has leases, and tells of changes: ``on`` or ``off``.
 
     Raises:
         SetUpError: it did not come up.

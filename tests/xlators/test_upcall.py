@@ -15,12 +15,13 @@ from glusterio.graph.frame import Frame
 from glusterio.traps import Event
 from glusterio.types import NULL_GFID, ROOT_GFID
 from glusterio.wire.callbacks import CacheInvalidation
+from glusterio.wire.callbacks import UpcallFlag as Changed
 from glusterio.wire.fops import attributes, directories, files, names
 from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import CallbackProc, SetattrValid
 from glusterio.xlators import upcall
 from glusterio.xlators.base import Services
-from glusterio.xlators.upcall import Changed, Upcall
+from glusterio.xlators.upcall import Upcall
 from tests.xlators.posix_bed import PosixBed, new_gfid, posix_bed
 
 SECOND = 10**9

@@ -18,6 +18,7 @@ from glusterio.api.calling import Callings
 from glusterio.api.pins import Pins
 from glusterio.api.registry import REGISTRY
 from glusterio.api.standpoint import Standpoint
+from glusterio.api.upcalls import Upcalls
 from glusterio.api.url import Target
 from glusterio.api.volfile_server import volfile_of
 from glusterio.errors import with_path
@@ -104,6 +105,7 @@ class Core:
         top: the one at the top of them: there is none before, nor an admitted call that would ask.
         inodes: what is known of names and files, and who holds them.
         pins: the gfid objects.
+        upcalls: who listens to what bricks tell unasked.
         identity: on whose behalf the session calls.
         report: how the session ended, once it has.
         volfile: the volfile's text, once it is there.
@@ -126,6 +128,7 @@ class Core:
             trace = self.monitor = Monitor(target.volume, trace)
         self.session = Session(driver.new_lock(), driver.new_event, trace, target.volume)
         self.inodes = InodeTable(lock=driver.new_lock())
+        self.upcalls = Upcalls(self)
         self.pins = Pins(driver.new_lock(), self.inodes)
         self.graph: Graph[Xlator] | None = None
         self.report: TeardownReport | None = None
@@ -202,6 +205,12 @@ class Core:
             who.uid == own.uid and who.gid == own.gid and who.groups == own.groups
         )
 
+    def keep_house(self) -> None:
+        """Have the driver look after the connections while nobody waits, from now on."""
+        if not self.house_is_kept:
+            self.driver.keep_house()
+            self.house_is_kept = True
+
     # -- connecting -------------------------------------------------------------------------------
 
     async def connect(self, timeout: float) -> None:
@@ -261,6 +270,7 @@ class Core:
 
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
         """What the top of the graph tells: when it is down, no brick holds our handles any more."""
+        self.upcalls.heard(notice, detail)
         if notice is Notice.CHILD_DOWN:
             for handle in self.session.handles():
                 if handle.state is HandleState.OPEN:

@@ -41,6 +41,12 @@ CLOSE_GRACE = 2.0
 #: however little is left of the deadline. They have nothing to wait for; this is for a busy machine.
 UNWINDING = 1.0
 
+#: What is of no use to anybody once the gate is closed, and what whoever has called it is told.
+_AT_ONCE = {
+    "connect": "the session was closed while connecting",
+    "next_of": "the session was closed",
+}
+
 #: How many RELEASEs are packed before they are sent, so that the brick has something to do meanwhile.
 TOGETHER = 100
 
@@ -76,6 +82,7 @@ class Ending:
         session = self._session
         if session.state is SessionState.SETTLING:
             with self._step("settle"):
+                self._core.upcalls.end()
                 await self._settle()
                 session.apply(SessionEvent.SETTLED)
         if session.state is SessionState.DRAINING:
@@ -83,9 +90,12 @@ class Ending:
                 self._write_out()
                 await self._drain()
             with self._step("relatives"):
-                # Directory streams are handles of the ledger, and upcall queues will be. What is
-                # left there could only be a defect; objects are their user's to leave.
+                # Directory streams are handles of the ledger. What is left there could only be a
+                # defect; objects are their user's to leave.
                 self.report.objects += self._core.pins.end()
+                if not await self._core.upcalls.ended(max(self._left(), UNWINDING)):
+                    late = TimeoutError("a callback for upcalls has not returned")
+                    self.report.errors.append(late)
                 self._strike_off()
                 session.apply(SessionEvent.DRAINED)
         if session.state is SessionState.PARTING:
@@ -129,8 +139,8 @@ class Ending:
         calls = session.calls_under_way()
         report.calls_settled = len(calls)
         for call in calls:
-            if call.op == "connect":  # of no use to anybody any more
-                _cancel(call, "the session was closed while connecting")
+            if call.op in _AT_ONCE:
+                _cancel(call, _AT_ONCE[call.op])
         if await Wait(session.idle, min(self._grace, self._left())):
             return
         overdue = session.calls_under_way()

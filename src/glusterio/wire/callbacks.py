@@ -12,15 +12,32 @@ Sources: GlusterFS rpc/xdr/src/glusterfs3-xdr.x (``gfs3_cbk_cache_invalidation_r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntFlag
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from glusterio.wire.dictionary import OldValue
 from glusterio.wire.fops.locks import Flock, LeaseId
-from glusterio.wire.messages import U32, Gfid, OldDict, OldIattField, Str
-from glusterio.wire.programs import CallbackProc
+from glusterio.wire.messages import U32, Gfid, OldDict, OldIattField, Str, decode
+from glusterio.wire.programs import CALLBACK, CallbackProc
+from glusterio.wire.records import CallHeader, parse_message
 
 _EMPTY: Final[Mapping[str, OldValue]] = MappingProxyType({})
+
+
+class UpcallFlag(IntFlag):
+    """What of a file has changed: ``UP_`` in libglusterfs/src/glusterfs/upcall-utils.h."""
+
+    NLINK = 0x1
+    MODE = 0x2
+    OWNER = 0x4
+    SIZE = 0x8
+    TIMES = 0x10
+    PERMISSIONS = 0x40
+    RENAMED = 0x80
+    FORGOTTEN = 0x100
+    PARENT_TIMES = 0x200
+    XATTR = 0x400
 
 
 class CacheInvalidation(NamedTuple):
@@ -77,6 +94,25 @@ class Statedump(NamedTuple):
     pid: U32
 
 
+def decode_callback(record: bytes) -> Any | None:
+    """Decode what a server sent unasked.
+
+    Args:
+        record: the record, without its mark.
+
+    Returns:
+        The message; ``None`` for a callback without a body, and for one that nobody knows.
+
+    Raises:
+        RemoteProtocolError: it does not decode.
+    """
+    header = parse_message(record)
+    if not isinstance(header, CallHeader) or (header.program, header.version) != CALLBACK:
+        return None
+    kind = _KINDS.get(header.procedure)
+    return None if kind is None else decode(kind, memoryview(record), header.body)
+
+
 #: The callbacks that say something in their body.
 CALLBACKS: Final[dict[CallbackProc, type[Any]]] = {
     CallbackProc.CACHE_INVALIDATION: CacheInvalidation,
@@ -85,3 +121,5 @@ CALLBACKS: Final[dict[CallbackProc, type[Any]]] = {
     CallbackProc.ENTRYLK_CONTENTION: EntrylkContention,
     CallbackProc.STATEDUMP: Statedump,
 }
+
+_KINDS: Final[dict[int, type[Any]]] = {int(number): kind for number, kind in CALLBACKS.items()}

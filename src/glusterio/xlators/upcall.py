@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from enum import IntFlag
 from typing import Any, Final, NamedTuple
 
 from glusterio.graph.fd import Fd
@@ -27,6 +26,7 @@ from glusterio.graph.options import boolean, option, seconds
 from glusterio.traps import Coro
 from glusterio.types import NULL_GFID, Gfid
 from glusterio.wire.callbacks import CacheInvalidation
+from glusterio.wire.callbacks import UpcallFlag as Changed
 from glusterio.wire.fops.names import LookupReply, LookupRequest, RenameReply
 from glusterio.wire.iatt import Iatt, OldIatt
 from glusterio.wire.programs import CallbackProc
@@ -40,21 +40,6 @@ MOST_FILES: Final = 65536
 
 _EVENT_TYPE: Final = 1  # GF_UPCALL_CACHE_INVALIDATION
 _SECOND: Final = 1_000_000_000
-
-
-class Changed(IntFlag):
-    """What a client is told has changed: ``UP_`` in upcall-utils.h."""
-
-    NLINK = 0x1
-    MODE = 0x2
-    OWNER = 0x4
-    SIZE = 0x8
-    TIMES = 0x10
-    PERMISSIONS = 0x40
-    RENAMED = 0x80
-    FORGOTTEN = 0x100
-    PARENT_TIMES = 0x200
-    XATTR = 0x400
 
 
 _DATA: Final = Changed.SIZE | Changed.TIMES

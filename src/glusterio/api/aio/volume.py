@@ -16,6 +16,7 @@ from glusterio.api.aio.methods.facts import AsyncFacts
 from glusterio.api.aio.methods.many import AsyncMany
 from glusterio.api.aio.methods.objects import AsyncObjects
 from glusterio.api.aio.methods.paths import AsyncPaths
+from glusterio.api.aio.methods.upcalls import AsyncUpcalls
 from glusterio.api.aio.opening import Opening
 from glusterio.api.aio.session import AioSession
 from glusterio.api.aio.stream import AsyncStream
@@ -57,7 +58,14 @@ async def _connect(
 
 
 class AsyncVolume(
-    AsyncContext, AsyncCopies, AsyncDirectories, AsyncFacts, AsyncMany, AsyncObjects, AsyncPaths
+    AsyncContext,
+    AsyncCopies,
+    AsyncDirectories,
+    AsyncFacts,
+    AsyncMany,
+    AsyncObjects,
+    AsyncPaths,
+    AsyncUpcalls,
 ):
     """A connected volume, for the tasks of one event loop. Made by :func:`connect`.
 

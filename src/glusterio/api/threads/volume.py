@@ -32,6 +32,7 @@ from glusterio.api.threads.methods.facts import Facts
 from glusterio.api.threads.methods.many import Many
 from glusterio.api.threads.methods.objects import Objects
 from glusterio.api.threads.methods.paths import Paths
+from glusterio.api.threads.methods.upcalls import Upcalls
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
 from glusterio.graph.tuning import SessionOptions, checked
@@ -73,7 +74,7 @@ def connect(
     return Volume(session)
 
 
-class Volume(Context, Copies, Directories, Facts, Many, Objects, Paths):
+class Volume(Context, Copies, Directories, Facts, Many, Objects, Paths, Upcalls):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at

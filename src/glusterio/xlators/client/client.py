@@ -17,6 +17,7 @@ Source: GlusterFS xlators/protocol/client/src/client.c, client-handshake.c, clie
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -32,6 +33,7 @@ from glusterio.rpc.connection import Connection
 from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire import dictionary, hot
+from glusterio.wire.callbacks import decode_callback
 from glusterio.wire.credentials import encode_v3, stamped
 from glusterio.wire.dictionary import NULL_DICT, NewGfid
 from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
@@ -45,6 +47,9 @@ from glusterio.xlators.client.handshake import connect_to_brick
 #: How long a RELEASE waits for requests about the same fd that the brick has not answered, in
 #: seconds, beyond the caller's own patience. Then the connection is of no use any more.
 UNANSWERED = 60.0
+
+
+log = logging.getLogger("glusterio")
 
 
 class RemoteFd:
@@ -108,6 +113,7 @@ class Client(Xlator):
         self._connection, told = await connect_to_brick(
             self.name, self.options, self.services, self._lost
         )
+        self._connection.on_message = self._told
         self._copies = RELEASES_COPIES in told
         self._up = True
         if self._connection.lost is not None:
@@ -130,6 +136,16 @@ class Client(Xlator):
         if self._up:
             self._up = False
             self.notify(Notice.CHILD_DOWN, error)
+
+    def _told(self, record: bytes) -> None:
+        """The brick tells something unasked. What makes no sense is left out: nobody waits for it."""
+        try:
+            message = decode_callback(record)
+        except RemoteProtocolError as error:
+            log.warning("%s: a message that does not decode: %s", self.name, error)
+            return
+        if message is not None:
+            self.notify(Notice.UPCALL, message)
 
     # -- requests ---------------------------------------------------------------------------------
 
