@@ -87,9 +87,8 @@ def test_what_came_before_the_end_is_delivered_and_nothing_after_it(watching: Br
     report = volume.close()
     told_late = volume._session.core.upcalls
     told_late.heard(Notice.CHILD_DOWN, None)
-    assert [upcall.stat.st_size for upcall in events if upcall.stat] == [0, 1, 2]
-    assert [upcall.stat.st_size for upcall in come if upcall.stat] == [0, 1, 2]
-    assert [upcall.kind for upcall in come] == [UpcallKind.INVALIDATION] * 3
+    for found in (list(events), come):
+        assert [upcall.stat and upcall.stat.st_size for upcall in found] == [0, 1, 2]
     assert report.graceful
 
 
