@@ -26,8 +26,8 @@ def test_a_verdict_a_line_and_the_sum(glusterio: Run) -> None:
     assert lines[2].endswith(" s: 1 hold, 1 are violated; none not as expected.")
 
 
-def test_a_counterexample_is_told_one_line_a_step(glusterio: Run) -> None:
-    text = glusterio("verify", "FdLifecycle/no-drain", "--show").check().text
+def test_a_counterexample_is_told_one_line_a_step(gl: Run) -> None:
+    text = gl("verify", "FdLifecycle/no-drain", "--show").check().text
     assert "\n     The counterexample of gluster issue 4668, five states.\n" in text
     assert "\n  2  GlfsOpen(fd1)      The application opens fd1: fd[fd1] = OPEN\n" in text
     assert (
@@ -37,8 +37,8 @@ def test_a_counterexample_is_told_one_line_a_step(glusterio: Run) -> None:
     assert text.count("SessionDestroyed") == 1, "a full name is one configuration"
 
 
-def test_in_json(glusterio: Run) -> None:
-    (told,) = glusterio("verify", "--json", "--show", "FdLifecycle/no-drain").check().records
+def test_in_json(gl: Run) -> None:
+    (told,) = gl("verify", "--json", "--show", "FdLifecycle/no-drain").check().records
     assert told.pop("seconds") >= 0
     example = told.pop("counterexample")
     assert told == {
@@ -60,16 +60,16 @@ def test_in_json(glusterio: Run) -> None:
     ]
 
 
-def test_all_that_there_is_can_be_listed(glusterio: Run) -> None:
-    listed = glusterio("verify", "--list", "--json").check().records
+def test_all_that_there_is_can_be_listed(gl: Run) -> None:
+    listed = gl("verify", "--list", "--json").check().records
     assert {one["config"]: one["expected"] for one in listed} == {
         check["config"]: check["verdict"] for check in EVERY
     }
     assert all(one["shows"] for one in listed)
 
 
-def test_a_name_that_is_none(glusterio: Run) -> None:
-    result = glusterio("verify", "Nothing")
+def test_a_name_that_is_none(gl: Run) -> None:
+    result = gl("verify", "Nothing")
     assert result.code == 2
     assert "no configuration begins with 'Nothing'; --list tells them all" in result.err
 
@@ -80,60 +80,60 @@ def spec(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SPEC, tmp_path / "spec"))
 
 
-def test_what_is_not_as_expected_is_said_and_the_exit_code_is_1(glusterio: Run, spec: Path) -> None:
+def test_what_is_not_as_expected_is_said_and_the_exit_code_is_1(gl: Run, spec: Path) -> None:
     place = spec / "FdLifecycle" / "drain.cfg"
     place.write_text(place.read_text().replace("Drain = TRUE", "Drain = FALSE"))
-    result = glusterio("verify", "--spec", str(spec), "FdLifecycle/drain")
+    result = gl("verify", "--spec", str(spec), "FdLifecycle/drain")
     assert result.code == 1
     assert "violates NoLeakedFds" in result.text
     assert "NOT AS EXPECTED: verdict NoLeakedFds, not holds; generated " in result.text
     assert "; 1 not as expected." in result.text
 
 
-def test_what_cannot_be_read_is_named(glusterio: Run, spec: Path) -> None:
+def test_what_cannot_be_read_is_named(gl: Run, spec: Path) -> None:
     with (spec / "Session.tla").open("a") as file:
         file.write("?")
     place = spec / "Session.tla"
     place.write_text(place.read_text().replace("NoStaleFds == ", "NoStaleFds == ? "))
-    errors = glusterio("verify", "--json", "--spec", str(spec), "Session/gate").errors()
+    errors = gl("verify", "--json", "--spec", str(spec), "Session/gate").errors()
     assert errors[0]["error"].startswith("cannot read Session/gate: line ")
 
 
-def test_a_directory_without_a_specification(glusterio: Run, tmp_path: Path) -> None:
-    (error,) = glusterio("verify", "--spec", str(tmp_path), "--json").errors()
+def test_a_directory_without_a_specification(gl: Run, tmp_path: Path) -> None:
+    (error,) = gl("verify", "--spec", str(tmp_path), "--json").errors()
     assert error["error"].startswith(f"cannot read the specification in '{tmp_path}': ")
     assert error["code"] == "ENOENT"
 
 
-def test_counterexamples_become_a_page_the_seed_s_first(glusterio: Run, tmp_path: Path) -> None:
+def test_counterexamples_become_a_page_the_seed_s_first(gl: Run, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    glusterio("verify", "Session/", "FdLifecycle/no-drain", "--html", str(page)).check()
+    gl("verify", "Session/", "FdLifecycle/no-drain", "--html", str(page)).check()
     text = page.read_text(encoding="utf-8")
     found = re.findall(r'<section class="story" data-config="([^"]+)"', text)
     assert found == ["FdLifecycle/no-drain", "Session/no-gate"]
 
 
-def test_there_is_no_page_where_nothing_is_violated(glusterio: Run, tmp_path: Path) -> None:
+def test_there_is_no_page_where_nothing_is_violated(gl: Run, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    result = glusterio("verify", "Session/gate", "--html", str(page))
+    result = gl("verify", "Session/gate", "--html", str(page))
     assert result.failed() == ["nothing was violated: there is no counterexample for a page"]
     assert not page.exists()
-    (error,) = glusterio(
+    (error,) = gl(
         "verify", "Session/no-gate", "--json", "--html", str(tmp_path / "no" / "page.html")
     ).errors()
     assert error["code"] == "ENOENT"
 
 
-def test_traces_are_followed(glusterio: Run, tmp_path: Path) -> None:
+def test_traces_are_followed(gl: Run, tmp_path: Path) -> None:
     good = CORPUS / "threads-lost.ndjson"
     lines = good.read_text().splitlines(keepends=True)
     bad = tmp_path / "bad.ndjson"
     bad.write_text("".join(lines[:4] + lines[5:]))
-    told = glusterio("verify", "--trace", str(good), str(good))
+    told = gl("verify", "--trace", str(good), str(good))
     assert told.check().text == f"{good}: {len(lines)} lines, all of them possible\n" * 2
     page = tmp_path / "lives.html"
     both = ("--trace", str(good), "--trace", str(bad))
-    refused = glusterio("verify", "--json", *both, "--html", str(page))
+    refused = gl("verify", "--json", *both, "--html", str(page))
     assert refused.code == 1
     assert [(one["trace"], one["fits"]) for one in refused.records] == [
         (str(good), True),
@@ -144,7 +144,7 @@ def test_traces_are_followed(glusterio: Run, tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8").count('<section class="story"') == 2
 
 
-def test_what_is_no_trace_is_said(glusterio: Run, tmp_path: Path) -> None:
+def test_what_is_no_trace_is_said(gl: Run, tmp_path: Path) -> None:
     (tmp_path / "nonsense").write_text("{}\n")
-    (line,) = glusterio("verify", "--trace", str(tmp_path / "nonsense")).failed()
+    (line,) = gl("verify", "--trace", str(tmp_path / "nonsense")).failed()
     assert line.startswith(f"cannot read '{tmp_path}/nonsense': ")
