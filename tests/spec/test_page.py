@@ -114,6 +114,8 @@ def test_lines_lead_where_the_variables_say() -> None:
         ("f1", "2", False),
         ("f1", "1", True),
     }
+    (too_late,) = scene("Session/no-gate", 5).links
+    assert (too_late.source, too_late.target) == (("files", "1"), ("inodes", "1"))
     asked = scene("DrainSteps/close-in-flight", 3)
     assert [(link.source, link.target) for link in asked.links] == [
         (("requests on their way", "fd1"), ("files", "fd1")),

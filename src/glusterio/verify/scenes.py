@@ -134,9 +134,13 @@ def _idle(table: Table, made: Sequence[Scene]) -> dict[str, frozenset[str]]:
     That something is freed with all of its kind is nothing; and if all are idle, none is.
     """
     busy: dict[str, set[str]] = {}
+    ends = {end for scene in made for link in scene.links for end in (link.source, link.target)}
     for at, band in enumerate(table["band"]):
-        first = made[0].bands[at].cards
         busy.setdefault(band["over"], set()).update(
+            name for title, name in ends if title == band["title"]
+        )
+        first = made[0].bands[at].cards
+        busy[band["over"]].update(
             name
             for scene in made
             for name, card in scene.bands[at].cards.items()
@@ -301,5 +305,5 @@ def _targets(value: Value, table: Table, member: str) -> Iterator[tuple[str, int
             # a truth, a state or a number is said of what has the same name
             same = isinstance(value, bool) or "when" in table
             yield (member if same else text(value)), 0
-    elif isinstance(value, list) and member in value:
+    elif isinstance(value, list) and member in map(text, value):
         yield member, 0
