@@ -676,4 +676,37 @@ ParentUnharmed == [][forked => brick' = brick]_vars
 
 \* Given a deadline, close returns.
 TeardownEnds == session = "SETTLING" ~> session = "CLOSED"
+
+-------------------------------------------------------------------------------
+(* The same, in a way that can be looked at step by step, and so where there are far more states    *)
+(* than can be held together.  What is left to do is some numbers.  Once the gate is shut no step   *)
+(* raises one of them, each step of the ending lowers one, and the ending can take such a step in   *)
+(* every state.  It does then, for it is fair; and numbers cannot fall for ever: so TeardownEnds    *)
+(* follows from EndingGoesOn and EndingComesCloser.                                                 *)
+
+Ends == session \in {"SETTLING", "DRAINING", "PARTING", "CHECKING", "ENDING"}
+
+EndingGoesOn == Ends => ENABLED <<Ending>>_vars
+
+SessionLeft == [NEW |-> 9, CONNECTING |-> 8, ACTIVE |-> 7, SETTLING |-> 6, DRAINING |-> 5,
+                PARTING |-> 4, CHECKING |-> 3, ENDING |-> 2, CLOSED |-> 1, FORKED |-> 0][session]
+
+HandleLeft(h) ==
+    [NONE |-> 0, RESERVED |-> 6, OPENING |-> 5, OPEN |-> 4, ABANDONED |-> 4, STALE |-> 3,
+     CLOSING |-> IF wire[h] = "none" THEN 2 ELSE 1, CLOSED |-> 0][state[h]]
+
+GraphLeft(g) == [none |-> 2, up |-> 1, down |-> 0, gone |-> 0][conn[g]]
+
+EndingComesCloser == [][Ends =>
+    /\ SessionLeft' <= SessionLeft
+    /\ connecting' => connecting
+    /\ calls' \subseteq calls
+    /\ \A h \in Handles : HandleLeft(h)' <= HandleLeft(h)
+    /\ \A g \in Graphs : GraphLeft(g)' <= GraphLeft(g)
+    /\ Ending =>
+        \/ SessionLeft' < SessionLeft
+        \/ connecting' # connecting
+        \/ calls' # calls
+        \/ \E h \in Handles : HandleLeft(h)' < HandleLeft(h)
+        \/ \E g \in Graphs : GraphLeft(g)' < GraphLeft(g)]_vars
 ==============================================================================

@@ -116,6 +116,8 @@ def bounds() -> Iterator[str]:
             read_ = config(name)
             can = [what for constant, what in CAN.items() if read_.constants.get(constant)]
             shows = "close returns" if "TeardownEnds" in read_.properties else "all else"
+            if "EndingComesCloser" in read_.properties:
+                shows = "all, and that close returns"
             yield (
                 f"| `{name}` | {len(read_.members['Threads'])} | {len(read_.members['Handles'])} | "
                 f"{', '.join(can) or 'no more'} | {shows} | {states(one)} |"

@@ -179,17 +179,39 @@ class Compiled(Expressions):
 
     def _predicate(self, e: Expr, scope: Scope) -> Predicate:
         self._prime = True
-        self._lines = [self._unpack("v_", "state")]
         code = self._expr(e, scope, {})
-        self._lines.append(f"    return {code.text}")
+        self._lines = [self._unpack("v_", "state"), f"    return {code.text}"]
         return self._make("invariant", "def invariant(state):")
 
     def _step(self, action: Expr) -> Callable[[State, State], bool]:
         self._prime = True
-        self._lines = [self._unpack("v_", "before"), self._unpack("n_", "after")]
         code = self._expr(action, {}, {name: f"n_{name}" for name in self.variables})
-        self._lines.append(f"    return before == after or {code.text}")
+        self._lines = [
+            self._unpack("v_", "before"),
+            self._unpack("n_", "after"),
+            f"    return before == after or {code.text}",
+        ]
         return self._make("step", "def step(before, after):")
+
+    def _x_enabled(self, e: Expr, scope: Scope, assigned: Any) -> Code:
+        """Whether an action can be taken, and changes something."""
+        successors = self._successors(e[1], prime=True)
+        name = self._new("can")
+        self._globals[name] = lambda state: any(after != state for _, after, _ in successors(state))
+        return Code(f"{name}({self._now()})")
+
+    def _x_taken(self, e: Expr, scope: Scope, assigned: Any) -> Code:
+        """Whether a step is one of a named action's."""
+        successors = self._successors(e, prime=True)
+        name = self._new("did")
+        self._globals[name] = lambda before, to: any(
+            to == after for _, after, _ in successors(before)
+        )
+        after = "".join(assigned[name] + ", " for name in self.variables)
+        return Code(f"{name}({self._now()}, ({after}))")
+
+    def _now(self) -> str:
+        return f"({''.join(f'v_{name}, ' for name in self.variables)})"
 
     def _write(self, depth: int, text: str) -> None:
         self._lines.append("    " * depth + text)

@@ -26,11 +26,16 @@ neither               everything, but only part by part: it may happen if it may
                       small instance, and does to each part what it does there
 ====================  ======================================================================
 
-and on this: an invariant holds if it holds in each small instance. (So an action without parameters
-must not ask whether there is *some* handle of a kind; one that did would be found out.) That is how
-Teardown is written, and it is not taken on trust: the states' successors are compared with those that
-the whole specification gives, all of the first :data:`COMPARED`, and one of :data:`EVERY` from then
-on; and the counts of ``Teardown/two``, ``three`` and ``fork`` are those of TLC, to the last form.
+and on this: an invariant holds if it holds in each small instance. So an action without parameters
+must not ask whether there is *some* handle of a kind; one that did would be found out. That *some*
+action of several can happen (``ENABLED``) follows where at most one of those without parameters looks
+at more than the session: if one with a handle or a thread can happen in some small instance, it can
+happen in the whole; if none can, that one can in all of them, and so in the whole.
+
+That is how Teardown is written, and it is not taken on trust: successors and invariants are compared
+with those of the whole specification, for the first :data:`COMPARED` states, and for one of
+:data:`EVERY` from then on; and the counts of ``Teardown/two``, ``three`` and ``fork`` are those of TLC,
+to the last form.
 """
 
 from __future__ import annotations
@@ -266,9 +271,12 @@ class Composed:
             yield to, tuple(sorted([effect.cluster for effect in done])), wide.ways
 
     def _compare(self, form: Form) -> None:
-        """Compare what follows with what the whole specification gives."""
+        """Compare what follows, and what holds, with what the whole specification says."""
+        state = self._state(form)
+        if not all(holds(state) for holds in self._compiled.invariants.values()):
+            raise SpecError("the whole breaks what the parts of a state keep")
         expected: Counter[Form] = Counter()
-        for _, after, ways in self._compiled.successors(self._state(form)):
+        for _, after, ways in self._compiled.successors(state):
             expected[self._form(after)] += ways
         found: Counter[Form] = Counter()
         for to, handles, ways in self._after(form):

@@ -62,9 +62,13 @@ class Expressions:
             "Functions": values.Functions,
             "Subsets": values.Subsets,
         }
+        self._primed: Mapping[
+            str, str
+        ] = {}  # inside of F(x)': what the variables are after the step
         self._prime = True  # whether there is a state before; there is none before the first
         self._many: dict[str, bool] = {}
         self._known: dict[str, Code] = {}
+        self._actions: dict[str, bool] = {}
         self._fresh = 0
         missing = set(module.constants) - config.constants.keys()
         if missing:
@@ -168,9 +172,15 @@ class Expressions:
         return old
 
     def _x_prime(self, e: Expr, scope: Scope, assigned: Any) -> Code:
-        if e[1][0] != "name" or e[1][1] not in assigned:
+        if e[1][0] == "name" and e[1][1] in assigned:
+            return Code(assigned[e[1][1]])
+        if not assigned.keys() >= set(self.variables):
             raise SpecError(f"the next value of {e[1]!r} is not known yet")
-        return Code(assigned[e[1][1]])
+        before, self._primed = self._primed, assigned
+        try:
+            return self._expr(e[1], scope, assigned)
+        finally:
+            self._primed = before
 
     def _x_name(self, e: Expr, scope: Scope, assigned: Any) -> Code:
         _, name, arguments = e
@@ -182,6 +192,8 @@ class Expressions:
             inner = {**bound.scope, **dict(zip(bound.parameters, codes, strict=True))}
             return self._expr(bound.body, inner, assigned)
         if name in self.variables:
+            if self._primed:
+                return Code(self._primed[name])
             return Code(f"v_{name}" if self._prime else assigned[name])
         if name in self.config.constants:
             return self._constant_named(name, self.config.constants[name])
@@ -196,10 +208,25 @@ class Expressions:
         parameters, body = self.module.definitions[name]
         if not parameters and name in self._known:
             return self._known[name]
+        if not parameters and self._is_action(body):
+            return self._x_taken(e, scope, assigned)
         code = self._expr(body, dict(zip(parameters, codes, strict=True)), assigned)
         if not parameters and code.known:
             self._known[name] = code
         return code
+
+    def _is_action(self, e: Any) -> bool:
+        """Whether a definition says of all variables what becomes of them."""
+        if isinstance(e, tuple) and e and e[0] in ("unchanged", "enabled"):
+            return bool(e[0] == "unchanged")
+        if isinstance(e, tuple) and e and e[0] == "name" and e[1] in self.module.definitions:
+            if e[1] not in self._actions:
+                self._actions[e[1]] = self._is_action(self.module.definitions[e[1]][1])
+            return self._actions[e[1]]
+        return isinstance(e, tuple | list) and any(self._is_action(part) for part in e)
+
+    def _x_taken(self, e: Expr, scope: Scope, assigned: Any) -> Code:
+        raise NotImplementedError
 
     def _constant_named(self, name: str, value: Any) -> Code:
         if name not in self._known:

@@ -14,7 +14,7 @@ tuple whose first item names what it is:
 ``("set", [...])``     also ``"tuple"``, ``("filter", x, S, e)``, ``("map", e, x, S)``
 ``("fn", x, S, e)``    also ``("record", [(name, e)])``, ``("fnset", S, T)``
 ``("apply", f, i)``    also ``("except", f, [([i, ...], e)])``; ``("at",)`` is ``@``
-``("box", a, v)``      ``[][a]_v``; also ``("wf", v, a)``
+``("box", a, v)``      ``[][a]_v``; also ``("wf", v, a)``; ``("enabled", a, v)``: ``ENABLED <<a>>_v``
 =====================  =============================================================
 
 Source: Leslie Lamport, "Specifying Systems", chapters 14 and 15 (precedence, bulleted lists).
@@ -68,7 +68,7 @@ _TOKEN = re.compile(
     | (?P<string>"[^"]*")
     | (?P<fair>[WS]F_\w+)
     | (?P<name>[A-Za-z]\w*)
-    | (?P<sign>\]_ | \|-> | -> | => | ~> | == | /\\ | \\/ | << | >> | <= | >= | \.\. | \[\]
+    | (?P<sign>\]_ | \|-> | -> | => | ~> | == | /\\ | \\/ | << | >>_ | >> | <= | >= | \.\. | \[\]
         | \\[a-zA-Z]+ | [-+~=\#<>'!@()\[\]{},:.\\])
     """,
     re.VERBOSE,
@@ -305,6 +305,11 @@ class _Parser:
         if token.kind == "name":
             if text in ("TRUE", "FALSE"):
                 return ("bool", text == "TRUE")
+            if text == "ENABLED":
+                self.take("<<")
+                action = self.expression()
+                self.take(">>_")
+                return ("enabled", action, self.expression())
             arguments = []
             if self.got("("):
                 arguments.append(self.expression())
