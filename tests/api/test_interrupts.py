@@ -239,7 +239,8 @@ def test_an_open_interrupted_anywhere(brick: BrickProcess, flags: int) -> None:
                 volume.stat("/")  # the session goes on
                 brick.wait_for(fds=0)
                 for handle in volume._session.core.session.handles():
-                    assert handle.state is HandleState.RESERVED  # nothing has been sent
+                    # Nothing was sent; or the answer to the RELEASE has not been looked at yet.
+                    assert handle.state in (HandleState.RESERVED, HandleState.CLOSING)
             report = volume.close(timeout=2)
             assert (report.errors, report.defects) == ([], [])
             at += 1

@@ -207,6 +207,31 @@ def test_switched_to_pass_through(driver: Driver, tap: Tap, graph: Graph, transl
     driver.do(file.close)
 
 
+@pytest.mark.parametrize("with_quick_read", [False, True])
+def test_content_that_is_not_as_long_as_the_file_is_not_taken(
+    driver: Driver, tap: Tap, files: Path, graph: Graph, with_quick_read: bool
+) -> None:
+    """As where the file grew just then."""
+    data = os.urandom(54321)
+    (files / "f").write_bytes(data)
+    vol = driver.connect(graph({} if with_quick_read else None))
+    sent(tap)
+    original = tap._deliver
+
+    def deliver(connection: Any, data: bytes) -> None:
+        if b"glusterfs.content" in data:
+            data = data.replace((54321).to_bytes(8, "big"), (54322).to_bytes(8, "big"))
+        original(connection, data)
+
+    tap._deliver = deliver  # type: ignore[method-assign]
+    assert driver.do(vol.read_bytes, "f") == data
+    assert sent(tap)["READ"] == 1
+    file = opened(driver, vol)
+    assert driver.do(file.pread, 60000, 0) == data
+    assert sent(tap)["READ"] == 1
+    driver.do(file.close)
+
+
 def test_what_is_too_large_is_read(driver: Driver, tap: Tap, files: Path, graph: Graph) -> None:
     for size, requests in (
         (100, {"LOOKUP": 1}),

@@ -256,6 +256,31 @@ def test_who_reads_more_than_was_listed_is_told_the_new_size(bed: Bed, file: byt
     bed.posix.release(fd)
 
 
+@pytest.mark.parametrize("how", ["asked", "listed", "asked meanwhile"])
+def test_a_name_is_removed_that_another_client_has_given_to_another_file(
+    bed: Bed, file: bytes, how: str
+) -> None:
+    """The brick does not say which file has a link less: those with several are asked for anew."""
+    other = bed.posix.make("g")
+    bed.lookup("f")
+    bed.posix.unlink("f")
+    bed.posix.link(other, "f")
+    remove = names.UnlinkRequest(ROOT_GFID, "f")
+    if how == "asked meanwhile":
+        bed.overtake(
+            "stat",
+            bed.cache.stat(Frame(), attributes.StatRequest(other)),
+            bed.cache.unlink(Frame(), remove),
+        )
+    else:
+        if how == "asked":
+            assert bed.stat(other).nlink == 2
+        else:
+            bed.list()
+        bed.do("unlink", remove)
+    assert bed.stat(other).nlink == 1
+
+
 def test_of_a_listed_file_with_two_names_one_is_removed(bed: Bed, file: bytes) -> None:
     bed.posix.link(file, "g")
     other = bed.posix.make("h")

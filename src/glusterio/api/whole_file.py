@@ -64,7 +64,7 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
         raise fs_error(errno.EISDIR, text)
     if stat_module.S_ISREG(found.mode) and ACL not in answer and may_read(core.user(frame), found):
         content = b"" if not found.size else answer.get(_CONTENT)
-        if isinstance(content, bytes):
+        if isinstance(content, bytes) and len(content) == found.size:
             return content
     handle = await open_found(core, frame, text, found, os.O_RDONLY, opened_at)
     try:

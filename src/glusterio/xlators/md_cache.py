@@ -66,6 +66,9 @@ class Listed(bytes):
     """
 
 
+#: Stands for every file of several names among what changes.
+_LINKS: Final = "links"
+
 Entries = OrderedDict[Any, tuple[Any, float]]
 
 
@@ -94,6 +97,8 @@ class MdCache(Xlator):
         self._files: OrderedDict[Gfid, tuple[Iatt, float]] = OrderedDict()
         self._names: OrderedDict[tuple[Gfid, str], tuple[Gfid | Listed, float]] = OrderedDict()
         self._tidy_at = 0.0  # when what is old is taken out of them
+        #: those files in the table that have several names
+        self._linked: set[Gfid] = set()
         #: until when names may be looked up in directories in which one was
         self._searched: dict[Gfid, float] = {}
         #: what listings told and nobody has asked for yet; it goes into the tables when asked for
@@ -180,8 +185,21 @@ class MdCache(Xlator):
         # name its descriptors alone can tell.
         if gfid == NULL_GFID or not stat.ctime or not stat.nlink or gfid in self._written:
             return
-        if not self._changes.since(gfid, mark):
-            self._put(self._files, gfid, stat, until)
+        if self._changes.since(gfid, mark):
+            return
+        if stat.nlink > 1 and not stat_module.S_ISDIR(stat.mode):
+            if self._changes.since(_LINKS, mark):
+                return
+            if len(self._linked) >= MOST:
+                self._drop_linked()
+            self._linked.add(gfid)
+        self._put(self._files, gfid, stat, until)
+
+    def _drop_linked(self) -> None:
+        """A file of several names may have a link less, whichever it is."""
+        for gfid in self._linked:
+            self._files.pop(gfid, None)
+        self._linked.clear()
 
     def _put_name(
         self, parent: Gfid, name: str, gfid: Gfid | Listed, mark: int, until: float
@@ -508,6 +526,9 @@ class MdCache(Xlator):
             self._note_name(parent, name)
             if gfid is not None:
                 self._note(gfid)
+                # Another client may have given the name to another file, which the brick does not tell.
+                self._changes.note(_LINKS)
+                self._drop_linked()
             else:
                 self._changes.note_all()
                 self._files.clear()
