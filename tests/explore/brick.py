@@ -201,6 +201,7 @@ class BrickConnection:
     Attributes:
         inbox: requests that are not served.
         fds: the descriptors, by number.
+        coming: the rest of an answer of which a part has arrived.
     """
 
     def __init__(self, brick: Brick, wire: Wire) -> None:
@@ -208,6 +209,7 @@ class BrickConnection:
         self.wire = wire
         self.inbox: list[Request] = []
         self.fds: dict[int, Descriptor] = {}
+        self.coming = b""
         self._received = b""
 
     # -- the peer's side (glusterio.runtime.virtual.Peer) -----------------------------------------

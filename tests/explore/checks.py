@@ -8,7 +8,8 @@ and what needs more than the session to be told:
   no request is about an fd that it does not hold, and no RELEASE overtakes another request;
 * NoStaleFds, of steps: after the gate nothing is reserved, and nothing becomes open;
 * NoLostCallback: from the drain on, every operation that was accepted is completed, and none twice;
-* no lock is held while everybody rests.
+* no lock is held while everybody rests, and no buffer is written to whose caller gave up;
+* the trace is one that the specification allows (:mod:`glusterio.lifecycle.monitor`).
 
 :func:`after_end` is what is left when a life is over: nothing; and that the report tells no defect,
 that what was acknowledged is on the brick or its loss was told, and that close took no longer than
@@ -44,10 +45,15 @@ def after_step(world: World) -> list[str]:
     session = app.core.session
     found = violations(session)
     found += _of_the_trace(world)
+    if world.monitor.wrong is not None:
+        found.append(f"Trace: {world.monitor.wrong}")
     if session.state is _S.FORKED:
         return found
     found += _inodes(world)
     found += _bricks(world)
+    for buffer, content in app.given_back:
+        if buffer != content:
+            found.append(f"a buffer that was given back was written to: {bytes(buffer)!r}")
     for accepted in app.accepted:
         if accepted.times > 1:
             found.append(f"NoLostCallback: {accepted.call!r} was completed {accepted.times} times")
@@ -88,6 +94,7 @@ def _inodes(world: World) -> list[str]:
         for handle in core.session.ledger.values()
         if handle.state in _REFERRING
     )
+    due.update((pin.gfid, pin) for pin in core.pins.all())
     holders: dict[tuple[bytes, Any], int] = {
         (gfid, holder): count
         for gfid, inode in inodes._inodes.items()
@@ -116,12 +123,12 @@ def _bricks(world: World) -> list[str]:
         if wire is None:
             continue
         peer: BrickConnection = wire.peer
-        known = {}
+        known: dict[int, list[Handle]] = {}
         opening = 0
         for handle in ledger:
             remote = handle.fd.context.get(leaf) if handle.fd is not None else None
             if remote is not None:
-                known[remote.number] = handle
+                known.setdefault(remote.number, []).append(handle)
             elif handle.state in _UNANSWERED or _opens_behind(handle):
                 opening += 1
         strange = peer.fds.keys() - known.keys()
@@ -132,13 +139,14 @@ def _bricks(world: World) -> list[str]:
             )
         found += [
             f"BrickAgrees: {handle!r} is open, and the brick holds no fd {number}"
-            for number, handle in known.items()
+            for number, handles in known.items()
+            for handle in handles
             if handle.state is _H.OPEN and number not in peer.fds
         ]
         for lock in world.brick.locks:
-            holder = known.get(lock.fd)
-            if holder is not None and not _may_lock(world, holder):
-                found.append(f"BrickAgrees: a lock of {holder!r} of which nobody knows")
+            holders = known.get(lock.fd, ())
+            if holders and not any(_may_lock(world, holder) for holder in holders):
+                found.append(f"BrickAgrees: a lock of {holders!r} of which nobody knows")
     return found
 
 

@@ -13,7 +13,7 @@ from tests.explore.world import FAULTS, Scenario
 #: All that can go wrong, in a life of some length.
 ALL_FAULTS = {
     "time": 3, "stall": 1, "interrupt": 2, "lose": 1, "lose-answer": 1, "refuse": 1, "garble": 1,
-    "jam": 1, "fork": 1,
+    "split": 1, "jam": 1, "fork": 1,
 }  # fmt: skip
 
 _THERE = {"there": b"content", "other": b"others"}
@@ -115,6 +115,30 @@ async def use_while_closing(app: App) -> None:
         await app.close_file(file)
 
 
+async def read_in_place(app: App) -> None:
+    """Read into a buffer, twice."""
+    file = await app.open("/there", "r")
+    await app.read_into(file)
+    await app.read_into(file, 4)
+
+
+async def share(app: App) -> None:
+    """Have a file open twice, with one descriptor, and close one of the two."""
+    file = await app.open("/there", "r+")
+    second = await app.dup(file)
+    await app.write(file, b"shared")
+    await app.close_file(file)
+    await app.read(second)
+
+
+async def hold_objects(app: App) -> None:
+    """Hold files that are not open."""
+    pin = await app.find("/there")
+    await app.find("/other")
+    await app.open("/there", "r")
+    app.drop(pin)
+
+
 async def close(app: App) -> None:
     """End the session."""
     await app.close()
@@ -190,6 +214,25 @@ _ALL: tuple[Scenario, ...] = (
         threads=True, faults=ALL_FAULTS, files=_THERE, volfile="write-behind",
     ),
     Scenario(
+        "in-place", "reading into buffers", {"read": read_in_place, "other": read_in_place},
+        faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "in-place-threads", "the same, by threads",
+        {"read": read_in_place, "other": read_in_place},
+        threads=True, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "share", "two handles with one descriptor, and objects", {
+            "share": share, "hold": hold_objects, "lock": lock_it,
+        }, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "share-threads", "the same, by threads", {
+            "share": share, "hold": hold_objects, "lock": lock_it,
+        }, threads=True, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
         "all", "every translator of the client's graph",
         {"write": write_thrice, "read": read, "look": write_and_look, "list": list_it},
         faults=ALL_FAULTS, files=_THERE, volfile="all",
@@ -201,7 +244,7 @@ _ALL: tuple[Scenario, ...] = (
 )  # fmt: skip
 
 #: One accident of each kind.
-_EACH = dict.fromkeys(FAULTS, 1)
+_EACH = {fault: 1 for fault in FAULTS if fault != "split"}
 
 
 def _scope(

@@ -15,11 +15,12 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from glusterio.api import directory, handles, names
+from glusterio.api import directory, dup, handles, names, objects
 from glusterio.api import locks as lock_ops
 from glusterio.api.attributes import stat
 from glusterio.api.core import Core
 from glusterio.api.ending import Ending
+from glusterio.api.pins import Pin
 from glusterio.api.url import Target
 from glusterio.errors import ForkedSessionError, SessionClosedError
 from glusterio.graph.frame import Frame
@@ -90,6 +91,7 @@ class App:
         accepted: every asynchronous operation.
         written: what was written and acknowledged: path, offset, data.
         attempted: what was not acknowledged, and may be there or not.
+        given_back: buffers that are their callers' again, and what is in them.
         locked: the numbers of handles by which callers hold a lock.
         locking: of those by which they ask for one.
         errors: errors that callers were told.
@@ -115,6 +117,7 @@ class App:
         self.written: list[tuple[str, int, bytes]] = []
         self.attempted: list[tuple[str, int, bytes]] = []
         self.errors: list[BaseException] = []
+        self.given_back: list[tuple[bytearray, bytes]] = []
         self.locked: set[int] = set()
         self.locking: list[int] = []
         self.deadline = math.inf
@@ -193,9 +196,38 @@ class App:
     def _detach(self, coro: Coro[Any]) -> None:
         self.driver.start_detached(coro, lambda fiber: None)
 
+    async def dup(self, handle: Handle) -> Handle:
+        await _begin()
+        coro, call = self.core.begin(dup.dup, handle, "")
+        second: Handle = await self.run(coro, call, self.core.left, self._close_unwanted)
+        return second
+
+    async def find(self, path: str) -> Pin:
+        """Take a gfid object."""
+        await _begin()
+        coro, call = self.core.begin(objects.find, None, path, True, "")
+
+        def unwanted(pin: Pin) -> None:
+            self._detach(objects.give_back(self.core, Frame(), None, pin))
+
+        pin: Pin = await self.run(coro, call, self.core.left, unwanted)
+        return pin
+
+    def drop(self, pin: Pin) -> None:
+        """Let go of a gfid object."""
+        self.core.pins.drop(pin)
+
     async def read(self, handle: Handle, size: int = 100, offset: int = 0) -> bytes:
         data: bytes = await self.call(handles.pread, handle, size, offset)
         return data
+
+    async def read_into(self, handle: Handle, size: int = 100) -> None:
+        """Read into a buffer, which is the caller's own again when this returns or raises."""
+        buffer = bytearray(size)
+        try:
+            await self.call(handles.read_into, handle, memoryview(buffer), 0)
+        finally:
+            self.given_back.append((buffer, bytes(buffer)))
 
     async def write(self, handle: Handle, data: bytes, offset: int = 0) -> None:
         attempt = (handle.path, offset, data)

@@ -194,6 +194,7 @@ def _brick(brick: Brick) -> Hashable:
         brick.is_up,
         tuple(
             (
+                connection.coming,
                 tuple(
                     (_asked(request, brick), request.interrupted) for request in connection.inbox
                 ),

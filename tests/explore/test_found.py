@@ -24,6 +24,14 @@ FOUND = {
         "a handle was struck off, since the machine stood still for a second with the answer to its"
         " RELEASE in hand; when it went on, it gave a reference back to an inode table that was gone"
     ),
+    "share-threads:0.0.0.0.0.0.0.0.5": (
+        "the connection was lost between the admission of a dup and its first step: the second handle"
+        " was open, and of a brick that was gone"
+    ),
+    "share:": (
+        "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
+        " watches itself complained"
+    ),
 }
 
 

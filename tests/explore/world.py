@@ -29,6 +29,7 @@ from glusterio.errors import (
     LocalProtocolError,
     ReentrantCallError,
 )
+from glusterio.lifecycle.monitor import Monitor
 from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceRecord
 from glusterio.runtime.fiber import Fiber
@@ -55,6 +56,7 @@ FAULTS = (
     "lose-answer",  # ... after the brick has done what was asked, but before it could say so
     "refuse",  # the brick says no
     "garble",  # the brick's answer makes no sense
+    "split",  # the answer comes in two parts
     "jam",  # the connection takes nothing for a while
     "fork",  # the process forks; what follows is the child
 )
@@ -112,6 +114,18 @@ class Option(NamedTuple):
 
 #: Decides: the number of the option that is taken.
 Decide = Callable[[Sequence[Option]], int]
+
+
+class Records(list[TraceRecord]):
+    """A trace, of a life and of its child process."""
+
+    def __call__(self, record: TraceRecord) -> None:
+        self.append(record)
+
+    @property
+    def in_child(self) -> Records:
+        """The hook in a child process."""
+        return self
 
 
 class Caller:
@@ -182,11 +196,12 @@ class World:
         self.brick = Brick(ADDRESS)
         for name, content in scenario.files.items():
             self.brick.make(name, content)
-        self.records: list[TraceRecord] = []
+        self.records = Records()
+        self.monitor = Monitor(scenario.name, self.records)
         self.callers: list[Caller] = []
         self.app = App(
             self.clock, self._reach, target, self._start,
-            threads=scenario.threads, trace=self.records.append,
+            threads=scenario.threads, trace=self.monitor,
         )  # fmt: skip
         self.due: list[Caller] = []
         self.budget = dict(scenario.faults) if scenario.most else {}
@@ -312,7 +327,8 @@ class World:
             for connection in self.brick.connections
             for request in connection.inbox
         ]
-        served = [each for each in inboxes if each[0].can_serve(each[1])]
+        served = [each for each in inboxes if not each[0].coming and each[0].can_serve(each[1])]
+        found += [Option("rest", each) for each in self.brick.connections if each.coming]
         found += [Option("answer", each) for each in served]
         found += [Option("accept", each) for each in driver.connecting]
         state = app.core.session.state
@@ -336,7 +352,13 @@ class World:
             found += [Option("lose-answer", each) for each in served]
         for kind in ("refuse", "garble"):
             if budget.get(kind, 0) > 0:
-                found += [Option(kind, each) for each in inboxes if _may_be_refused(each[1])]
+                found += [
+                    Option(kind, each)
+                    for each in inboxes
+                    if not each[0].coming and _may_be_refused(each[1])
+                ]
+        if budget.get("split", 0) > 0:
+            found += [Option("split", each) for each in served]
         if budget.get("jam", 0) > 0:
             found += [Option("jam", wire) for wire in wires if not wire.jammed]
         if budget.get("fork", 0) > 0 and app.core.session.state < SessionState.CLOSED:
@@ -412,6 +434,17 @@ class World:
         packet[:4] = (0x80000000 | (len(packet) - 4)).to_bytes(4, "big")
         connection.wire.deliver(bytes(packet))
 
+    def _split(self, what: tuple[BrickConnection, Request]) -> None:
+        connection, request = what
+        packet = connection.serve(request)
+        middle = len(packet) - max(1, len(packet) // 8)  # in the data, if there is any
+        connection.coming = packet[middle:]
+        connection.wire.deliver(packet[:middle])
+
+    def _rest(self, connection: BrickConnection) -> None:
+        packet, connection.coming = connection.coming, b""
+        connection.wire.deliver(packet)
+
     def _jam(self, wire: Wire) -> None:
         wire.jammed = True
 
@@ -469,6 +502,8 @@ _PERFORM: dict[str, Callable[[World, Any], None]] = {
     "lose-answer": World._lose_answer,
     "refuse": World._refuse,
     "garble": World._garble,
+    "split": World._split,
+    "rest": World._rest,
     "jam": World._jam,
     "fork": World._fork,
 }

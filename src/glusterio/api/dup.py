@@ -25,14 +25,17 @@ async def dup(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handl
 
     Raises:
         SessionClosedError: the session began to close meanwhile.
+        HandleStaleError: the connection to the brick was lost meanwhile.
     """
     session, fd = core.session, handle.fd
     # Two threads may come here at once: whose object stays, stays for both.
     shares: Shares = fd.context.setdefault(Shares, Shares(core.driver.new_lock(), handle))
-    second = session.reserve(handle.kind, handle.path, opened_at)
+    second = session.reserve(handle.kind, handle.path, opened_at, frame.call)
     second.fd = fd
     try:
         session.move(second, HandleEvent.SEND)
+        if handle.state is HandleState.STALE:  # since the call has borrowed it
+            raise handle.why_unusable()
         shares.add(second)
         core.inodes.ref(fd.gfid, second)
     except BaseException:
@@ -46,6 +49,8 @@ async def dup(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handl
         core.inodes.unref(fd.gfid, second)
         session.move(second, HandleEvent.RELEASED)
         raise SessionClosedError(f"{handle.path}: the session was closed")
+    if handle.state is HandleState.STALE:  # lost by another thread, which did not see the second one
+        session.lose(second)
     return second
 
 
