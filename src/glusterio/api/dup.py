@@ -49,7 +49,7 @@ async def dup(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handl
         core.inodes.unref(fd.gfid, second)
         session.move(second, HandleEvent.RELEASED)
         raise SessionClosedError(f"{handle.path}: the session was closed")
-    if handle.state is HandleState.STALE:  # lost by another thread, which did not see the second one
+    if handle.state is HandleState.STALE:  # another thread, which did not see the second one
         session.lose(second)
     return second
 
