@@ -34,7 +34,7 @@ async def dup(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handl
     second.fd = fd
     try:
         session.move(second, HandleEvent.SEND)
-        if handle.state is HandleState.STALE:  # since the call has borrowed it
+        if _is_stale(handle):  # since the call has borrowed it
             raise handle.why_unusable()
         shares.add(second)
         core.inodes.ref(fd.gfid, second)
@@ -49,7 +49,7 @@ async def dup(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handl
         core.inodes.unref(fd.gfid, second)
         session.move(second, HandleEvent.RELEASED)
         raise SessionClosedError(f"{handle.path}: the session was closed")
-    if handle.state is HandleState.STALE:  # another thread, which did not see the second one
+    if _is_stale(handle):  # another thread, which did not see the second one
         session.lose(second)
     return second
 
@@ -57,3 +57,7 @@ async def dup(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handl
 async def give_back(core: Core, frame: Frame, handle: Handle, second: Handle) -> None:
     """Close a second handle that nobody wants any more."""
     await close_handle(core, frame, second)
+
+
+def _is_stale(handle: Handle) -> bool:
+    return handle.state is HandleState.STALE  # asked anew: other threads change it
