@@ -463,7 +463,8 @@ class Client(Xlator):
         try:
             op_ret, op_errno, stat, at = hot.lookup_reply(record, REPLY_HEADER_SIZE)
             if xdata is not None and op_ret >= 0:
-                found = dictionary.decode(memoryview(record), at)[0]
+                view = record if type(record) is bytes else memoryview(record)
+                found = dictionary.decode(view, at)[0]
         except RemoteProtocolError as error:
             await Disconnect(connection, error)
             raise connection.blame(error) from None
