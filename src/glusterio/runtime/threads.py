@@ -448,8 +448,17 @@ class ThreadsDriver:
 
     # -- leading ----------------------------------------------------------------------------------
 
-    def _lead(self, home: Home, until: float | None = None) -> None:
-        """Poll, receive and hand out, until something is queued for ``home`` or a detached fiber."""
+    def _lead(self, home: Home, until: float | None = None) -> bool:
+        """Poll, receive and hand out, until something is queued for ``home`` or a detached fiber.
+
+        Args:
+            home: the leader's.
+            until: for the house-keeper, when it shall look at the clocks; and it leads no longer than
+                until something has come, unless there is work that waits for nobody but it.
+
+        Returns:
+            Whether that was so.
+        """
         ready = home.ready
         link = self._sole if until is None else None
         while self._leader is home:  # a caller may take the lead from the house-keeper
@@ -465,14 +474,14 @@ class ThreadsDriver:
                     continue
                 self._hand_out(link, replies)
                 if ready:
-                    return
+                    return False
                 continue
             home.polling = True  # first say so, then look: whoever queues looks after queueing
             try:
                 if ready or self._loose:
-                    return
+                    return False
                 if until is not None and (self._stopping or self.now() >= until):
-                    return
+                    return False
                 timeout = None
                 if self._timers or until is not None:
                     timeout = self._poll_timeout(until)
@@ -485,7 +494,7 @@ class ThreadsDriver:
             if unwatched and not events:
                 self.keep_house()
             if self._leader is not home:
-                return
+                return False
             for number, what in events:
                 watched = self._watched.get(number)
                 if isinstance(watched, Link):
@@ -500,7 +509,10 @@ class ThreadsDriver:
             if self._timers:
                 self._fire_timers()
             if ready:
-                return
+                return False
+            if until is not None and events and not (self._detached or self._timers):
+                return True
+        return False
 
     def _poll_timeout(self, until: float | None) -> float | None:
         """Return how long to poll, in seconds; ``None`` for ever."""
@@ -612,12 +624,13 @@ class ThreadsDriver:
                 if self._leader is None:
                     self._leader = home
             if self._leader is home:
+                worked = False
                 try:
-                    self._lead(home, next_tick)
+                    worked = self._lead(home, next_tick)
                 finally:
                     leads = self._leader is home
                     self._pass_the_lead(home)
-                worked = bool(self._loose)
+                worked = worked or bool(self._loose)
                 if leads:  # else a caller has taken the lead meanwhile, and with it what came
                     self._step_loose()
                 self._step_ready(home)
