@@ -174,16 +174,15 @@ class Ending:
 
     async def _drain(self) -> None:
         session = self._session
-        planned = plan(session.handles())
-        self._awaited |= {handle.number: handle for handle, _ in planned}
-        self._drained |= {
-            handle.number: handle
-            for handle, _ in planned
-            if handle.state is not HandleState.CLOSING
-        }
-        for handle in [handle for handle, action in planned if action is DrainAction.DROP]:
-            session.drop(handle)
-        closing = [handle for handle, action in planned if action is DrainAction.RELEASE]
+        closing = []
+        for handle, action in plan(session.handles()):
+            self._awaited[handle.number] = handle
+            if handle.state is not HandleState.CLOSING:
+                self._drained[handle.number] = handle
+            if action is DrainAction.RELEASE:
+                closing.append(handle)
+            elif action is DrainAction.DROP:
+                session.drop(handle)
         for first in range(0, len(closing), TOGETHER):
             await drop_handles(self._core, closing[first : first + TOGETHER])
         waiting = list(self._awaited.values())

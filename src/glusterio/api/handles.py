@@ -476,8 +476,10 @@ def _release_now(core: Core, handle: Handle) -> Reply | None:
 
 def _released(core: Core, handle: Handle) -> None:
     """The brick holds a handle no longer. Harmless when repeated, as after an interrupt."""
-    with contextlib.suppress(LocalProtocolError):  # it has given its reference back before
+    try:
         core.inodes.unref(handle.fd.gfid, handle)
+    except LocalProtocolError:
+        pass  # it has given its reference back before
     core.session.end_close(handle)
 
 

@@ -270,12 +270,10 @@ class InodeTable:
             if self._cleared:
                 self._check_alive()
             inode = self._inodes.get(gfid)
-            count = inode.holders.get(holder) if inode is not None else None
-            if inode is None or count is None:
+            count = inode.holders.pop(holder, 0) if inode is not None else 0
+            if inode is None or not count:
                 raise LocalProtocolError(f"inode {gfid.hex()}: {holder} holds no reference")
-            if count == 1:
-                del inode.holders[holder]
-            else:
+            if count > 1:
                 inode.holders[holder] = count - 1
             inode.refs -= 1
             if inode.refs:

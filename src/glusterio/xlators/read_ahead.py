@@ -329,11 +329,14 @@ class ReadAhead(Xlator):
     def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
         stream: Stream | None = fd.context.get(self)
         if stream is not None:
-            with self._lock:
-                if stream.coming:
-                    return None
-                self._drop_pages(stream)
-            fd.context.pop(self, None)
+            if stream.pages or stream.coming:
+                with self._lock:
+                    if stream.coming:
+                        return None
+                    self._drop_pages(stream)
+            else:
+                self._ahead.pop(stream, None)
+            del fd.context[self]
             fd.at_hand = None
         return self.child.release_now(fd, done)
 
