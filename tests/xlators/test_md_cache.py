@@ -185,7 +185,7 @@ def test_a_listing_tells_of_all_that_is_in_it(bed: Bed, file: bytes) -> None:
 
 def test_listings_of_many_small_directories_are_not_all_kept(bed: Bed) -> None:
     def kept() -> int:
-        return len(bed.cache._listings._kept)
+        return len(bed.cache._listings.kept)
 
     bed.posix.mkdir("empty")
     bed.list(bed.posix.gfid("empty"))

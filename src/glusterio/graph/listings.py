@@ -55,17 +55,15 @@ class Listings:
     in the middle of it, on the same thread, and ask for something else: what it drops is gone then.
 
     Attributes:
+        kept: the listings, the oldest first. Whether there are any is asked for every read.
         names: how many names they have, all together.
     """
 
-    __slots__ = ("_kept", "names")
+    __slots__ = ("kept", "names")
 
     def __init__(self) -> None:
-        self._kept: deque[_Kept] = deque()
+        self.kept: deque[_Kept] = deque()
         self.names = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._kept)
 
     def add(self, parent: Gfid, listing: Listing, mark: int, until: float, most: int) -> None:
         """Keep a listing; the oldest go.
@@ -81,15 +79,15 @@ class Listings:
             listing = listing.without(".", "..")
         if not listing:
             return
-        self._kept.append(_Kept(parent, listing, mark, until))
+        self.kept.append(_Kept(parent, listing, mark, until))
         self.names += len(listing)
-        while self.names > most or len(self._kept) > MOST:
+        while self.names > most or len(self.kept) > MOST:
             self._drop_oldest()
 
     def of_name(self, parent: Gfid, name: str, now: float) -> Iterator[Told]:
         """Take out what is known of a name in a directory, the oldest first."""
         self._drop_old(now)
-        for kept in tuple(self._kept):
+        for kept in tuple(self.kept):
             if kept.parent == parent:
                 if kept.by_name is None:
                     kept.by_name = dict(zip(kept.listing.names, kept.listing.places, strict=True))
@@ -100,7 +98,7 @@ class Listings:
     def of_file(self, gfid: Gfid, now: float) -> Iterator[Told]:
         """Take out what is known of a file, the oldest first; what its names lead to stays known."""
         self._drop_old(now)
-        for kept in tuple(self._kept):
+        for kept in tuple(self.kept):
             if kept.by_gfid is None:
                 listing = kept.listing
                 kept.by_gfid = dict(zip(listing.gfids(), listing.places, strict=True))
@@ -110,12 +108,12 @@ class Listings:
 
     def clear(self) -> None:
         """Forget them all."""
-        self._kept.clear()
+        self.kept.clear()
         self.names = 0
 
     def _drop_old(self, now: float) -> None:
-        while self._kept and self._kept[0].until <= now:
+        while self.kept and self.kept[0].until <= now:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        self.names -= len(self._kept.popleft().listing)
+        self.names -= len(self.kept.popleft().listing)

@@ -118,12 +118,10 @@ class Link:
                 if len(packet) == 1:
                     (data,) = packet
                     size = len(data)
-                    now = self._send_now
-                    count = -1
-                    if now is not None and size <= SMALL and type(data) is bytes:
-                        count = now(self.sock.fileno(), data, size, _AT_ONCE)
-                    if count < 0:  # not so, or it will say why not
+                    if self._send_now is None:
                         count = self.sock.send(data, _AT_ONCE)  # 0.4 us less than sendmsg()
+                    else:
+                        count = self._send_one(data, size)
                 else:
                     size = sum(map(len, packet))
                     count = self.sock.sendmsg(packet, (), _AT_ONCE)
@@ -142,6 +140,13 @@ class Link:
                 self._shut_down()
                 raise
             return self._send()
+
+    def _send_one(self, data: bytes | bytearray | memoryview, size: int) -> int:
+        if self._send_now is not None and size <= SMALL and type(data) is bytes:
+            count = self._send_now(self.sock.fileno(), data, size, _AT_ONCE)
+            if count >= 0:
+                return count
+        return self.sock.send(data, _AT_ONCE)  # if it could not, this says why
 
     def hold(self, reply: Reply) -> None:
         """Queue a request; :meth:`flush` sends it.

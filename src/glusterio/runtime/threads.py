@@ -186,8 +186,11 @@ class ThreadsDriver:
                         if fiber is None:
                             home = state.home if state.calls == 1 else Home()
                             fiber = Fiber(coro, self, home)
-                            if call is not None:
-                                fiber.run_for(call)
+                            if call is not None:  # Fiber.run_for(), written out
+                                fiber.call = call
+                                call.fiber = fiber
+                                if call.unwanted is not None:
+                                    fiber.cancel(call.unwanted)
                         if type(trap) is not Reply or not (
                             exchange(self, fiber, trap) or self._comes(fiber, trap)
                         ):

@@ -132,7 +132,7 @@ class MdCache(Xlator):
     # -- what is kept -----------------------------------------------------------------------------
 
     def known(self, parent: Gfid, name: str, now: float) -> Iatt | None:
-        if self._listings:
+        if self._listings.kept:
             self._take_name(parent, name, now)
         entry = self._names.get((parent, name))
         if entry is None or now >= entry[1]:
@@ -146,7 +146,7 @@ class MdCache(Xlator):
         return kept[0]
 
     def _kept(self, frame: Frame, gfid: Gfid) -> Iatt | None:
-        if self._listings:
+        if self._listings.kept:
             self._take_file(gfid)
         kept = self._files.get(gfid)
         if kept is None or frame.kept is None or self._clock() >= kept[1]:
@@ -321,7 +321,7 @@ class MdCache(Xlator):
         self, frame: Frame, fd: Fd, size: int, offset: int, sink: memoryview | None = None
     ) -> Coro[Data]:
         fop = self.child.readv(frame, fd, size, offset, sink)
-        if self._listings:
+        if self._listings.kept:
             self._take_file(fd.gfid)
         kept = self._files.get(fd.gfid)
         if kept is None or (offset + size <= kept[0].size and fd.ahead <= kept[0].size):
@@ -384,7 +384,7 @@ class MdCache(Xlator):
 
     def _concerns_names(self, gfid: Gfid, valid: int) -> bool:
         """Tell whether a SETATTR may change who may look names up in what may be a directory."""
-        if self._listings:
+        if self._listings.kept:
             self._take_file(gfid)
         kept = self._files.get(gfid)
         return bool(valid & _PERMISSIONS) and (kept is None or stat_module.S_ISDIR(kept[0].mode))
@@ -511,7 +511,7 @@ class MdCache(Xlator):
 
     async def _remove(self, parent: Gfid, name: str, fop: Coro[Any]) -> Any:
         """Have a name removed. The file that it led to has a link less, whichever it was."""
-        if self._listings:
+        if self._listings.kept:
             self._take_name(parent, name, self._clock())
         entry = self._names.get((parent, name))
         gfid = entry[0] if entry is not None and self._clock() < entry[1] else None
