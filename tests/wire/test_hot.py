@@ -56,6 +56,14 @@ def test_write(xid: int, gfid: bytes, fd: int, offset: int, size: int) -> None:
     assert PATH.write(xid, gfid, fd, offset, size) == general(xid, Fop.WRITE, request, size)
 
 
+@given(u32, gfids, st.tuples(u32, u64))
+def test_write_with_a_stamp(xid: int, gfid: bytes, stamp: tuple[int, int]) -> None:
+    request = WriteRequest(gfid, 3, 4, 5)
+    credentials = stamped(CREDENTIALS, *stamp)
+    expected = general(xid, Fop.WRITE, request, 5, credentials)
+    assert PATH.write(xid, gfid, 3, 4, 5, stamp) == expected
+
+
 @given(u32, gfids, fds)
 def test_fstat_and_stat(xid: int, gfid: bytes, fd: int) -> None:
     assert PATH.fstat(xid, gfid, fd) == general(xid, Fop.FSTAT, FstatRequest(gfid, fd))
@@ -226,6 +234,19 @@ def test_a_read_of_another_length_than_announced_is_refused(whole: bytes) -> Non
 @given(messages_of(ChangedReply))
 def test_write_reply(reply: ChangedReply) -> None:
     assert hot.write_reply(record(reply), BODY) == reply[:2]
+    if hot.usual_write(record(reply), 5):
+        assert reply[:2] == (5, 0)
+
+
+def test_a_usual_write() -> None:
+    usual = ChangedReply(5, 0)
+    assert hot.usual_write(record(usual), 5)
+    assert not hot.usual_write(record(usual), 6)
+    assert not hot.usual_write(record(usual._replace(op_errno=28)), 5)
+    assert not hot.usual_write(record(usual._replace(xdata=SAMPLE_DICT)), 5)
+    assert not hot.usual_write(record(usual)[:-1], 5)
+    assert not hot.usual_write(record(usual, b"more"), 5)
+    assert not hot.usual_write(record(messages.failure(ChangedReply, 28)), 5)
 
 
 @given(messages_of(CommonReply))

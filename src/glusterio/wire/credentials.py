@@ -104,24 +104,17 @@ STAMP: Final = struct.Struct(">IIQ")
 STAMP_OFFSET: Final = 20
 
 
-def stamp_into(buffer: bytearray, offset: int, flags: int, ctime: int) -> None:
-    """Change ``flags`` and ``ctime`` of an encoded version 3 credential where it is.
+def stamped(credentials: bytes, flags: int, ctime: int) -> bytes:
+    """Return an encoded version 3 credential with other ``flags`` and ``ctime``.
 
     Args:
-        buffer: what holds the credential.
-        offset: where in it the credential begins.
+        credentials: the credential.
         flags: a :class:`~glusterio.wire.programs.TimeFlag`.
         ctime: nanoseconds since the epoch.
     """
     seconds, nanoseconds = divmod(ctime, NANOSECONDS)
-    STAMP.pack_into(buffer, offset + STAMP_OFFSET, flags, nanoseconds, seconds)
-
-
-def stamped(credentials: bytes, flags: int, ctime: int) -> bytes:
-    """Return an encoded version 3 credential with other ``flags`` and ``ctime``."""
-    buffer = bytearray(credentials)
-    stamp_into(buffer, 0, flags, ctime)
-    return bytes(buffer)
+    stamp = STAMP.pack(flags, nanoseconds, seconds)
+    return credentials[:STAMP_OFFSET] + stamp + credentials[STAMP_OFFSET + STAMP.size :]
 
 
 def decode(flavor: int, body: memoryview | bytes) -> Credentials:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from glusterio.errors import LocalProtocolError, XdrError
-from glusterio.wire.credentials import NANOSECONDS, STAMP, STAMP_OFFSET, stamp_into
+from glusterio.wire.credentials import NANOSECONDS, STAMP, STAMP_OFFSET
 from glusterio.wire.dictionary import HEADER_SIZE, NULL_DICT, encode
 from glusterio.wire.iatt import GFID_SIZE, IATT, Iatt
 from glusterio.wire.programs import FOPS, GFID_REQ, NULL_GFID, Fop
@@ -32,8 +32,6 @@ from glusterio.wire.xdr import PADDING
 
 View: TypeAlias = memoryview | bytes | bytearray
 
-#: Record mark and xid, the first two words of a packet.
-_HEAD: Final = struct.Struct(">2I")
 _XID: Final = struct.Struct(">I")
 _XID_END: Final = MARK_SIZE + 4
 #: Where a packet's credential begins: behind the record mark and the call's header.
@@ -57,6 +55,9 @@ _READ_RECORD: Final = struct.Struct(f">{REPLY_HEADER_SIZE}x{_READ_REPLY.format[1
 _READ_DATA: Final = REPLY_HEADER_SIZE + _READ_REPLY.size
 #: Other replies: op_ret, op_errno, the dictionary's size.
 _RESULT: Final = struct.Struct(">2iI")
+#: The same from the record's begin, and how long WRITE's record is if there is no dictionary.
+_RESULT_RECORD: Final = struct.Struct(f">{REPLY_HEADER_SIZE}x{_RESULT.format[1:]}").unpack_from
+_WRITE_RECORD: Final = REPLY_HEADER_SIZE + 8 + HEADER_SIZE + 2 * IATT.size
 #: CREATE's reply behind the dictionary: attributes, the descriptor; the directory's are passed by.
 _CREATED: Final = struct.Struct(IATT.format + "Q")
 #: Where the dictionary begins in them, behind op_ret and op_errno.
@@ -80,7 +81,7 @@ class HotPath:
 
     __slots__ = (
         "_body", "_credentials", "_fstat", "_named", "_read", "_read_head", "_release", "_releasedir",
-        "_stat", "_write", "_write_length",
+        "_stat", "_write", "_write_head", "_write_length", "_write_stamp",
     )  # fmt: skip
 
     def __init__(self, credentials: bytes) -> None:
@@ -94,8 +95,16 @@ class HotPath:
         head = read[_XID_END : self._body]
         self._read_head = (read[:MARK_SIZE], head)
         self._read = struct.Struct(f">4sI{len(head)}s16sqQ2I{len(NULL_DICT)}s").pack
-        self._write = template(Fop.WRITE, _TRANSFER.size, NULL_DICT)
-        self._write_length = len(self._write) - MARK_SIZE
+        write = template(Fop.WRITE, _TRANSFER.size, NULL_DICT)
+        # As for those about a name; see _Named.
+        at = min(_CREDENTIALS + STAMP_OFFSET, self._body - STAMP.size)
+        self._write_head = (write[_XID_END:at], write[at + STAMP.size : self._body])
+        self._write_stamp = STAMP.unpack_from(write, at)
+        before, behind = self._write_head
+        self._write = struct.Struct(
+            f">2I{len(before)}s{STAMP.format[1:]}{len(behind)}s16sqQ2I{len(NULL_DICT)}s"
+        ).pack
+        self._write_length = len(write) - MARK_SIZE
         self._fstat = template(Fop.FSTAT, _FD.size, NULL_DICT)
         self._release = template(Fop.RELEASE, _FD.size, NULL_DICT)
         self._releasedir = template(Fop.RELEASEDIR, _FD.size, NULL_DICT)
@@ -113,24 +122,43 @@ class HotPath:
         except struct.error as error:
             raise LocalProtocolError(f"READ: {error}") from None
 
-    def write(self, xid: int, gfid: bytes, fd: int, offset: int, size: int) -> bytearray:
-        """Pack a WRITE of ``size`` bytes at ``offset``, which must be sent right behind it."""
-        packet = bytearray(self._write)
+    def write(
+        self,
+        xid: int,
+        gfid: bytes,
+        fd: int,
+        offset: int,
+        size: int,
+        stamp: tuple[int, int] | None = None,
+    ) -> bytes:
+        """Pack a WRITE of ``size`` bytes at ``offset``, which must be sent right behind it.
+
+        Args:
+            xid: number of the call.
+            gfid: the file.
+            fd: the brick's number for the descriptor.
+            offset: where, in bytes.
+            size: how much, in bytes.
+            stamp: which times it changes, and the time in nanoseconds since the epoch.
+        """
         length = self._write_length + size
         if length > MAX_RECORD:
             raise LocalProtocolError(f"a message of {length} bytes does not fit in a record")
-        _check_gfid(gfid)
+        if len(gfid) != GFID_SIZE:
+            _check_gfid(gfid)
+        if stamp is None:
+            flags, nanoseconds, seconds = self._write_stamp
+        else:
+            flags = stamp[0]
+            seconds, nanoseconds = divmod(stamp[1], NANOSECONDS)
+        before, behind = self._write_head
         try:
-            _HEAD.pack_into(packet, 0, LAST_FRAGMENT | length, xid)
-            _TRANSFER.pack_into(packet, self._body, gfid, fd, offset, size, 0)
+            return self._write(
+                LAST_FRAGMENT | length, xid, before, flags, nanoseconds, seconds, behind,
+                gfid, fd, offset, size, 0, NULL_DICT,
+            )  # fmt: skip
         except struct.error as error:
             raise LocalProtocolError(f"WRITE: {error}") from None
-        return packet
-
-    @staticmethod
-    def stamp(packet: bytearray, flags: int, ctime: int) -> None:
-        """Put into a packet which times it changes, and the time; see :func:`.stamp_into`."""
-        stamp_into(packet, _CREDENTIALS, flags, ctime)
 
     def fstat(self, xid: int, gfid: bytes, fd: int) -> bytearray:
         """Pack an FSTAT."""
@@ -208,7 +236,7 @@ class HotPath:
             umask: what is taken from them.
             name: the name in that directory.
             gfid: the new file's gfid.
-            stamp: which times it changes, and the time; see :meth:`stamp`.
+            stamp: which times it changes, and the time; see :meth:`write`.
         """
         if len(gfid) != GFID_SIZE:
             _check_gfid(gfid)
@@ -361,6 +389,14 @@ def write_reply(view: View, body: int) -> tuple[int, int]:
     op_ret, op_errno, end = _result(view, body)
     _check_end(view, end + 2 * IATT.size)
     return op_ret, op_errno
+
+
+def usual_write(record: View, size: int) -> bool:
+    """Tell whether a record, without its mark, is the usual reply to a WRITE: all is written.
+
+    If not, :func:`write_reply` has more to say.
+    """
+    return len(record) == _WRITE_RECORD and _RESULT_RECORD(record) == (size, 0, 0)
 
 
 def common_reply(view: View, body: int) -> tuple[int, int]:

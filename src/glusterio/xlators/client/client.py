@@ -80,8 +80,9 @@ class RemoteFd:
 
 _ANONYMOUS = RemoteFd(ANONYMOUS_FD)
 
-#: Makes a :class:`Data` of a tuple, without the function that a named tuple has for that.
+#: Makes a :class:`Data` of a tuple, without the function that a named tuple has for that; and so on.
 _data: Callable[[tuple[Buffer, None, bool]], Data] = partial(tuple.__new__, Data)
+_written: Callable[[tuple[int, None, None]], Written] = partial(tuple.__new__, Written)
 
 
 class Client(Xlator):
@@ -417,13 +418,13 @@ class Client(Xlator):
         return Data(found, None, op_errno == 2)
 
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
-        connection = self._connected()
-        remote = self._remote(fd)
+        connection, remote = self._connection, fd.context.get(self)
+        if connection is None or remote is None:
+            connection, remote = self._connected(), self._remote(fd)
+        hot_path = self._hot if frame.identity is None else self._hot_for(frame)
         xid = connection.next_xid()
         size = len(data)
-        head = self._hot_for(frame).write(xid, fd.gfid, remote.number, offset, size)
-        if frame.stamp is not None:
-            self._hot.stamp(head, *frame.stamp)
+        head = hot_path.write(xid, fd.gfid, remote.number, offset, size, frame.stamp)
         remote.unanswered.add(xid)
         packet = (head, data) if size else (head,)
         reply = Reply(connection, xid, packet, None, None, remote.answered)
@@ -436,6 +437,8 @@ class Client(Xlator):
                 frame.adopted = True
                 await Spawn(self._tell_when_it_comes(Fop.WRITE, reply, fd, frame, size))
             raise
+        if hot.usual_write(reply.record, size):
+            return _written((size, None, None))
         try:
             op_ret, op_errno = hot.write_reply(reply.record, REPLY_HEADER_SIZE)
         except RemoteProtocolError as error:
