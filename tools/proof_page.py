@@ -11,6 +11,7 @@ nothing and fails when something else is there; the test suite does the same.
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,9 @@ from glusterio.verify.config import Config, read
 from glusterio.verify.drawing import strip
 from glusterio.verify.shipped import HOLDS, SEED, SPEC, Expected, expected
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+FOUND = ROOT / "tests" / "explore" / "test_found.py"
 PAGE = DOCS / "proof.md"
 PICTURE = DOCS / "diagrams" / "counterexample.svg"
 
@@ -149,12 +152,27 @@ def guards() -> Iterator[str]:
             yield f"| `{guard}` | {what} | `{one.verdict}` {states(one)} |"
 
 
+def found() -> Iterator[str]:
+    """What the explorer has found: the defects that the tests replay."""
+    module = ast.parse(FOUND.read_text(encoding="utf-8"))
+    (table,) = (
+        node.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FOUND"
+    )
+    yield "| what was wrong | the line |"
+    yield "| --- | --- |"
+    for line, what in ast.literal_eval(table).items():
+        yield f"| {what} | `{line}` |"
+
+
 TABLES = {
     "fixes": fixes,
     "more": more,
     "bounds": bounds,
     "properties": properties,
     "guards": guards,
+    "found": found,
 }
 
 

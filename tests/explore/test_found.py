@@ -10,7 +10,7 @@ import pytest
 from tests.explore.__main__ import main
 from tests.explore.quiet import quiet
 
-#: What was wrong, by the line.
+#: What was wrong, by the line. It is also in docs/proof.md: python tools/proof_page.py.
 FOUND = {
     "scope-write-behind:0.0.0.0.0.0.0.0.0.0.0.1.1.1.0.4.1": (
         "a close failed since a deferred write was lost with its connection, the session was closed,"
