@@ -153,6 +153,18 @@ class Xlator:
         self.child = children[0] if children else cast(Xlator, _Nothing())
         for child in children:
             child.parents.append(self.on_notice)
+        self.set_up()
+        self.configure(options)
+
+    def set_up(self) -> None:
+        """Make what the translator holds. Called once, before all else."""
+
+    def configure(self, options: Mapping[str, str]) -> None:
+        """Read the options: at first, and when they change, while fops are under way. Must not wait.
+
+        Raises:
+            VolfileError: one of them cannot be read.
+        """
 
     async def init(self) -> None:
         """Make ready: called once, children first. A failure here fails the connect.
@@ -164,11 +176,12 @@ class Xlator:
         """Give everything back: called once, children first, when nothing is in flight any more."""
 
     def reconfigure(self, options: Mapping[str, str]) -> None:
-        """Take changed options, while fops are under way. Must not wait.
+        """Take changed options.
 
         Raises:
-            VolfileError: one of them cannot be read; those before are still in force.
+            VolfileError: one of them cannot be read.
         """
+        self.configure(options)
         self.options = options
 
     async def sever(self, error: Exception | None) -> None:

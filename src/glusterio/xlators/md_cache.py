@@ -26,7 +26,7 @@ import os
 import stat as stat_module
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from glusterio.graph.changes import Changes
@@ -41,7 +41,7 @@ from glusterio.wire.fops import attributes, data, directories, files, locks, nam
 from glusterio.wire.fops.directories import Listing
 from glusterio.wire.iatt import Iatt
 from glusterio.wire.programs import SetattrValid
-from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
+from glusterio.xlators.base import Data, Notice, Written, Xlator
 
 #: Seconds for which an answer is trusted, unless the option says otherwise.
 TIMEOUT: Final = 1
@@ -80,17 +80,9 @@ class MdCache(Xlator):
 
     xlator_type = "performance/md-cache"
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
-        self.timeout = option(options, "md-cache-timeout", seconds, TIMEOUT)
-        self._clock = services.clock
-        self._lock = services.new_lock()
+    def set_up(self) -> None:
+        self._clock = self.services.clock
+        self._lock = self.services.new_lock()
         self._changes = Changes()
         #: attributes by gfid, and gfids by directory and name; each with when to stop trusting it,
         #: which is also the order of their coming
@@ -105,6 +97,9 @@ class MdCache(Xlator):
         self._listings = Listings()
         #: files that descriptors have written to which are not released yet, and how many those are
         self._written: dict[Gfid, int] = {}
+
+    def configure(self, options: Mapping[str, str]) -> None:
+        self.timeout = option(options, "md-cache-timeout", seconds, TIMEOUT)
 
     async def fini(self) -> None:
         with self._lock:

@@ -29,7 +29,7 @@ Source: GlusterFS xlators/performance/open-behind/src/open-behind.c (``ob_open_a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from glusterio.errors import ConnectionLostError, GlusterError, fs_error
@@ -52,7 +52,7 @@ from glusterio.wire.fops.names import (
     RenameRequest,
     UnlinkRequest,
 )
-from glusterio.xlators.base import Data, Services, Written, Xlator
+from glusterio.xlators.base import Data, Written, Xlator
 
 #: What an open is answered with that has not been sent.
 _OPENED: Final = OpenReply()
@@ -103,17 +103,18 @@ class OpenBehind(Xlator):
 
     xlator_type = "performance/open-behind"
 
-    def __init__(self, name: str, options: Any, children: Any, services: Services) -> None:
-        super().__init__(name, options, children, services)
+    def set_up(self) -> None:
+        self._lock = self.services.new_lock()
+        self._pending: dict[Hashable, dict[Pending, None]] = {}  # by each of their keys
+        self._under_way: dict[Hashable, int] = {}  # how many changes that these wait for, likewise
+        self._changes = Changes()
+
+    def configure(self, options: Mapping[str, str]) -> None:
         self._lazy = option(options, "lazy-open", boolean, True)
         self._anonymous = option(options, "use-anonymous-fd", boolean, False) and not option(
             options, "read-after-open", boolean, True
         )
         self._passes = option(options, "pass-through", boolean, False)
-        self._lock = services.new_lock()
-        self._pending: dict[Hashable, dict[Pending, None]] = {}  # by each of their keys
-        self._under_way: dict[Hashable, int] = {}  # how many changes that these wait for, likewise
-        self._changes = Changes()
 
     def counts(self) -> dict[str, int]:
         return {"pending": len({each for found in self._pending.values() for each in found})}

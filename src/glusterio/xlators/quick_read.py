@@ -31,7 +31,7 @@ from __future__ import annotations
 import os
 import stat as stat_module
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ from glusterio.wire.fops.files import ChangedReply, OpenReply, OpenRequest, Trun
 from glusterio.wire.fops.locks import LkReply, LkRequest
 from glusterio.wire.fops.names import CreateReply, CreateRequest, LookupReply, LookupRequest
 from glusterio.wire.iatt import Iatt
-from glusterio.xlators.base import Data, Notice, Services, Xlator
+from glusterio.xlators.base import Data, Notice, Xlator
 
 #: What LOOKUP is asked for; the value is the most bytes wanted.
 CONTENT: Final = "glusterfs.content"
@@ -88,20 +88,21 @@ class QuickRead(Xlator):
 
     xlator_type = "performance/quick-read"
 
-    def __init__(self, name: str, options: Any, children: Any, services: Services) -> None:
-        super().__init__(name, options, children, services)
+    def set_up(self) -> None:
+        self._clock = self.services.clock
+        self._lock = self.services.new_lock()
+        self._kept: OrderedDict[Gfid, Content] = OrderedDict()  # fetched first, first
+        self._size = 0
+        self._writers: dict[Gfid, int] = {}
+        self._changes = Changes()
+
+    def configure(self, options: Mapping[str, str]) -> None:
         self._largest = option(options, "max-file-size", size, 64 * 1024)
         self._seconds = option(options, "cache-timeout", integer, 1)
         self._room = option(options, "cache-size", size, 128 * 1024 * 1024)
         if option(options, "pass-through", boolean, False):
             self._largest = 0
         self._asked: Dict = _asking_for(self._largest)
-        self._clock = services.clock
-        self._lock = services.new_lock()
-        self._kept: OrderedDict[Gfid, Content] = OrderedDict()  # fetched first, first
-        self._size = 0
-        self._writers: dict[Gfid, int] = {}
-        self._changes = Changes()
 
     def counts(self) -> dict[str, int]:
         return {"files": len(self._kept), "bytes": self._size}

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ from glusterio.graph.options import integer, option, size
 from glusterio.traps import Coro, Event, Reply, Spawn, Wait
 from glusterio.types import Buffer, Gfid
 from glusterio.wire.fops import data, files, locks, names
-from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
+from glusterio.xlators.base import Data, Notice, Written, Xlator
 
 #: GlusterFS's defaults: pages, and bytes of each.
 PAGE_COUNT: Final = 4
@@ -121,21 +121,16 @@ class ReadAhead(Xlator):
 
     xlator_type = "performance/read-ahead"
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
-        self.page_size = option(options, "page-size", size, PAGE_SIZE)
-        self.most = option(options, "page-count", integer, PAGE_COUNT) * self.page_size
-        self._lock = services.new_lock()
+    def set_up(self) -> None:
+        self._lock = self.services.new_lock()
         self._changes = Changes()
         #: those with pages, that which read on last at the end; and the bytes of those pages
         self._ahead: dict[Stream, None] = {}
         self._held = 0
+
+    def configure(self, options: Mapping[str, str]) -> None:
+        self.page_size = option(options, "page-size", size, PAGE_SIZE)
+        self.most = option(options, "page-count", integer, PAGE_COUNT) * self.page_size
 
     def counts(self) -> dict[str, int]:
         return {"read_ahead": self._held}

@@ -10,7 +10,7 @@ DISCARD, ZEROFILL, FREMOVEXATTR and COPY_FILE_RANGE; here it is the other way ro
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from glusterio.errors import fs_error
@@ -21,7 +21,7 @@ from glusterio.traps import Coro
 from glusterio.wire.fops.files import OpenReply, OpenRequest
 from glusterio.wire.fops.xattrs import FxattropRequest, XattropRequest, XattrsReply
 from glusterio.wire.programs import ACCMODE, OpenFlag
-from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.base import Xlator
 
 #: The fops that change something, by the translator's method; OPEN and XATTROP only in some cases.
 CHANGES: Final = (
@@ -54,19 +54,7 @@ class ReadOnly(Xlator):
 
     xlator_type = "features/read-only"
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
-        self.is_on = False
-        self.reconfigure(options)
-
-    def reconfigure(self, options: Mapping[str, str]) -> None:
-        super().reconfigure(options)
+    def configure(self, options: Mapping[str, str]) -> None:
         self.is_on = option(options, "read-only", boolean, False)
 
     def open(self, frame: Frame, fd: Fd, request: OpenRequest) -> Coro[OpenReply]:

@@ -17,7 +17,7 @@ upcall-internal.c), libglusterfs/src/glusterfs/upcall-utils.h.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from glusterio.graph.fd import Fd
@@ -30,7 +30,7 @@ from glusterio.wire.callbacks import UpcallFlag as Changed
 from glusterio.wire.fops.names import LookupReply, LookupRequest, RenameReply
 from glusterio.wire.iatt import Iatt, OldIatt
 from glusterio.wire.programs import CallbackProc
-from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.base import Xlator
 
 #: Seconds after its last use of a file for which a client is told of changes.
 TIMEOUT: Final = 60
@@ -97,22 +97,11 @@ class Upcall(Xlator):
 
     xlator_type = "features/upcall"
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
+    def set_up(self) -> None:
         #: by gfid, that used last at the end: each client's last use, in nanoseconds
         self._users: dict[Gfid, dict[Any, int]] = {}
-        self.is_on = False
-        self.timeout = TIMEOUT
-        self.reconfigure(options)
 
-    def reconfigure(self, options: Mapping[str, str]) -> None:
-        super().reconfigure(options)
+    def configure(self, options: Mapping[str, str]) -> None:
         self.is_on = option(options, "cache-invalidation", boolean, False)
         self.timeout = option(options, "cache-invalidation-timeout", seconds, TIMEOUT)
         if not self.is_on:

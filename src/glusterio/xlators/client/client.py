@@ -41,7 +41,7 @@ from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import ANONYMOUS_FD, GFID_REQ, RELEASES_COPIES, Fop
 from glusterio.wire.programs import FOPS as FOP_PROGRAM
 from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
-from glusterio.xlators.base import Data, Notice, Services, Written, Xlator
+from glusterio.xlators.base import Data, Notice, Written, Xlator
 from glusterio.xlators.client.handshake import connect_to_brick
 
 #: How long a RELEASE waits for requests about the same fd that the brick has not answered, in
@@ -94,10 +94,9 @@ class Client(Xlator):
 
     xlator_type = "protocol/client"
 
-    def __init__(self, name: str, options: Any, children: Any, services: Services) -> None:
-        super().__init__(name, options, children, services)
+    def set_up(self) -> None:
         self._connection: Connection | None = None
-        self._hot = hot.hot_path(services.credentials)
+        self._hot = hot.hot_path(self.services.credentials)
         self._up = False
         self._copies = False
 

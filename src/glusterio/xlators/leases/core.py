@@ -17,7 +17,7 @@ from glusterio.types import Gfid
 from glusterio.wire.callbacks import RecallLease
 from glusterio.wire.dictionary import Dict
 from glusterio.wire.programs import CallbackProc, LeaseType
-from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.base import Xlator
 from glusterio.xlators.leases.file import FileLeases
 from glusterio.xlators.leases.rules import LEASE_ID_SIZE, NO_LEASE_ID, Holder, Use
 
@@ -36,23 +36,12 @@ _NO_TRANSACTION: Final = bytes(16)
 class LeasesBase(Xlator):
     """The leases of a brick's files."""
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
+    def set_up(self) -> None:
         self.files: dict[Gfid, FileLeases] = {}
         #: how many leases each client holds, one for each file and lease id
         self.tally: Counter[object] = Counter()
-        self.is_on = False
-        self.timeout = RECALL_TIMEOUT
-        self.reconfigure(options)
 
-    def reconfigure(self, options: Mapping[str, str]) -> None:
-        super().reconfigure(options)
+    def configure(self, options: Mapping[str, str]) -> None:
         self.is_on = option(options, "leases", boolean, False)
         self.timeout = option(options, "lease-lock-recall-timeout", seconds, RECALL_TIMEOUT)
         for gfid, file in list(self.files.items()):

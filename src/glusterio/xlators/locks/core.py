@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from glusterio.errors import VolfileError, fs_error
@@ -12,7 +12,7 @@ from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean, integer, option, seconds
 from glusterio.types import Gfid
 from glusterio.wire.fops.attributes import StatRequest
-from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.base import Xlator
 from glusterio.xlators.locks.table import LockTable, Queue
 from glusterio.xlators.locks.waiting import Waiting
 
@@ -27,24 +27,15 @@ NOTIFY_DELAY: Final = 5
 class LocksBase(Xlator):
     """The table of locks, its limits, and the waiting."""
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
+    def set_up(self) -> None:
+        self.table = LockTable()
+
+    def configure(self, options: Mapping[str, str]) -> None:
         mandatory = options.get("mandatory-locking", "off")
         if mandatory != "off":
             raise VolfileError(
                 f"option mandatory-locking: {mandatory!r} is not supported, only 'off'"
             )
-        self.table = LockTable()
-        self.reconfigure(options)
-
-    def reconfigure(self, options: Mapping[str, str]) -> None:
-        super().reconfigure(options)
         self._limit = option(options, "max-locks-per-client", integer, MAX_LOCKS)
         self._notifies = option(options, "notify-contention", boolean, True)
         self._notify_delay = option(options, "notify-contention-delay", seconds, NOTIFY_DELAY)

@@ -7,7 +7,7 @@ import functools
 import os
 import stat
 import uuid
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,7 +19,7 @@ from glusterio.rpc.buffers import Buffers
 from glusterio.traps import Coro
 from glusterio.types import ROOT_GFID, Gfid
 from glusterio.wire.iatt import Iatt, IattValid
-from glusterio.xlators.base import Services, Xlator
+from glusterio.xlators.base import Xlator
 from glusterio.xlators.posix import permissions
 from glusterio.xlators.posix.identity import HIDDEN
 from glusterio.xlators.posix.naming import Handles
@@ -157,18 +157,11 @@ class PosixCore(Xlator):
 
     handles: Handles
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
-        self.directory = options["directory"]
-        self._lock = services.new_lock()
+    def set_up(self) -> None:
+        self.directory = self.options["directory"]
+        self._lock = self.services.new_lock()
         self._buffers = Buffers(_BUFFERS)
-        self._buffers_lock = services.new_lock()
+        self._buffers_lock = self.services.new_lock()
         self._opened: dict[OpenFile, None] = {}
         self._open_counts: dict[Gfid, int] = {}
         self.recovered: list[Finding] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -23,7 +23,7 @@ from glusterio.graph.options import boolean, option
 from glusterio.graph.options import size as size_of
 from glusterio.traps import Cancelled, Event, Spawn, Wait
 from glusterio.types import Buffer, Gfid
-from glusterio.xlators.base import Services, Written, Xlator
+from glusterio.xlators.base import Written, Xlator
 from glusterio.xlators.write_behind.order import Order, Write
 from glusterio.xlators.write_behind.writer import Deferred, Losses, Writer
 
@@ -82,15 +82,8 @@ class _Carried(Frame):
 class Writes(Xlator):
     """The writing part of the translator."""
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, str],
-        children: Sequence[Xlator],
-        services: Services,
-    ) -> None:
-        super().__init__(name, options, children, services)
-        self._lock = services.new_lock()
+    def set_up(self) -> None:
+        self._lock = self.services.new_lock()
         self._files: dict[Gfid, Deferred] = {}  # those that some open file writes
         self._dirty: dict[Gfid, Deferred] = {}  # those of which a write is under way
         self._size = 0  # bytes under way, of all files
@@ -98,10 +91,8 @@ class Writes(Xlator):
         self._carried = 0  # writes that are on their way
         self._kept: list[tuple[Deferred, Write]] = []  # those that will be sent together
         self._kept_size = 0  # their bytes
-        self.reconfigure(options)
 
-    def reconfigure(self, options: Mapping[str, str]) -> None:
-        super().reconfigure(options)
+    def configure(self, options: Mapping[str, str]) -> None:
         window = option(options, "window-size", size_of, WINDOW)
         window = option(options, "cache-size", size_of, window)
         self._aggregate = option(options, "aggregate-size", size_of, AGGREGATE)
