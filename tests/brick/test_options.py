@@ -83,7 +83,6 @@ def test_limits_are_those_of_the_brick() -> None:
         assert option.default == str(getattr(defaults, field))
         changed = VolumeOptions({option.name: "7"}).limits(defaults)
         assert changed == replace(defaults, **{field: 7})
-        assert not option.in_volfile
 
 
 def test_a_change_is_made_as_a_whole() -> None:

@@ -13,9 +13,6 @@ from typing import Final, NamedTuple
 
 from glusterio.graph.options import boolean, integer, seconds, size
 
-#: Which translators are in a client's volfile, so that it has to be told when their options change.
-_OF_CLIENTS: Final = ("protocol/client", "performance/")
-
 
 class OptionError(ValueError):
     """An option that there is not, or a value that it cannot have."""
@@ -87,11 +84,6 @@ class VolumeOption(NamedTuple):
     default: str
     targets: tuple[Target, ...]
     what: str
-
-    @property
-    def in_volfile(self) -> bool:
-        """Whether clients find it in their volfile, and so have to be told when it changes."""
-        return any(target.xlator.startswith(_OF_CLIENTS) for target in self.targets)
 
 
 def option_of(
