@@ -126,7 +126,7 @@ def test_a_reply_that_comes_alone(connection: Connection, body: bytes) -> None:
         return connection.received_just(first, len(data))
 
     for data in (one[:-1], one + other, other, other[:20], b"", marked(one[4:12] + b"no reply")):
-        assert connection.may_come_alone(first)
+        assert connection.may_come_alone()
         assert not comes(data)
     assert not first.done
     if len(body) > DIRECT:
@@ -139,16 +139,35 @@ def test_a_reply_that_comes_alone(connection: Connection, body: bytes) -> None:
     assert put(connection, other, [10]) == [second]
 
 
+def test_data_that_comes_alone_lands_in_the_sink(connection: Connection) -> None:
+    sink = bytearray(10)
+    reply = ask(connection, sink=sink, offset=HEAD + 4)
+    whole = answer(reply.xid, b"headtail")
+    connection.get_buffer()[: len(whole)] = whole
+    assert connection.received_just(reply, len(whole))
+    assert (bytes(sink[:4]), reply.received) == (b"tail", 4)
+    assert reply.record == whole[4:-4]
+    assert not connection.pending
+
+
+def test_more_data_alone_than_asked_for(connection: Connection) -> None:
+    reply = ask(connection, sink=bytearray(3), offset=HEAD)
+    whole = answer(reply.xid, b"data")
+    connection.get_buffer()[: len(whole)] = whole
+    with pytest.raises(RemoteProtocolError, match="more data"):
+        connection.received_just(reply, len(whole))
+    assert connection.fail(RemoteProtocolError("so it is")) == [reply]
+
+
 def test_what_cannot_come_alone(connection: Connection) -> None:
-    first, second = ask(connection), ask(connection, sink=bytearray(10))
-    assert not connection.may_come_alone(second)
+    first = ask(connection)
     long = answer(first.xid, b"b" * 200_000)
     assert put(connection, long[:10]) == []
-    assert not connection.may_come_alone(first)  # a part of it is there
+    assert not connection.may_come_alone()  # a part of it is there
     assert put(connection, long[10:100_000]) == []
-    assert not connection.may_come_alone(first)  # it has a place of its own
+    assert not connection.may_come_alone()  # it has a place of its own
     assert put(connection, long[100_000:]) == [first]
-    assert connection.may_come_alone(first)
+    assert connection.may_come_alone()
 
 
 def test_the_rest_of_a_reply_with_as_much_of_the_next(connection: Connection) -> None:

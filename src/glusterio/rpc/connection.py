@@ -194,9 +194,9 @@ class Connection(RecordStream):
 
     # -- receiving --------------------------------------------------------------------------------
 
-    def may_come_alone(self, reply: Reply) -> bool:
+    def may_come_alone(self) -> bool:
         """Tell whether :meth:`received_just` may be asked about the bytes that come next."""
-        return not self._end and self._place is None and reply.sink is None
+        return not self._end and self._place is None
 
     def received_just(self, reply: Reply, count: int) -> bool:
         """Take ``count`` bytes, if they are the whole reply to a request, and nothing else.
@@ -205,6 +205,9 @@ class Connection(RecordStream):
 
         Returns:
             Whether it is so; if not, nothing has been taken.
+
+        Raises:
+            RemoteProtocolError: more data than the caller has room for.
         """
         if not _HEAD_SIZE <= count <= self._usual_size or _unpack_head(self._view) != (
             _MARK_OF_NOTHING + count,
@@ -213,7 +216,10 @@ class Connection(RecordStream):
         ):
             return False
         self._heard = True
-        reply.record = self._view[MARK_SIZE:count].tobytes()
+        record = self._view[MARK_SIZE:count]
+        if reply.sink is not None:
+            record = self._take_tail(reply, record)
+        reply.record = record.tobytes()
         reply.done = True
         self.came = [reply]
         del self.pending[reply.xid]

@@ -217,7 +217,7 @@ class Link:
             if self.closed:
                 return []
             connection = self.connection
-            alone = reply if reply is not None and connection.may_come_alone(reply) else None
+            alone = reply if reply is not None and connection.may_come_alone() else None
             count = None
             try:
                 # No interrupt comes in between here, so it is known whether bytes were taken from the
