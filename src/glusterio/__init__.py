@@ -20,6 +20,7 @@ from glusterio.api.renaming import RENAME_NOREPLACE
 from glusterio.api.statx import Statx
 from glusterio.api.threads.file import File
 from glusterio.api.threads.methods.file_locks import FileLock
+from glusterio.api.threads.methods.leases import Lease
 from glusterio.api.threads.methods.objects import Object
 from glusterio.api.threads.methods.paths import VolumePath
 from glusterio.api.threads.methods.scandir import DirEntry, ScandirIterator
@@ -53,6 +54,7 @@ from glusterio.errors import (
 )
 from glusterio.lifecycle.report import DrainedHandle, DrainedObject, StepTime, TeardownReport
 from glusterio.wire.callbacks import UpcallFlag
+from glusterio.wire.programs import LeaseType
 
 __version__ = "0.1.0.dev0"
 
@@ -77,6 +79,8 @@ __all__ = [
     "HandleRevokedError",
     "HandleStaleError",
     "HandshakeError",
+    "Lease",
+    "LeaseType",
     "LocalProtocolError",
     "LockHolder",
     "Object",

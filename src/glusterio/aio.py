@@ -15,6 +15,7 @@ The errors and the teardown report are those of :mod:`glusterio`.
 
 from glusterio.api.aio.file import AsyncFile as File
 from glusterio.api.aio.methods.file_locks import AsyncFileLock as FileLock
+from glusterio.api.aio.methods.leases import AsyncLease as Lease
 from glusterio.api.aio.methods.objects import AsyncObject as Object
 from glusterio.api.aio.methods.paths import AsyncVolumePath as VolumePath
 from glusterio.api.aio.methods.scandir import AsyncDirEntry as DirEntry
@@ -29,6 +30,7 @@ __all__ = [
     "DirEntry",
     "File",
     "FileLock",
+    "Lease",
     "Object",
     "ScandirIterator",
     "Stream",

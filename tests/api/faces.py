@@ -25,7 +25,7 @@ PATIENCE = 20.0
 FACES = ("threads", "asyncio")
 
 _FACADES = (
-    aio.Volume, aio.File, aio.FileLock, aio.Object, aio.Stream, aio.DirEntry, aio.VolumePath,
+    aio.Volume, aio.File, aio.FileLock, aio.Lease, aio.Object, aio.Stream, aio.DirEntry, aio.VolumePath,
     UpcallRegistration,
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import stat
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -816,3 +817,56 @@ def a_callback(it: Any, other: Any) -> None:
     both.close()
     it.stat("f")
     assert len(come) == seen
+
+
+@case(
+    "glfs_setfsleaseid",
+    "glfs_lease",
+    "glfs_h_lease",
+    "glfs_upcall_lease_get_object",
+    "glfs_upcall_lease_get_lease_type",
+    cases=WATCHED,
+)
+def leases(it: Any, other: Any) -> None:
+    """A lease keeps another client waiting until it is recalled and given back; not its holder."""
+    write(it, "f")
+    path = f"{it.getcwd()}/f"
+    kinds = glusterio.LeaseType
+    with (
+        it.lease_id(b"mine"),
+        it.upcalls({glusterio.UpcallKind.LEASE_RECALL}) as recalls,
+        it.open_handle("f", os.O_RDWR) as file,
+        it.lookup("f") as found,
+    ):
+        lease = file.lease(kinds.READ_WRITE)
+        lease.acquire()
+        assert lease.held
+        assert file.lease_held() == found.lease_held() == kinds.READ_WRITE
+        assert file.pwrite(b"ab", 0) == 2
+        assert file.pread(3, 0) == b"ab2"
+        file.truncate(5)
+        with it.open_handle("f") as again:
+            assert again.pread(3, 0) == b"ab2"
+        done: list[str] = []
+
+        def change() -> None:
+            with other.open_handle(path, os.O_WRONLY) as theirs:
+                theirs.pwrite(b"xy", 1)
+            done.append("changed")
+
+        changing = threading.Thread(target=change)
+        changing.start()
+        recall = next(recalls)
+        assert (recall.gfid, recall.lease_type) == (found.gfid, kinds.NONE)
+        assert done == []
+        lease.release()
+        lease.release()
+        changing.join(20)
+        assert done == ["changed"]
+        with it.lookup("f") as again:
+            assert again.read(10, 0) == b"axy34"
+        with found.lease():
+            assert file.lease_held() == kinds.READ
+        assert file.lease_held() == kinds.NONE
+    with it.lookup("f") as found, pytest.raises(ValueError, match="lease id"):
+        found.lease().acquire()

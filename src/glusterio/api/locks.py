@@ -222,7 +222,8 @@ async def _set(
         given_up.granted = error is None
         given_up.answered.set()
 
-    frame.identity = _identity(owner, where)
+    lease_id = b"" if frame.identity is None else frame.identity.lease_id
+    frame.identity = _identity(owner, where)._replace(lease_id=lease_id)
     frame.late = late
     try:
         while True:

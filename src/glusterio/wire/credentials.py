@@ -42,6 +42,8 @@ class Credentials(NamedTuple):
         flags: version 3 only: which times the call changes, :class:`~glusterio.wire.programs.TimeFlag`.
         ctime: version 3 only: when the call was made by the client's clock, in ns since 1970,
             for volumes that keep times consistent across bricks; 0 is accepted.
+        lease_id: in whose name leases are held, 16 bytes, or empty. It is no part of the credential:
+            it travels in a request's extra data.
     """
 
     pid: int
@@ -51,6 +53,7 @@ class Credentials(NamedTuple):
     lk_owner: bytes = b""
     flags: int = 0
     ctime: int = 0
+    lease_id: bytes = b""
 
 
 #: The caller of a call with AUTH_NONE.

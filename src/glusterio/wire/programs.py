@@ -219,6 +219,10 @@ GFID_REQ: Final = "gfid-req"
 RELEASES_COPIES: Final = "glusterio.releases-copies"
 
 
+#: The key of the lease id in a request's extra data (GlusterFS api/src/glfs.c).
+LEASE_ID: Final = "lease-id"
+
+
 class OpenFlag(IntFlag):
     """Flags of OPEN and CREATE, in GlusterFS's own numbering: Linux's on x86, on every machine."""
 

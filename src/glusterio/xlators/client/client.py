@@ -37,8 +37,9 @@ from glusterio.wire.callbacks import decode_callback
 from glusterio.wire.credentials import encode_v3, stamped
 from glusterio.wire.dictionary import NULL_DICT, NewGfid
 from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
+from glusterio.wire.fops.data import ReadRequest, WriteRequest
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import ANONYMOUS_FD, GFID_REQ, RELEASES_COPIES, Fop
+from glusterio.wire.programs import ANONYMOUS_FD, GFID_REQ, LEASE_ID, RELEASES_COPIES, Fop
 from glusterio.wire.programs import FOPS as FOP_PROGRAM
 from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
 from glusterio.xlators.base import Data, Notice, Written, Xlator
@@ -160,15 +161,21 @@ class Client(Xlator):
     ) -> Reply:
         """Make the request for a fop; it is sent when it is awaited."""
         connection = self._connected()
-        credentials = self._credentials_for(frame)
-        body = encode(message)
         xid = connection.next_xid()
-        head = encode_call(xid, *FOP_PROGRAM, fop, credentials, len(body))
-        reply = Reply(connection, xid, (head + body,))
+        reply = Reply(connection, xid, (self._packed(xid, fop, frame, message),))
         if remote is not None:
             remote.unanswered.add(xid)
             reply.settled = remote.answered
         return reply
+
+    def _packed(self, xid: int, fop: Fop, frame: Frame, message: Any, tail: int = 0) -> bytes:
+        """Encode a request, in front of ``tail`` bytes of data, and say in whose lease's name it is."""
+        identity = frame.identity
+        if identity is not None and identity.lease_id and "xdata" in message._fields:
+            message = message._replace(xdata={**(message.xdata or {}), LEASE_ID: identity.lease_id})
+        body = encode(message)
+        credentials = self._credentials_for(frame)
+        return encode_call(xid, *FOP_PROGRAM, fop, credentials, len(body) + tail) + body
 
     def _credentials_for(self, frame: Frame) -> bytes:
         identity, stamp = frame.identity, frame.stamp
@@ -255,7 +262,7 @@ class Client(Xlator):
     async def create(self, frame: Frame, fd: Fd, request: names.CreateRequest) -> names.CreateReply:
         parent, flags, mode, umask, name, xdata = request
         gfid = xdata.get(GFID_REQ) if xdata is not None and len(xdata) == 1 else None
-        if type(gfid) is NewGfid:
+        if type(gfid) is NewGfid and not _is_leased(frame):
             connection = self._connected()
             xid = connection.next_xid()
             packet = self._hot_for(frame).create(
@@ -376,9 +383,14 @@ class Client(Xlator):
         connection, remote = self._connection, fd.context.get(self)
         if connection is None or remote is None:
             connection, remote = self._connected(), self._remote(fd)
-        hot_path = self._hot if frame.identity is None else self._hot_for(frame)
         xid = connection.next_xid()
-        packet = hot_path.read(xid, fd.gfid, remote.number, offset, size)
+        if frame.identity is None:
+            packet = self._hot.read(xid, fd.gfid, remote.number, offset, size)
+        elif frame.identity.lease_id:
+            asked = ReadRequest(fd.gfid, remote.number, offset, size)
+            packet = self._packed(xid, Fop.READ, frame, asked)
+        else:
+            packet = self._hot_for(frame).read(xid, fd.gfid, remote.number, offset, size)
         remote.unanswered.add(xid)
         if sink is None:
             reply = Reply(connection, xid, (packet,), None, None, remote.answered)
@@ -420,10 +432,16 @@ class Client(Xlator):
         connection, remote = self._connection, fd.context.get(self)
         if connection is None or remote is None:
             connection, remote = self._connected(), self._remote(fd)
-        hot_path = self._hot if frame.identity is None else self._hot_for(frame)
         xid = connection.next_xid()
         size = len(data)
-        head = hot_path.write(xid, fd.gfid, remote.number, offset, size, frame.stamp)
+        if frame.identity is None:
+            head = self._hot.write(xid, fd.gfid, remote.number, offset, size, frame.stamp)
+        elif frame.identity.lease_id:
+            message = WriteRequest(fd.gfid, remote.number, offset, size)
+            head = self._packed(xid, Fop.WRITE, frame, message, size)
+        else:
+            hot_path = self._hot_for(frame)
+            head = hot_path.write(xid, fd.gfid, remote.number, offset, size, frame.stamp)
         remote.unanswered.add(xid)
         packet = (head, data) if size else (head,)
         reply = Reply(connection, xid, packet, None, None, remote.answered)
@@ -476,7 +494,7 @@ class Client(Xlator):
 
     async def unlink(self, frame: Frame, request: names.UnlinkRequest) -> names.RemovedEntryReply:
         parent, name, xflags, xdata = request
-        if xflags or xdata is not None:
+        if xflags or xdata is not None or _is_leased(frame):
             return await self._plain(Fop.UNLINK, frame, request)  # type: ignore[no-any-return]
         connection = self._connected()
         xid = connection.next_xid()
@@ -541,6 +559,12 @@ class Client(Xlator):
 #: What a brick answers that has done as it was told, and has nothing to tell: no extra data, or, as
 #: GlusterFS's bricks, empty extra data.
 _DONE: Final = (encode(files.CommonReply(xdata={})), encode(files.CommonReply()))
+
+
+def _is_leased(frame: Frame) -> bool:
+    return frame.identity is not None and bool(frame.identity.lease_id)
+
+
 #: Nobody asks for the directory's attributes.
 _REMOVED: Final = names.RemovedEntryReply()
 

@@ -16,16 +16,13 @@ from glusterio.traps import Now, Wait
 from glusterio.types import Gfid
 from glusterio.wire.callbacks import RecallLease
 from glusterio.wire.dictionary import Dict
-from glusterio.wire.programs import CallbackProc, LeaseType
+from glusterio.wire.programs import LEASE_ID, CallbackProc, LeaseType
 from glusterio.xlators.base import Xlator
 from glusterio.xlators.leases.file import FileLeases
 from glusterio.xlators.leases.rules import LEASE_ID_SIZE, NO_LEASE_ID, Holder, Use
 
 #: Seconds that a holder has to give a lease back, unless ``lease-lock-recall-timeout`` says so.
 RECALL_TIMEOUT: Final = 60
-
-#: The key of the lease id in a request's extra data (GlusterFS api/src/glfs.c).
-LEASE_ID_KEY: Final = "lease-id"
 
 #: The key that marks a request as one of a translator's own.
 _INTERNAL_KEY: Final = "glusterfs-internal-fop"
@@ -170,7 +167,7 @@ def holder_of(frame: Frame, xdata: Dict | None, nameless: bytes = NO_LEASE_ID) -
         xdata: its extra data.
         nameless: what it is if there is none.
     """
-    lease_id: Any = (xdata or {}).get(LEASE_ID_KEY)
+    lease_id: Any = (xdata or {}).get(LEASE_ID)
     if isinstance(lease_id, bytes) and len(lease_id) == LEASE_ID_SIZE and any(lease_id):
         return Holder(frame.client, lease_id)
     return Holder(frame.client, nameless)

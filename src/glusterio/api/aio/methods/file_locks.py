@@ -6,12 +6,14 @@ import errno
 import os
 from types import TracebackType
 
-from glusterio.api import locks
+from glusterio.api import leases, locks
 from glusterio.api.aio.base import AsyncFileBase
+from glusterio.api.aio.methods.leases import AsyncLease
 from glusterio.api.aio.session import AioSession
 from glusterio.api.locks import LockedBytes, LockHolder, Section
 from glusterio.errors import HandleClosedError, fs_error
 from glusterio.lifecycle.handle import Handle
+from glusterio.wire.programs import LeaseType
 
 
 class AsyncFileLock:
@@ -150,6 +152,20 @@ class AsyncFileLocks(AsyncFileBase):
             )
         else:
             raise fs_error(errno.EINVAL)
+
+    def lease(self, kind: LeaseType = LeaseType.READ) -> AsyncLease:
+        """Make a lease on the file, to be used in a ``with`` statement.
+
+        With ``LeaseType.READ`` nobody else changes the file, with ``LeaseType.READ_WRITE`` nobody else
+        uses its data, until it is given back. Who wants to has the brick ask for that, which is an
+        upcall, ``UpcallKind.LEASE_RECALL``; one that is not answered in time is as good as answered.
+        """
+        return AsyncLease(self._session, self._handle.fd.gfid, kind)
+
+    async def lease_held(self) -> LeaseType:
+        """Tell which lease there is on the file, whoever holds it."""
+        found: LeaseType = await self._session.call(leases.held, None, self._handle.fd.gfid)
+        return found
 
     async def lock_holder(
         self, length: int = 0, offset: int = 0, whence: int = os.SEEK_SET, *, shared: bool = False

@@ -7,10 +7,11 @@ import stat as stat_module
 from types import TracebackType
 from typing import Any
 
-from glusterio.api import acl, attributes, names, objects, xattrs
+from glusterio.api import acl, attributes, leases, names, objects, xattrs
 from glusterio.api.acl import Acl
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.aio.file import AsyncFile
+from glusterio.api.aio.methods.leases import AsyncLease
 from glusterio.api.aio.session import AioSession
 from glusterio.api.call_site import call_site
 from glusterio.api.entry import Entry
@@ -20,6 +21,7 @@ from glusterio.api.standpoint import Opened, at
 from glusterio.api.statx import Statx, statx_result
 from glusterio.api.unclosed import warn_if_held
 from glusterio.types import Buffer, Gfid, StrPath
+from glusterio.wire.programs import LeaseType
 
 
 class AsyncObject:
@@ -190,6 +192,20 @@ class AsyncObject:
     async def removexattr(self, attribute: StrPath | bytes) -> None:
         """Remove an extended attribute."""
         await self._do(objects.removexattr, xattrs.name_of(attribute))
+
+    def lease(self, kind: LeaseType = LeaseType.READ) -> AsyncLease:
+        """Make a lease on the file, to be used in a ``with`` statement.
+
+        With ``LeaseType.READ`` nobody else changes the file, with ``LeaseType.READ_WRITE`` nobody else
+        uses its data, until it is given back. Who wants to has the brick ask for that, which is an
+        upcall, ``UpcallKind.LEASE_RECALL``; one that is not answered in time is as good as answered.
+        """
+        return AsyncLease(self._session, self._pin.gfid, kind)
+
+    async def lease_held(self) -> LeaseType:
+        """Tell which lease there is on the file, whoever holds it."""
+        found: LeaseType = await self._session.call(leases.held, None, self._pin.gfid)
+        return found
 
     # -- data -------------------------------------------------------------------------------------
 

@@ -50,6 +50,17 @@ class Context(VolumeBase):
         """
         return calling.lock_owner(self._session.core, owner)
 
+    def lease_id(self, name: bytes) -> Setting:
+        """Let calls be in the name of a holder of leases: ``with vol.lease_id(b"client-7"): ...``.
+
+        A lease keeps all others off, so what its holder does with the file himself has to be done in
+        such a block. Only leases taken in one have a holder.
+
+        Raises:
+            ValueError: an empty name, or one of more than 15 bytes.
+        """
+        return calling.lease_id(self._session.core, name)
+
     def deadline(self, seconds: float) -> Setting:
         """Let calls end within so many seconds of the block: ``with vol.deadline(0.5): ...``.
 

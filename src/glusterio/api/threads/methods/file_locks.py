@@ -9,12 +9,14 @@ import errno
 import os
 from types import TracebackType
 
-from glusterio.api import locks
+from glusterio.api import leases, locks
 from glusterio.api.locks import LockedBytes, LockHolder, Section
 from glusterio.api.threads.base import FileBase
+from glusterio.api.threads.methods.leases import Lease
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.errors import HandleClosedError, fs_error
 from glusterio.lifecycle.handle import Handle
+from glusterio.wire.programs import LeaseType
 
 
 class FileLock:
@@ -151,6 +153,20 @@ class FileLocks(FileBase):
             self._session.take(locks.lock, self._handle, locks.give_back, section, False, seconds)
         else:
             raise fs_error(errno.EINVAL)
+
+    def lease(self, kind: LeaseType = LeaseType.READ) -> Lease:
+        """Make a lease on the file, to be used in a ``with`` statement.
+
+        With ``LeaseType.READ`` nobody else changes the file, with ``LeaseType.READ_WRITE`` nobody else
+        uses its data, until it is given back. Who wants to has the brick ask for that, which is an
+        upcall, ``UpcallKind.LEASE_RECALL``; one that is not answered in time is as good as answered.
+        """
+        return Lease(self._session, self._handle.fd.gfid, kind)
+
+    def lease_held(self) -> LeaseType:
+        """Tell which lease there is on the file, whoever holds it."""
+        found: LeaseType = self._session.call(leases.held, None, self._handle.fd.gfid)
+        return found
 
     def lock_holder(
         self, length: int = 0, offset: int = 0, whence: int = os.SEEK_SET, *, shared: bool = False

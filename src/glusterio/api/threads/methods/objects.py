@@ -10,7 +10,7 @@ import stat as stat_module
 from types import TracebackType
 from typing import Any
 
-from glusterio.api import acl, attributes, names, objects, xattrs
+from glusterio.api import acl, attributes, leases, names, objects, xattrs
 from glusterio.api.acl import Acl
 from glusterio.api.call_site import call_site
 from glusterio.api.entry import Entry
@@ -20,9 +20,11 @@ from glusterio.api.standpoint import Opened, at
 from glusterio.api.statx import Statx, statx_result
 from glusterio.api.threads.base import VolumeBase
 from glusterio.api.threads.file import File
+from glusterio.api.threads.methods.leases import Lease
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.unclosed import warn_if_held
 from glusterio.types import Buffer, Gfid, StrPath
+from glusterio.wire.programs import LeaseType
 
 
 class Object:
@@ -193,6 +195,20 @@ class Object:
     def removexattr(self, attribute: StrPath | bytes) -> None:
         """Remove an extended attribute."""
         self._do(objects.removexattr, xattrs.name_of(attribute))
+
+    def lease(self, kind: LeaseType = LeaseType.READ) -> Lease:
+        """Make a lease on the file, to be used in a ``with`` statement.
+
+        With ``LeaseType.READ`` nobody else changes the file, with ``LeaseType.READ_WRITE`` nobody else
+        uses its data, until it is given back. Who wants to has the brick ask for that, which is an
+        upcall, ``UpcallKind.LEASE_RECALL``; one that is not answered in time is as good as answered.
+        """
+        return Lease(self._session, self._pin.gfid, kind)
+
+    def lease_held(self) -> LeaseType:
+        """Tell which lease there is on the file, whoever holds it."""
+        found: LeaseType = self._session.call(leases.held, None, self._pin.gfid)
+        return found
 
     # -- data -------------------------------------------------------------------------------------
 
