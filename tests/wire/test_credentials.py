@@ -35,6 +35,7 @@ callers = st.builds(
     lk_owner=st.binary(max_size=40),
     flags=u32,
     ctime=st.integers(0, 2**62),
+    lease_id=st.just(b""),  # travels elsewhere
 )
 
 
