@@ -719,6 +719,18 @@ def lock_owners(it: Any) -> None:
 # -- locks --------------------------------------------------------------------------------------------
 
 
+@case("glfs_file_lock")
+def mandatory_locks(it: Any) -> None:
+    """Where the volume does not have them they are like others."""
+    with opened(it) as file, it.open_handle("f", os.O_RDWR) as other:
+        with file.lock(5, 0, mandatory=True):
+            assert other.lock_holder() is not None
+            with pytest.raises(BlockingIOError):
+                other.lockf(os.F_TLOCK, 10)
+            assert other.pread(3, 0) == b"012"
+        other.lockf(os.F_TLOCK, 10)
+
+
 @case("glfs_posix_lock")
 def locking(it: Any) -> None:
     with opened(it) as file, it.open_handle("f", os.O_RDWR) as other:

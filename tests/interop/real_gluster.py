@@ -357,6 +357,7 @@ end-volume
 
 volume hand-locks
   type features/locks
+  option mandatory-locking {locking}
   subvolumes hand-access-control
 end-volume
 
@@ -421,12 +422,15 @@ end-volume
 """
 
 
-def start_hand_brick(directory: str | Path, access: str = ACCESS, leases: str = "off") -> HandBrick:
+def start_hand_brick(
+    directory: str | Path, access: str = ACCESS, leases: str = "off", locking: str = "off"
+) -> HandBrick:
     """Start a brick without glusterd, or find the one that runs in this directory.
 
     Args:
         directory: where its volfiles, data, log and state go; made if missing.
         access: who may use it: options of protocol/server, a line each.
+        locking: what locks keep others from: ``mandatory-locking`` of features/locks.
         leases: whether it has leases, and tells of changes: ``on`` or ``off``.
 
     Raises:
@@ -444,7 +448,7 @@ def start_hand_brick(directory: str | Path, access: str = ACCESS, leases: str = 
     for attempt in range(5):
         port = free_port()
         (place / "server.vol").write_text(
-            SERVER_VOL.format(data=data, port=port, access=access, leases=leases)
+            SERVER_VOL.format(data=data, port=port, access=access, leases=leases, locking=locking)
         )
         (place / "client.vol").write_text(CLIENT_VOL.format(port=port))
         process = _spawn(

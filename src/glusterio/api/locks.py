@@ -26,11 +26,12 @@ from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
 from glusterio.traps import Spawn, Wait, Within
 from glusterio.wire.credentials import Credentials
+from glusterio.wire.dictionary import UInt
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.files import FlushRequest
 from glusterio.wire.fops.locks import Flock, LkRequest
 from glusterio.wire.fops.xattrs import FgetxattrRequest
-from glusterio.wire.programs import LockCommand, LockType
+from glusterio.wire.programs import LOCK_MODE, MANDATORY, LockCommand, LockType
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -99,6 +100,7 @@ async def lock(
     section: Section,
     shared: bool,
     seconds: float | None,
+    mandatory: bool = False,
 ) -> LockedBytes:
     """Lock a section.
 
@@ -109,6 +111,7 @@ async def lock(
         section: what is to be locked.
         shared: whether others may share it.
         seconds: how long to wait for others: ``None`` for as long as it takes, 0 not at all.
+        mandatory: whether it keeps others from reading and writing, too, where the volume has that.
 
     Returns:
         What has been locked, for :func:`unlock`.
@@ -125,9 +128,9 @@ async def lock(
     where = await _resolve(core, frame, handle, section)
     kind = LockType.READ if shared else LockType.WRITE
     if seconds is None or seconds <= 0:
-        await _set(core, frame, handle, kind, where, blocking=seconds is None)
+        await _set(core, frame, handle, kind, where, seconds is None, mandatory)
     else:
-        await Within(seconds, _set(core, frame, handle, kind, where, blocking=True))
+        await Within(seconds, _set(core, frame, handle, kind, where, True, mandatory))
     return where
 
 
@@ -209,13 +212,15 @@ async def _set(
     handle: Handle,
     kind: LockType,
     where: LockedBytes,
-    *,
     blocking: bool,
+    mandatory: bool,
 ) -> None:
     owner = lock_owner(core, handle)
     await owner.settle()
     cmd = LockCommand.SETLKW if blocking else LockCommand.SETLK
     request = _request(handle, cmd, kind, where)
+    if mandatory:
+        request = request._replace(xdata={LOCK_MODE: UInt(MANDATORY)})
     given_up = Unsettled(core)
 
     async def late(_: Fd, error: Exception | None) -> None:

@@ -219,6 +219,11 @@ GFID_REQ: Final = "gfid-req"
 RELEASES_COPIES: Final = "glusterio.releases-copies"
 
 
+#: The key of a lock's mode in LK's extra data, and the mode that keeps others from the data, too, on
+#: volumes that have that turned on (libglusterfs/src/glusterfs/glusterfs.h, ``GF_LOCK_MODE``).
+LOCK_MODE: Final = "glusterfs.lk.lkmode"
+MANDATORY: Final = 1
+
 #: The key of the lease id in a request's extra data (GlusterFS api/src/glfs.c).
 LEASE_ID: Final = "lease-id"
 

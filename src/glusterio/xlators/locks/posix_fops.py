@@ -26,15 +26,12 @@ from glusterio.wire.fops.locks import (
     LkRequest,
     SetactivelkRequest,
 )
-from glusterio.wire.programs import LockCommand, LockType
+from glusterio.wire.programs import LOCK_MODE, LockCommand, LockType
 from glusterio.xlators.locks.core import LocksBase
 from glusterio.xlators.locks.owners import Owner, owner_of, pid_of
 from glusterio.xlators.locks.posixlk import Answer, PosixLock
 from glusterio.xlators.locks.ranges import range_of
 from glusterio.xlators.locks.waiting import Waiting
-
-#: The key of a lock's mode in a request's extra data, for mandatory locks.
-_LOCK_MODE: Final = "glusterfs.lk.lkmode"
 
 _TYPES: Final = frozenset(LockType)
 
@@ -165,7 +162,7 @@ def _wanted(frame: Frame, fd: Fd, request: LkRequest) -> PosixLock:
 
 
 def _mode_of(xdata: Dict | None) -> int:
-    mode = (xdata or {}).get(_LOCK_MODE, 0)
+    mode = (xdata or {}).get(LOCK_MODE, 0)
     return mode & 0xFFFFFFFF if isinstance(mode, int) else 0
 
 

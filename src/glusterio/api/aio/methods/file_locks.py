@@ -19,7 +19,7 @@ from glusterio.wire.programs import LeaseType
 class AsyncFileLock:
     """A lock on a part of a file, to be taken and dropped. Made by the file's ``lock`` method."""
 
-    __slots__ = ("_handle", "_held", "_section", "_session", "_shared", "_timeout")
+    __slots__ = ("_handle", "_held", "_mandatory", "_section", "_session", "_shared", "_timeout")
 
     def __init__(
         self,
@@ -28,12 +28,14 @@ class AsyncFileLock:
         section: Section,
         shared: bool,
         timeout: float | None,
+        mandatory: bool,
     ) -> None:
         self._session = session
         self._handle = handle
         self._section = section
         self._shared = shared
         self._timeout = timeout
+        self._mandatory = mandatory
         self._held: LockedBytes | None = None
 
     @property
@@ -53,7 +55,13 @@ class AsyncFileLock:
         if self._held is not None:
             raise RuntimeError(f"{self._handle.path}: the lock has been taken already")
         self._held = await self._session.take(
-            locks.lock, self._handle, locks.give_back, self._section, self._shared, self._timeout
+            locks.lock,
+            self._handle,
+            locks.give_back,
+            self._section,
+            self._shared,
+            self._timeout,
+            self._mandatory,
         )
 
     async def release(self) -> None:
@@ -102,6 +110,7 @@ class AsyncFileLocks(AsyncFileBase):
         *,
         shared: bool = False,
         timeout: float | None = None,
+        mandatory: bool = False,
     ) -> AsyncFileLock:
         """Make a lock on a part of the file, to be used in a ``with`` statement.
 
@@ -117,9 +126,12 @@ class AsyncFileLocks(AsyncFileBase):
             shared: whether other shared locks may be there at the same time.
             timeout: seconds to wait for others at most: ``None`` for as long as it takes, 0 not to
                 wait.
+            mandatory: whether it also keeps others from reading and writing, on a volume with
+                ``locks.mandatory-locking``; without that it is like any other. Who has the lock has to
+                read and write in its name, in a ``with vol.lock_owner(...)`` block, too.
         """
         section = Section(length, offset, whence)
-        return AsyncFileLock(self._session, self._handle, section, shared, timeout)
+        return AsyncFileLock(self._session, self._handle, section, shared, timeout, mandatory)
 
     async def lockf(
         self, command: int, length: int = 0, offset: int = 0, whence: int = os.SEEK_SET

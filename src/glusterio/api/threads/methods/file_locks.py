@@ -22,7 +22,7 @@ from glusterio.wire.programs import LeaseType
 class FileLock:
     """A lock on a part of a file, to be taken and dropped. Made by the file's ``lock`` method."""
 
-    __slots__ = ("_handle", "_held", "_section", "_session", "_shared", "_timeout")
+    __slots__ = ("_handle", "_held", "_mandatory", "_section", "_session", "_shared", "_timeout")
 
     def __init__(
         self,
@@ -31,12 +31,14 @@ class FileLock:
         section: Section,
         shared: bool,
         timeout: float | None,
+        mandatory: bool,
     ) -> None:
         self._session = session
         self._handle = handle
         self._section = section
         self._shared = shared
         self._timeout = timeout
+        self._mandatory = mandatory
         self._held: LockedBytes | None = None
 
     @property
@@ -56,7 +58,13 @@ class FileLock:
         if self._held is not None:
             raise RuntimeError(f"{self._handle.path}: the lock has been taken already")
         self._held = self._session.take(
-            locks.lock, self._handle, locks.give_back, self._section, self._shared, self._timeout
+            locks.lock,
+            self._handle,
+            locks.give_back,
+            self._section,
+            self._shared,
+            self._timeout,
+            self._mandatory,
         )
 
     def release(self) -> None:
@@ -105,6 +113,7 @@ class FileLocks(FileBase):
         *,
         shared: bool = False,
         timeout: float | None = None,
+        mandatory: bool = False,
     ) -> FileLock:
         """Make a lock on a part of the file, to be used in a ``with`` statement.
 
@@ -120,9 +129,12 @@ class FileLocks(FileBase):
             shared: whether other shared locks may be there at the same time.
             timeout: seconds to wait for others at most: ``None`` for as long as it takes, 0 not to
                 wait.
+            mandatory: whether it also keeps others from reading and writing, on a volume with
+                ``locks.mandatory-locking``; without that it is like any other. Who has the lock has to
+                read and write in its name, in a ``with vol.lock_owner(...)`` block, too.
         """
         section = Section(length, offset, whence)
-        return FileLock(self._session, self._handle, section, shared, timeout)
+        return FileLock(self._session, self._handle, section, shared, timeout, mandatory)
 
     def lockf(
         self, command: int, length: int = 0, offset: int = 0, whence: int = os.SEEK_SET
