@@ -6,6 +6,7 @@
 #   make interop         all that needs GlusterFS, and that alone
 #   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown');
 #                        TLC and we on recorded traces; the page with counterexamples in a browser, if Chromium is here; LONG=1: TLC for hours
+#   make verify-speed    our checker beside TLC: the same models, the same counts, in turns  (ARGS='--rounds 9 forms')
 #   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two')
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
@@ -24,7 +25,7 @@ QUICK  ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify explore bench bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify verify-speed explore bench bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -99,6 +100,9 @@ verify: $(VENV)/.tlc $(VENV)/.dev
 	$(BIN)/glusterio verify $(ARGS)
 	$(if $(ARGS),,$(BIN)/glusterio verify Teardown/all)
 	$(if $(ARGS),,$(BIN)/python -m pytest tests/verify)
+
+verify-speed: $(VENV)/.tlc $(VENV)/.dev
+	$(BIN)/python tools/verify_speed.py $(ARGS)
 
 explore: $(VENV)/.dev
 	$(BIN)/python -m tests.explore $(ARGS)
