@@ -17,7 +17,7 @@ from tests.explore.search import Failure, from_text, live, replay, search_at_ran
 from tests.explore.shrink import shrink
 
 #: Random lives of each scenario; `make explore` lives 100,000.
-LIVES = 20
+LIVES = 12
 
 
 @pytest.fixture(autouse=True)
