@@ -1,10 +1,9 @@
-"""One session, as a scenario's callers use it: what the two faces do around the core, step by step.
+"""One session, as a scenario's callers use it.
 
-A caller is a coroutine; each of its operations begins with a rest, at which others may go on. As
-the scenario has it, callers are tasks (:class:`glusterio.api.aio.session.AioSession`) or threads
-(:class:`glusterio.api.threads.session.ThreadsSession`): how an operation runs, what becomes of it
-when its caller is interrupted, and how a close that is interrupted hurries, follows the one or the
-other.
+A caller is a coroutine; each of its operations begins with a *turn*, at which others may go on.
+What an operation does, and what becomes of its result when nobody takes it, is the session's
+(:class:`tests.explore.driven.DrivenSession`, or the real one of the asyncio face); what is kept
+here is what the callers have been told: :mod:`tests.explore.checks` compares it with what is so.
 """
 
 from __future__ import annotations
@@ -12,24 +11,17 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from glusterio.api import directory, dup, handles, names, objects
 from glusterio.api import locks as lock_ops
 from glusterio.api.attributes import stat
-from glusterio.api.core import Core
-from glusterio.api.ending import Ending
 from glusterio.api.pins import Pin
-from glusterio.api.url import Target
-from glusterio.errors import ForkedSessionError, SessionClosedError
-from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
-from glusterio.lifecycle.trace import TraceHook
-from glusterio.runtime.explore import ExploreDriver
+from glusterio.lifecycle.states import SessionState
 from glusterio.runtime.fiber import Fiber, for_caller
-from glusterio.runtime.virtual import Clock, Reach, Until
 from glusterio.traps import Coro
 
 Op = Callable[..., Coro[Any]]
@@ -51,21 +43,13 @@ class Interrupt(KeyboardInterrupt):
     """What a thread is interrupted with."""
 
 
-class _HurryError(Exception):
-    """Interrupts a run of the ending, which is then run again with no time left."""
-
-
-class _Step:
-    fiber: Fiber | None = None
-    unwanted: Exception | None = None
-
-
 class Accepted:
     """An asynchronous operation that was accepted.
 
     Attributes:
         times: how often it was completed.
         call: its call.
+        then: called in its completion, if set.
     """
 
     def __init__(self, call: Any) -> None:
@@ -80,12 +64,9 @@ class App:
     """One session.
 
     Args:
-        clock: the time.
-        reach: finds servers.
-        target: the volume.
-        threads: whether callers are threads; else they are tasks.
+        session: the session.
+        turn: what an operation begins with.
         start: has a further caller run beside the others.
-        trace: receives each transition.
 
     Attributes:
         accepted: every asynchronous operation.
@@ -101,18 +82,13 @@ class App:
 
     def __init__(
         self,
-        clock: Clock,
-        reach: Reach,
-        target: Target,
+        session: Any,
+        turn: Callable[[], Awaitable[None]],
         start: Callable[[str, Coroutine[Any, Any, Any]], Any],
-        *,
-        threads: bool = False,
-        trace: TraceHook | None = None,
     ) -> None:
-        self.threads = threads
-        self.driver = ExploreDriver(clock, reach, eager=not threads)
-        self.core = Core(self.driver, target, trace)
-        self.run = self.driver.run_on_thread if threads else self.driver.run
+        self.session = session
+        self.driver = session.driver
+        self.core = session.core
         self.accepted: list[Accepted] = []
         self.written: list[tuple[str, int, bytes]] = []
         self.attempted: list[tuple[str, int, bytes]] = []
@@ -122,32 +98,23 @@ class App:
         self.locking: list[int] = []
         self.deadline = math.inf
         self.closed_at: list[tuple[float, float]] = []
-        self.ended = False
-        self._ending: Ending | None = None
-        self._step = _Step()
+        self._turn = turn
         self._start = start
 
-    # -- connecting -------------------------------------------------------------------------------
+    @property
+    def ended(self) -> bool:
+        """Whether the session is closed, and its report there."""
+        return self.core.report is not None
 
     async def connect(self, timeout: float = 30.0) -> None:
-        await _begin()
-        call = self.core.session.begin_connect()
-        try:
-            await self.run(self.core.connect(timeout), call, self.core.left)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            await self._close(1.0, 0.0)
-            raise
-
-    # -- running ----------------------------------------------------------------------------------
+        await self._turn()
+        await self.session.connect(timeout)
 
     async def call(self, op: Op, handle: Handle | None, *args: Any) -> Any:
         """Run an operation."""
-        await _begin()
-        coro, call = self.core.begin(op, handle, *args)
+        await self._turn()
         try:
-            return await self.run(coro, call, self.core.left)
+            return await self.session.call(op, handle, *args)
         except Exception as error:
             self.errors.append(error)
             raise
@@ -177,40 +144,26 @@ class App:
     # -- operations -------------------------------------------------------------------------------
 
     async def open(self, path: str, mode: str = "r") -> Handle:
-        await _begin()
-        core = self.core
-        coro, call = core.begin(handles.open_file, None, path, MODES[mode], 0o644, 0o22, "")
-        handle: Handle = await self.run(coro, call, core.left, self._close_unwanted)
+        await self._turn()
+        handle: Handle = await self.session.open(
+            handles.open_file, path, MODES[mode], 0o644, 0o22, ""
+        )
         return handle
 
     async def opendir(self, path: str) -> Handle:
-        await _begin()
-        core = self.core
-        coro, call = core.begin(handles.open_directory, None, path, "")
-        handle: Handle = await self.run(coro, call, core.left, self._close_unwanted)
+        await self._turn()
+        handle: Handle = await self.session.open(handles.open_directory, path, "")
         return handle
 
-    def _close_unwanted(self, handle: Handle) -> None:
-        self._detach(handles.close_handle(self.core, Frame(), handle))
-
-    def _detach(self, coro: Coro[Any]) -> None:
-        self.driver.start_detached(coro, lambda fiber: None)
-
     async def dup(self, handle: Handle) -> Handle:
-        await _begin()
-        coro, call = self.core.begin(dup.dup, handle, "")
-        second: Handle = await self.run(coro, call, self.core.left, self._close_unwanted)
+        await self._turn()
+        second: Handle = await self.session.take(dup.dup, handle, dup.give_back, "")
         return second
 
     async def find(self, path: str) -> Pin:
         """Take a gfid object."""
-        await _begin()
-        coro, call = self.core.begin(objects.find, None, path, True, "")
-
-        def unwanted(pin: Pin) -> None:
-            self._detach(objects.give_back(self.core, Frame(), None, pin))
-
-        pin: Pin = await self.run(coro, call, self.core.left, unwanted)
+        await self._turn()
+        pin: Pin = await self.session.take(objects.find, None, objects.give_back, path, True, "")
         return pin
 
     def drop(self, pin: Pin) -> None:
@@ -257,15 +210,13 @@ class App:
         return await self.call(stat, None, path, True)
 
     async def lock(self, handle: Handle, seconds: float | None = None) -> Any:
-        await _begin()
-        coro, call = self.core.begin(lock_ops.lock, handle, lock_ops.Section(10), False, seconds)
-
-        def unwanted(result: Any) -> None:
-            self._detach(lock_ops.give_back(self.core, Frame(), handle, result))
-
+        await self._turn()
+        section = lock_ops.Section(10)
         self.locking.append(handle.number)
         try:
-            where = await self.run(coro, call, self.core.left, unwanted)
+            where = await self.session.take(
+                lock_ops.lock, handle, lock_ops.give_back, section, False, seconds
+            )
             self.locked.add(handle.number)
         finally:
             self.locking.remove(handle.number)
@@ -282,19 +233,17 @@ class App:
         self.locked.discard(handle.number)
 
     async def close_file(self, handle: Handle) -> None:
-        await _begin()
-        if handles.close_at_once(self.core, handle):
-            return
+        await self._turn()
         try:
-            await self.call(handles.close_handle, None, handle)
-        except SessionClosedError as error:
-            if isinstance(error, ForkedSessionError):
-                raise
+            await self.session.close_handle(handle)
+        except Exception as error:
+            self.errors.append(error)
+            raise
 
     # -- the end ----------------------------------------------------------------------------------
 
     async def close(self, timeout: float = 5.0, grace: float = 2.0) -> TeardownReport:
-        await _begin()
+        await self._turn()
         return await self._close(timeout, grace)
 
     def close_soon(self) -> None:
@@ -302,91 +251,11 @@ class App:
         self._start("a close", self._close(5.0, 2.0))
 
     async def _close(self, timeout: float, grace: float) -> TeardownReport:
-        started = self.core.now()
+        began = self.core.now()
+        if self.core.session.state < SessionState.SETTLING:
+            self.deadline = began + timeout
         try:
-            if self.threads:
-                return await self._close_on_thread(timeout, grace)
-            return await self._close_as_task(timeout, grace)
+            report: TeardownReport = await self.session.close(timeout, grace)
+            return report
         finally:
-            self.closed_at.append((started, self.core.now()))
-
-    async def _close_on_thread(self, timeout: float, grace: float) -> TeardownReport:
-        core = self.core
-        if not core.session.close_gate():
-            await Until(lambda: self.ended)
-            assert core.report is not None
-            return core.report
-        self._ending = ending = Ending(core, timeout, grace)
-        self.deadline = core.now() + timeout
-        interrupt: BaseException | None = None
-        try:
-            while True:
-                try:
-                    await self.run(ending.run())
-                    break
-                except GeneratorExit:
-                    raise
-                except BaseException as error:
-                    if interrupt is not None and isinstance(error, Exception):
-                        raise
-                    interrupt = interrupt or error
-                    ending.hurry()
-            if interrupt is not None:
-                raise interrupt
-        finally:
-            self._stopped(ending)
-        assert core.report is not None
-        return core.report
-
-    async def _close_as_task(self, timeout: float, grace: float) -> TeardownReport:
-        if self._ending is None:
-            self.core.session.close_gate()
-            self._ending = Ending(self.core, timeout, grace)
-            self.deadline = self.core.now() + timeout
-            self._start("the ending", self._run_ending(self._ending))
-        interrupt: BaseException | None = None
-        while not self.ended:
-            try:
-                await Until(lambda: self.ended)
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                interrupt = error
-                self._ending.hurry()
-                if self._step.fiber is not None:
-                    self._step.fiber.cancel(_HurryError())
-        if interrupt is not None:
-            raise interrupt
-        assert self.core.report is not None
-        return self.core.report
-
-    async def _run_ending(self, ending: Ending) -> None:
-        await Until(lambda: True)
-        try:
-            while True:
-                try:
-                    await self.run(ending.run(), self._step)
-                    break
-                except _HurryError:
-                    pass
-        finally:
-            self._step.fiber = None
-            self._stopped(ending)
-
-    def _stopped(self, ending: Ending) -> None:
-        self.driver.stop()
-        self.core.report = ending.report
-        self.ended = True
-
-    def forget_after_fork(self) -> None:
-        """Become, in a child process, a dead session."""
-        self.core.session.forked(self.driver.new_lock())
-        self.driver.forget()
-
-
-async def _begin() -> None:
-    await Until(_always, begins=True)
-
-
-def _always() -> bool:
-    return True
+            self.closed_at.append((began, self.core.now()))

@@ -40,7 +40,7 @@ def state_of(world: World) -> Hashable:
     fibers = alive(driver)
     now = world.clock.now
     names = _Names(world)
-    ending = app._ending
+    ending = app.session._ending
     return (
         session.state,
         session.idle.is_set,

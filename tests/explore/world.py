@@ -37,6 +37,7 @@ from glusterio.runtime.virtual import Clock, Until, Wire
 from glusterio.wire.programs import LockType
 from tests.explore.brick import Brick, BrickConnection, Request
 from tests.explore.checks import after_end, after_fork, after_step
+from tests.explore.driven import DrivenSession
 from tests.explore.fibers import alive, bury, name_of
 from tests.explore.session import App, Interrupt, Interrupted
 from tests.explore.volfiles import ADDRESS, target_of
@@ -199,10 +200,7 @@ class World:
         self.records = Records()
         self.monitor = Monitor(scenario.name, self.records)
         self.callers: list[Caller] = []
-        self.app = App(
-            self.clock, self._reach, target, self._start,
-            threads=scenario.threads, trace=self.monitor,
-        )  # fmt: skip
+        self.app = App(self._session(target), _turn, self._start)
         self.due: list[Caller] = []
         self.budget = dict(scenario.faults) if scenario.most else {}
         self.accidents = 0
@@ -220,6 +218,12 @@ class World:
         if not self.brick.is_up:
             raise OSError(errno.ECONNREFUSED, "nobody listens")
         return self.brick.connect
+
+    def _session(self, target: Target) -> Any:
+        return DrivenSession(
+            self.clock, self._reach, target, self.monitor, self._start,
+            threads=self.scenario.threads,
+        )  # fmt: skip
 
     def _start(self, name: str, coro: Coroutine[Any, Any, Any]) -> None:
         self.callers.append(Caller(name, coro, inner=True))
@@ -452,7 +456,7 @@ class World:
         self.at_fork = self.on_brick()
         self.forked = True
         self.orphans = alive(self.app.driver)
-        self.app.forget_after_fork()
+        self.app.session.forget_after_fork()
 
     # -- telling ----------------------------------------------------------------------------------
 
@@ -507,3 +511,11 @@ _PERFORM: dict[str, Callable[[World, Any], None]] = {
     "jam": World._jam,
     "fork": World._fork,
 }
+
+
+async def _turn() -> None:
+    await Until(_always, begins=True)
+
+
+def _always() -> bool:
+    return True
