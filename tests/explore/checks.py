@@ -122,7 +122,7 @@ def _bricks(world: World) -> list[str]:
         wire = connection.link if connection is not None else None
         if wire is None:
             continue
-        peer: BrickConnection = wire.peer
+        peer: BrickConnection = getattr(wire, "peer", None) or wire.transport.peer
         known: dict[int, list[Handle]] = {}
         opening = 0
         for handle in ledger:
@@ -194,6 +194,10 @@ def after_end(world: World) -> list[str]:
         "fibers that wait for an event": sum(len(event.waiters) for event in driver.events),
     }
     found += [f"NothingLeft: {count} {what}" for what, count in left.items() if count]
+    loop = getattr(app.session, "loop", None)
+    if loop is not None:
+        found += [f"NothingLeft: {task!r}" for task in loop.tasks if not task.done()]
+        found += [f"asyncio: {complaint}" for complaint in loop.complaints]
     for accepted in app.accepted:
         if accepted.times != 1:
             found.append(f"NoLostCallback: {accepted.call!r} was completed {accepted.times} times")

@@ -52,14 +52,14 @@ def of_callback(callback: Any) -> Iterable[Fiber]:
     return found
 
 
-def bury(fibers: Iterable[Fiber]) -> list[str]:
+def bury(coroutines: Iterable[Any]) -> list[str]:
     """Drop coroutines that nobody will ever step again; return what they had to say about it."""
     said = []
-    for fiber in fibers:
+    for coro in coroutines:
         try:
-            fiber.coro.close()
+            coro.close()
         except BaseException as error:
-            said.append(f"{name_of(fiber)}: {error!r}")
+            said.append(f"{getattr(coro, '__qualname__', coro)}: {error!r}")
     return said
 
 

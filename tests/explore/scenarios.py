@@ -278,10 +278,21 @@ _SCOPES: tuple[Scenario, ...] = (
            threads=True, connected=False),
 )  # fmt: skip
 
-SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (*_ALL, *_SCOPES)}
+#: The same on the real asyncio session.
+_ON_LOOPS: tuple[Scenario, ...] = tuple(
+    scenario._replace(
+        name=f"{scenario.name}-asyncio", about=f"{scenario.about}; the asyncio face", loop=True
+    )
+    for scenario in _ALL
+    if not scenario.threads
+)
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario for scenario in (*_ALL, *_ON_LOOPS, *_SCOPES)
+}
 
 #: Those of which random lives are lived.
-RANDOM: tuple[str, ...] = tuple(scenario.name for scenario in _ALL)
+RANDOM: tuple[str, ...] = tuple(scenario.name for scenario in (*_ALL, *_ON_LOOPS))
 
 #: Those that are searched to the end.
 EXHAUSTIVE: tuple[str, ...] = tuple(scenario.name for scenario in _SCOPES)

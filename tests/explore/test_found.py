@@ -28,6 +28,10 @@ FOUND = {
         "the connection was lost between the admission of a dup and its first step: the second handle"
         " was open, and of a brick that was gone"
     ),
+    "two-asyncio:0.0.2.-1": (
+        "a fork while a task closed the session: in the child, dropping that task closed the"
+        " connections once more, which the loop shares with the parent"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -18,6 +18,7 @@ nothing is left.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ from tests.explore.brick import Brick, BrickConnection, Request
 from tests.explore.checks import after_end, after_fork, after_step
 from tests.explore.driven import DrivenSession
 from tests.explore.fibers import alive, bury, name_of
+from tests.explore.loop import LoopSession, TaskCaller, take_turn
 from tests.explore.session import App, Interrupt, Interrupted
 from tests.explore.volfiles import ADDRESS, target_of
 
@@ -79,7 +81,8 @@ class Scenario(NamedTuple):
         about: what it is about, in one line.
         callers: their scripts, by name, in the order in which they begin if nothing else is
             decided.
-        threads: whether callers are threads; else they are tasks of an event loop.
+        threads: whether callers are threads; else they are tasks.
+        loop: whether it is the real asyncio session, on a loop that stands still.
         faults: how many accidents of each kind there may be in one life.
         most: how many accidents of any kind there may be.
         volfile: which graph, of :mod:`tests.explore.volfiles`.
@@ -96,6 +99,7 @@ class Scenario(NamedTuple):
     connected: bool = True
     files: Mapping[str, bytes] = {}
     most: int = 100
+    loop: bool = False
 
 
 class Option(NamedTuple):
@@ -142,14 +146,6 @@ class Caller:
         self.error: BaseException | None = None
         self.rest: Until = coro.send(None)  # all that comes before the first operation
 
-    def may_begin(self, state: SessionState) -> bool:
-        """Whether it has a session to use: once connected, or for a close while connecting."""
-        if self.begun or self.name == "connect":
-            return True
-        if self.name.startswith("close"):
-            return state is not SessionState.NEW
-        return state is not SessionState.NEW and state is not SessionState.CONNECTING
-
     def go(self, interrupt: BaseException | None = None) -> None:
         """Let it go on to its next rest."""
         self.begun = True
@@ -168,11 +164,20 @@ class Caller:
         return self.name
 
 
+def _may_begin(caller: Caller, state: SessionState) -> bool:
+    """Whether it has a session to use: once connected, or for a close while connecting."""
+    if caller.begun or caller.name == "connect":
+        return True
+    if caller.name.startswith("close"):
+        return state is not SessionState.NEW
+    return state is not SessionState.NEW and state is not SessionState.CONNECTING
+
+
 def _is_expected(error: BaseException) -> bool:
     """Whether a caller may be told this: what the world did to it, not what glusterio made up."""
     if isinstance(error, (LocalProtocolError, ReentrantCallError)):
         return False
-    return isinstance(error, (OSError, GlusterError, Interrupted, Interrupt))
+    return isinstance(error, (OSError, GlusterError, asyncio.CancelledError, Interrupt))
 
 
 class World:
@@ -199,8 +204,8 @@ class World:
             self.brick.make(name, content)
         self.records = Records()
         self.monitor = Monitor(scenario.name, self.records)
-        self.callers: list[Caller] = []
-        self.app = App(self._session(target), _turn, self._start)
+        self.callers: list[Any] = []
+        self.app = App(self._session(target), take_turn if scenario.loop else _turn, self._start)
         self.due: list[Caller] = []
         self.budget = dict(scenario.faults) if scenario.most else {}
         self.accidents = 0
@@ -220,13 +225,20 @@ class World:
         return self.brick.connect
 
     def _session(self, target: Target) -> Any:
+        if self.scenario.loop:
+            return LoopSession(self.clock, self._reach, target, self.monitor)
         return DrivenSession(
             self.clock, self._reach, target, self.monitor, self._start,
             threads=self.scenario.threads,
         )  # fmt: skip
 
     def _start(self, name: str, coro: Coroutine[Any, Any, Any]) -> None:
-        self.callers.append(Caller(name, coro, inner=True))
+        self.callers.append(self._caller(name, coro, inner=True))
+
+    def _caller(self, name: str, coro: Coroutine[Any, Any, Any], inner: bool = False) -> Any:
+        if self.scenario.loop:
+            return TaskCaller(name, coro, self.app.session.loop)
+        return Caller(name, coro, inner)
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -242,7 +254,7 @@ class World:
 
     def begin(self) -> None:
         """Start the callers; if the scenario has it so, connect first."""
-        connecting = Caller("connect", self.app.connect())
+        connecting = self._caller("connect", self.app.connect())
         self.callers.append(connecting)
         if self.scenario.connected:
             while not connecting.done:
@@ -250,10 +262,10 @@ class World:
             assert connecting.error is None, connecting.error
             self.callers.remove(connecting)
         self.callers += [
-            Caller(name, script(self.app)) for name, script in self.scenario.callers.items()
+            self._caller(name, script(self.app)) for name, script in self.scenario.callers.items()
         ]
         if not any(name.startswith("close") for name in self.scenario.callers):
-            self.callers.append(Caller("close", self.app.close()))
+            self.callers.append(self._caller("close", self.app.close()))
 
     def take(self, options: Sequence[Option], number: int, *, check: bool = True) -> None:
         """Let one of the options happen, and look whether all is well, unless that is known."""
@@ -303,7 +315,10 @@ class World:
         """Drop all that has not ended, as when a child process is done with the session."""
         for caller in self.callers:
             caller.coro.close()
-        return [f"Fork: dropped, {what}" for what in bury(fibers)]
+        coroutines = [fiber.coro for fiber in fibers]
+        if self.scenario.loop:
+            coroutines += [task.get_coro() for task in self.app.session.loop.tasks]
+        return [f"Fork: dropped, {what}" for what in bury(coroutines)]
 
     # -- what may happen --------------------------------------------------------------------------
 
@@ -337,7 +352,7 @@ class World:
         found += [Option("accept", each) for each in driver.connecting]
         state = app.core.session.state
         for caller in self.callers:
-            if not caller.done and caller.rest.begins and caller.may_begin(state):
+            if not caller.done and caller.rest.begins and _may_begin(caller, state):
                 found.append(Option("go", caller))
         budget = self.budget
         if self.clock.due() is not None:

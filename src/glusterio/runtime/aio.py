@@ -297,6 +297,7 @@ class AioDriver:
                 # The transport itself would unregister it from a selector that is the parent's, too.
                 wrapped = wire.transport.get_extra_info("socket")
                 getattr(wrapped, "_sock", wrapped).close()
+        self.wires.clear()
 
     # -- stepping ---------------------------------------------------------------------------------
 
@@ -344,9 +345,8 @@ class AioDriver:
 
     # -- for fibers (the Driver protocol) ---------------------------------------------------------
 
-    @staticmethod
-    def now() -> float:
-        return time.monotonic()
+    def now(self) -> float:
+        return self.loop.time()
 
     @staticmethod
     def wall_clock() -> int:

@@ -65,6 +65,8 @@ class AioSession:
         try:
             self.driver.start()
             await self.driver.run(self.core.connect(timeout), call, self.core.left)
+        except GeneratorExit:  # dropped, in the child of a fork for one
+            raise
         except BaseException:
             await self.close(timeout=1.0, grace=0.0)
             raise
@@ -162,9 +164,10 @@ class AioSession:
                     ending.hurry()
         finally:
             self._step.fiber = None  # no cycle shall keep the session in memory
-            await self.driver.stop()
-            self.core.report = ending.report
-            live.discard(self)
+            if self.core.session.state is not SessionState.FORKED:  # else it is the parent's
+                await self.driver.stop()
+                self.core.report = ending.report
+                live.discard(self)
         return ending.report
 
     def close_at_exit(self, timeout: float) -> None:
