@@ -10,6 +10,8 @@ from glusterio.errors import GlusterError
 from tests.explore.session import App
 from tests.explore.world import FAULTS, Scenario
 
+Script = Callable[[App], Coroutine[Any, Any, Any]]
+
 #: All that can go wrong, in a life of some length.
 ALL_FAULTS = {
     "time": 3, "stall": 1, "interrupt": 2, "lose": 1, "lose-answer": 1, "refuse": 1, "garble": 1,
@@ -42,6 +44,15 @@ async def read(app: App) -> None:
 async def open_it(app: App) -> None:
     """Open a file and leave it open."""
     await app.open("/there", "r")
+
+
+def create(name: str) -> Script:
+    """Make a file and leave it open: one request, and the RELEASE."""
+
+    async def script(app: App) -> None:
+        await app.open(f"/{name}", "x")
+
+    return script
 
 
 async def remove(app: App) -> None:
@@ -148,8 +159,6 @@ async def close_quickly(app: App) -> None:
     """End the session, with no patience."""
     await app.close(0.5, 0.1)
 
-
-Script = Callable[[App], Coroutine[Any, Any, Any]]
 
 _ALL: tuple[Scenario, ...] = (
     Scenario("make", "one caller makes a file", {"make": make}, faults=ALL_FAULTS),
@@ -261,7 +270,7 @@ _SCOPES: tuple[Scenario, ...] = (
     _scope("read", "open, read, close", {"read": read}, 3),
     _scope("make", "make, write, close", {"make": make}, 3),
     _scope("two", "two leave files open", _TWO_OPEN, 1),
-    _scope("three", "three open files", {"a": open_it, "b": open_it, "c": open_it}, 0),
+    _scope("three", "three make files", {"a": create("a"), "b": create("b"), "c": create("c")}, 0),
     _scope("close-twice", "a file is open, and two close", _CLOSE_TWICE, 2),
     _scope("connect", "closed while connecting", {"open": open_it, "close": close}, 3,
            connected=False),
