@@ -13,13 +13,20 @@ from typing import Any
 
 import pytest
 
-from glusterio import SessionClosedError, aio
+from glusterio import Acl, SessionClosedError, aio
 from glusterio.lifecycle.invariants import violations
 from glusterio.wire.programs import Fop
 from tests.api.faces import connect_face
 from tests.api.parity import uproot
 from tests.api.tap import Tap
 from tests.embedded import BrickProcess
+
+
+async def dup_and_read(file: aio.File) -> None:
+    """Read through a second handle, which is closed whatever becomes of that."""
+    async with await file.dup() as second:
+        await second.pread(5, 0)
+
 
 #: Each call, with a volume, an open file and an open directory; and the request that it ends with.
 CALLS: dict[str, tuple[Callable[[Any, Any, Any], Awaitable[Any]], Fop]] = {
@@ -50,6 +57,14 @@ CALLS: dict[str, tuple[Callable[[Any, Any, Any], Awaitable[Any]], Fop]] = {
     "discard": (lambda vol, f, d: f.discard(0, 10), Fop.DISCARD),
     "zerofill": (lambda vol, f, d: f.zerofill(0, 10), Fop.ZEROFILL),
     "lseek": (lambda vol, f, d: f.lseek(0, os.SEEK_DATA), Fop.SEEK),
+    "setattr": (lambda vol, f, d: vol.setattr("f", mode=0o600, gid=5), Fop.SETATTR),
+    "statx": (lambda vol, f, d: vol.statx("f"), Fop.LOOKUP),
+    "getacl": (lambda vol, f, d: vol.getacl("f"), Fop.GETXATTR),
+    "setacl": (lambda vol, f, d: f.setacl(Acl.from_mode(0o640)), Fop.FSETXATTR),
+    "renameat2": (lambda vol, f, d: vol.renameat2("f", "g", 1, dst_dir_fd=d), Fop.LINK),
+    "preadv": (lambda vol, f, d: f.preadv([bytearray(2), bytearray(3)], 0), Fop.READ),
+    "lookup": (lambda vol, f, d: vol.lookup("f"), Fop.LOOKUP),
+    "dup and read": (lambda vol, f, d: dup_and_read(f), Fop.READ),
     "copy_file_range": (lambda vol, f, d: f.copy_file_range(f, 1, 0, 5), Fop.COPY_FILE_RANGE),
 }
 
