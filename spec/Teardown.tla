@@ -508,8 +508,7 @@ SETTLED ==
     /\ SessionMove("SETTLED")
     /\ UNCHANGED <<calls, connecting, state, refs, callers, world, facts>>
 
-DROP(h) ==  \* nothing was ever sent for it
-    /\ session = "DRAINING"
+DROP(h) ==  \* nothing was ever sent for it: by the drain, or by its opener, who was interrupted
     /\ HandleMove(h, "DROP")
     /\ UNCHANGED <<session, calls, connecting, refs, callers, world, facts>>
 

@@ -155,6 +155,15 @@ def counted_out(life: Life) -> None:
         life.apply(event)
 
 
+def interrupted(life: Life) -> None:
+    """A caller is interrupted between RESERVE and SEND, and takes back what it reserved."""
+    life.connect()
+    call = life.admit("open")
+    life.drop(life.reserve(HandleKind.FILE, "/f", call=call))
+    life.leave(call)
+    life.close()
+
+
 def never_up(life: Life) -> None:
     """It was closed before it was connected."""
     life.close()
@@ -192,6 +201,7 @@ LIVES: list[Callable[[Life], None]] = [
     late,
     lost,
     counted_out,
+    interrupted,
     never_up,
     not_connected,
     cut_short,

@@ -23,8 +23,8 @@ MUTANTS = mutants()
 
 #: Actions of Teardown that no trace of the corpus takes, and why.
 NOT_COVERED = {
-    "DROP": "a call that is stuck between RESERVE and SEND: no system call lies between them;"
-    " tests/traces/lives.py plays it",
+    "DROP": "a call that is stuck, or interrupted, between RESERVE and SEND, where a few instructions"
+    " are; tests/traces/lives.py plays it",
     "STRIKE": "would be a defect: a handle that nothing closes; tests/traces/lives.py plays it",
     "Cut": "the deadline is over: in a trace it looks like the brick's own answers, so it is asked"
     " for before STRIKE alone",

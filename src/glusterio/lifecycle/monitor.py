@@ -47,7 +47,6 @@ _WHEN = {
     "OPENED": _BEFORE_GATE,
     "LATE": _AFTER_GATE,
     "CLOSE": _BEFORE_PARTING,
-    "DROP": frozenset(("DRAINING",)),
     "STRIKE": frozenset(("DRAINING",)),
 }
 
