@@ -198,5 +198,16 @@ def outcomes(kind: str, where: str | Path) -> list[tuple[Case, Any]]:
     return found
 
 
+_expected: list[tuple[Case, Any]] = []
+
+
+def expected(directory: Path) -> list[tuple[Case, Any]]:
+    """Do the steps with ``os``: once for all tests, in an empty directory of the first one's."""
+    if not _expected:
+        (directory / "root").mkdir()
+        _expected.extend(outcomes("os", directory / "root"))
+    return _expected
+
+
 if __name__ == "__main__":
     main()

@@ -49,8 +49,7 @@ def owner(volume: Any, path: str) -> tuple[int, int]:
 
 def test_who_may_do_what(own_brick: BrickProcess, tmp_path: Path) -> None:
     """The steps of a user without rights end as they do for a process that is that user."""
-    (tmp_path / "root").mkdir()
-    expected = as_user.outcomes("os", tmp_path / "root")
+    expected = as_user.expected(tmp_path)
     found = as_user.outcomes("identity", own_brick.url)
     assert len(found) > 800
     assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []

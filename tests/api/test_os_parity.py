@@ -137,8 +137,7 @@ def test_on_a_brick(
 @pytest.mark.parametrize("face", FACES)
 def test_as_a_user_without_rights(face: str, own_brick: BrickProcess, tmp_path: Path) -> None:
     """Who may do what: some belongs to the user, some to others, by mode bits, groups, sticky bits."""
-    (tmp_path / "root").mkdir()
-    expected = as_user.outcomes("os", tmp_path / "root")
+    expected = as_user.expected(tmp_path)
     found = as_user.outcomes(face, own_brick.url)
     assert len(found) > 800
     assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []

@@ -94,12 +94,11 @@ def test_the_brick_hears_of_files_when_something_needs_them(
 
 def test_who_may_not_read_a_file_cannot_open_it(own_hand_brick: HandBrick, tmp_path: Path) -> None:
     """A GlusterFS brick gives the content to anybody: it is the client that judges, or asks."""
-    (tmp_path / "root").mkdir()
     for place in tmp_path.parents:  # the user has to come to the volfile
         if place.is_relative_to(tempfile.gettempdir()) and place != Path(tempfile.gettempdir()):
             place.chmod(place.stat().st_mode | 0o011)
     tmp_path.chmod(0o755)
-    expected = as_user.outcomes("os", tmp_path / "root")
+    expected = as_user.expected(tmp_path)
     found = as_user.outcomes("threads", volfile(tmp_path, own_hand_brick.brick_port))
     assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
     assert own_hand_brick.no_files_open()

@@ -81,19 +81,17 @@ def test_as_with_os(
 
 
 def test_on_behalf_of_a_user_without_rights(own_hand_brick: HandBrick, tmp_path: Path) -> None:
-    (tmp_path / "root").mkdir()
-    expected = as_user.outcomes("os", tmp_path / "root")
+    expected = as_user.expected(tmp_path)
     found = as_user.outcomes("identity", own_hand_brick.url)
     assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
     assert own_hand_brick.no_files_open()
 
 
 def test_as_a_user_without_rights(own_hand_brick: HandBrick, tmp_path: Path) -> None:
-    (tmp_path / "root").mkdir()
     for place in Path(own_hand_brick.client_vol).parents:  # the user has to come to the volfile
         if place.is_relative_to(tempfile.gettempdir()) and place != Path(tempfile.gettempdir()):
             place.chmod(place.stat().st_mode | 0o011)
-    expected = as_user.outcomes("os", tmp_path / "root")
+    expected = as_user.expected(tmp_path)
     found = as_user.outcomes("threads", own_hand_brick.url)
     assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
     assert own_hand_brick.no_files_open()
