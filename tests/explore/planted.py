@@ -1,0 +1,419 @@
+"""Planted defects: what somebody could get wrong, as changes of the source.
+
+Each is a few replacements of text, of which the old one occurs exactly once in its module (a test
+says so, or the list would rot). They are made in the memory of a process that then lives lives; see
+:mod:`tests.explore.mutants`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Change(NamedTuple):
+    """A replacement: in which module, what, by what."""
+
+    module: str
+    old: str
+    new: str
+
+
+class Planted(NamedTuple):
+    """A planted defect.
+
+    Attributes:
+        name: its name.
+        about: what is wrong then, in a few words.
+        changes: the changes; none where the code does not have yet what could be wrong.
+        guard: the configuration ``Teardown/without-...`` that is the same in the specification; ``""``
+            when the specification does not speak of such things.
+        scenarios: those that are about it, to be lived first; none: all.
+    """
+
+    name: str
+    about: str
+    changes: tuple[Change, ...]
+    guard: str = ""
+    scenarios: tuple[str, ...] = ()
+
+
+_SESSION = "glusterio.lifecycle.session"
+_HANDLES = "glusterio.api.handles"
+_ENDING = "glusterio.api.ending"
+_CORE = "glusterio.api.core"
+_LOCKS = "glusterio.api.locks"
+_FIBER = "glusterio.runtime.fiber"
+_CLIENT = "glusterio.xlators.client.client"
+_WRITES = "glusterio.xlators.write_behind.writes"
+_WRITE_FOPS = "glusterio.xlators.write_behind.fops"
+_ORDER = "glusterio.xlators.write_behind.order"
+_CONNECTION = "glusterio.rpc.connection"
+
+_WRITE_BEHIND = ("write-behind", "write-behind-threads", "all")
+_BOTH = ("two", "two-threads", "three", "three-threads")
+
+
+PLANTED: tuple[Planted, ...] = (
+    # -- the gate
+    Planted(
+        "gate skipped", "calls are admitted after the gate has closed",
+        (Change(_SESSION,
+            "            if self.state is not _ACTIVE:\n"
+            "                raise self._why_not_admitted(handle)\n"
+            "            if handle is not None:\n",
+            "            if self.state > SessionState.DRAINING or self.state < _ACTIVE:\n"
+            "                raise self._why_not_admitted(handle)\n"
+            "            if handle is not None:\n"),),
+        "gate-at-admit",
+    ),
+    Planted(
+        "counted after the gate", "a call passes the gate, and is counted when its coroutine begins",
+        (Change(_SESSION,
+            "            call = self.calls[number] = Call(number, op, handle)\n",
+            "            call = Call(number, op, handle)\n"),
+         Change(_CORE,
+            "        return coro, call\n",
+            "        async def counted() -> Any:\n"
+            "            self.session.calls[call.number] = call\n"
+            "            return await coro\n"
+            "\n"
+            "        return counted(), call\n")),
+        "count-with-gate",
+    ),
+    Planted(
+        "borrowed unseen", "a call uses a handle without a reference on it",
+        (Change(_SESSION,
+            "                handle.refs += 1\n            self.calls_admitted",
+            "            self.calls_admitted"),
+         Change(_SESSION,
+            "                handle.refs -= 1\n                if handle.state",
+            "                if handle.state")),
+        "borrow-with-gate",
+    ),
+    Planted(
+        "closing handles lent", "a call may borrow a handle that is being closed",
+        (Change(_SESSION,
+            "                if handle.state is not _OPEN:\n"
+            "                    raise handle.why_unusable()\n",
+            "                if handle.state not in (_OPEN, _CLOSING):\n"
+            "                    raise handle.why_unusable()\n"),),
+        "admit-looks",
+    ),
+    Planted(
+        "put twice", "a call gives its reference back twice",
+        (Change(_SESSION,
+            "                handle.refs -= 1\n                if handle.state is not _OPEN:",
+            "                handle.refs -= 2\n                if handle.state is not _OPEN:"),),
+        "disowned-is-out",
+    ),
+    Planted(
+        "never put", "a call keeps its reference",
+        (Change(_SESSION,
+            "                handle.refs -= 1\n                if handle.state is not _OPEN:",
+            "                if handle.state is not _OPEN:"),),
+        "",
+    ),
+    Planted(
+        "connecting not counted", "a close does not wait for the call that connects",
+        (Change(_SESSION,
+            '            call = self.calls[number] = Call(number, "connect", None)\n',
+            '            call = Call(number, "connect", None)\n'
+            "            call.disowned = True\n"),),
+        "connect-counts", ("connect", "connect-threads"),
+    ),
+    Planted(
+        "current fd put, not the call's", "after a graph switch a call puts back what it did not take",
+        (), "drops-own",
+    ),
+    # -- opening
+    Planted(
+        "reserved after the gate", "a handle is reserved while the session closes",
+        (Change(_SESSION,
+            "            if self.state is not SessionState.ACTIVE:\n"
+            "                raise self._why_not_admitted()\n"
+            "            self.handles_reserved",
+            "            if self.state not in (SessionState.ACTIVE, SessionState.SETTLING):\n"
+            "                raise self._why_not_admitted()\n"
+            "            self.handles_reserved"),),
+        "gate-at-reserve",
+    ),
+    Planted(
+        "entered when it is open", "a handle is in the ledger only once its OPEN is answered",
+        (Change(_SESSION,
+            "            handle = self.ledger[number] = Handle(\n",
+            "            handle = Handle(\n"),
+         Change(_SESSION,
+            "            del self.ledger[handle.number]\n",
+            "            self.ledger.pop(handle.number, None)\n"),
+         Change(_SESSION,
+            "        before = handle.state\n        after = handle.state = handle.next_state(event)\n",
+            "        before = handle.state\n        after = handle.state = handle.next_state(event)\n"
+            "        if event in (_OPENED, HandleEvent.LATE):\n"
+            "            self.ledger[handle.number] = handle\n")),
+        "reserve-first",
+    ),
+    Planted(
+        "cancelled OPEN forgotten", "whoever gives up an OPEN takes it off the ledger",
+        (Change(_HANDLES,
+            "HandleEvent.ABANDON if frame.adopted else HandleEvent.REFUSED",
+            "HandleEvent.REFUSED"),),
+        "abandon-watches",
+    ),
+    Planted(
+        "late reply not watched", "nobody waits for the answer to an OPEN that was given up",
+        (Change(_CLIENT,
+            "                frame.adopted = True\n"
+            "                await Spawn(self._release_when_it_comes(fop, reply, fd, frame))\n",
+            "                frame.adopted = True\n"),),
+        "abandon-watches",
+    ),
+    Planted(
+        "late open kept", "what was opened for a caller who had given up is not released",
+        (Change(_HANDLES,
+            "            session.move(handle, HandleEvent.OPENED)\n"
+            "            await _let_go(core, handle)\n",
+            "            session.move(handle, HandleEvent.OPENED)\n"),),
+        "",
+    ),
+    Planted(
+        "opened after the gate", "an OPEN that is answered after the gate makes an open handle",
+        (Change(_SESSION, "            event = HandleEvent.LATE\n", "            pass\n"),),
+        "late-closes",
+    ),
+    Planted(
+        "opened late, not let go", "an OPEN that is answered after the gate is not released",
+        (Change(_HANDLES,
+            "        # The gate has closed meanwhile; what the brick opened is closed at once.\n"
+            "        await Spawn(_let_go(core, handle))\n",
+            ""),),
+        "",
+    ),
+    Planted(
+        "no inode reference", "a handle of a late OPEN has no reference to its inode",
+        (Change(_HANDLES,
+            "            core.inodes.ref(fd.gfid, handle)\n"
+            "            session.move(handle, HandleEvent.OPENED)\n"
+            "            await",
+            "            session.move(handle, HandleEvent.OPENED)\n"
+            "            await"),),
+        "",
+    ),
+    Planted(
+        "inode reference kept", "a closed handle keeps its reference to the inode",
+        (Change(_HANDLES, "        core.inodes.unref(handle.fd.gfid, handle)\n", "        pass\n"),),
+        "",
+    ),
+    # -- closing
+    Planted(
+        "RELEASE before the borrowers", "RELEASE does not wait for calls that use the handle",
+        (Change(_HANDLES,
+            "        if not handle.idle.is_set:\n            await Wait(handle.idle)\n        fd",
+            "        fd"),
+         Change(_HANDLES, "        or not handle.idle.is_set\n        or LockOwner", "        or LockOwner")),
+        "refs-first",
+    ),
+    Planted(
+        "RELEASE before the answers", "RELEASE does not wait for requests whose callers gave up",
+        (Change(_CLIENT, "        if remote.unanswered:\n            remote.quiet", "        if False:\n            remote.quiet"),
+         Change(_CLIENT, "remote is None or remote.unanswered or connection", "remote is None or connection")),
+        "answers-due",
+    ),
+    Planted(
+        "RELEASE before the writes", "RELEASE does not wait for deferred writes",
+        (Change(_WRITE_FOPS,
+            "        await self._until(deferred)\n        try:\n            await self.child.release(frame, fd)\n",
+            "        try:\n            await self.child.release(frame, fd)\n"),
+         Change(_WRITE_FOPS, "                if fd.gfid in self._dirty or writer.losses.count:\n",
+            "                if False:\n"),
+         Change(_WRITES, "                fd.settle = lambda: self._settle(writer)\n",
+            "                pass\n")),
+        "flush-first", _WRITE_BEHIND,
+    ),
+    Planted(
+        "RELEASE twice", "two may release a handle, and each sends its own",
+        (Change(_SESSION,
+            "            if handle.releasing or handle.state is not HandleState.CLOSING:\n",
+            "            if handle.state is not HandleState.CLOSING:\n"),
+         Change(_SESSION,
+            "            if HandleEvent.CLOSE not in HANDLE_TABLE[handle.state]:\n                return False\n            self._move(handle, HandleEvent.CLOSE)\n",
+            "            if HandleEvent.CLOSE not in HANDLE_TABLE[handle.state]:\n                return handle.state is _CLOSING\n            self._move(handle, HandleEvent.CLOSE)\n"),
+         Change(_CLIENT, "        reply = remote.release  # there already", "        reply = None  # there already")),
+        "release-once",
+    ),
+    Planted(
+        "no RELEASE", "a handle is closed here alone",
+        (Change(_HANDLES, "                await release(Frame(), fd)\n", "                pass\n"),
+         Change(_HANDLES, "    return core.top.release_now(fd, answered)\n", "    return None\n")),
+        "",
+    ),
+    Planted(
+        "closed before the clean-up", "a handle is said closed when its RELEASE goes out",
+        (Change(_HANDLES,
+            "    post_one(core.driver, request)\n    return True\n",
+            "    core.session.end_close(handle)\n    post_one(core.driver, request)\n    return True\n"),),
+        "",
+    ),
+    Planted(
+        "interrupted close forgotten", "a close that is interrupted half-way is not gone on with",
+        (Change(_HANDLES,
+            "        if core.session.begin_close(handle) or handle.state is HandleState.CLOSING:\n"
+            "            await Spawn(_let_go(core, handle))\n        raise\n\n\n"
+            "async def drop_handles",
+            "        raise\n\n\nasync def drop_handles"),
+         Change(_HANDLES,
+            "        handle.releasing = False\n        await Spawn(_let_go(core, handle, closing))\n        raise\n",
+            "        raise\n")),
+        "",
+    ),
+    Planted(
+        "deferred error swallowed", "nobody is told that a deferred write failed",
+        (Change(_WRITES,
+            "                        writer.losses.add(error, write, write.offset + done, size - done)\n",
+            "                        pass\n"),),
+        "names-lost", _WRITE_BEHIND,
+    ),
+    Planted(
+        "error of a close dropped", "what a close could not write is not handed on when it gave up",
+        (Change(_HANDLES,
+            "            core.not_told(handle, self.errors.pop())\n",
+            "            self.errors.pop()\n"),),
+        "names-lost", _WRITE_BEHIND,
+    ),
+    Planted(
+        "a write overtakes", "overlapping deferred writes are on their way together",
+        (Change(_ORDER,
+            "        return before > 0 and self._sent[before - 1].end > write.offset\n",
+            "        return False\n"),),
+        "", _WRITE_BEHIND,
+    ),
+    Planted(
+        "LOST not said", "handles stay open when their connection is lost",
+        (Change(_CORE, "                    self.session.lose(handle)\n", "                    pass\n"),),
+        "",
+    ),
+    Planted(
+        "a lock left behind", "a lock request that was given up, and then granted, is kept",
+        (Change(_LOCKS,
+            "            await core.top.lk(Frame(identity=identity), fd, request)\n    except OSError",
+            "            pass\n    except OSError"),),
+        "", ("locks",),
+    ),
+    # -- calls that go on by themselves
+    Planted(
+        "a callback dropped", "who submitted a call that is then cancelled is not told",
+        (Change(_FIBER,
+            "        if on_done is not None:\n            on_done(self)\n",
+            "        if isinstance(error, Cancelled) and self.home is None:\n            pass\n"
+            "        elif on_done is not None:\n            on_done(self)\n"),),
+        "answers-all", ("submit", "submit-threads", "callback"),
+    ),
+    Planted(
+        "a callback twice", "who submitted a call is told twice",
+        (Change(_FIBER,
+            "        if on_done is not None:\n            on_done(self)\n",
+            "        if on_done is not None:\n            on_done(self)\n"
+            "            if self.home is None and error is not None:\n                on_done(self)\n"),),
+        "", ("submit", "submit-threads", "callback"),
+    ),
+    Planted(
+        "a timer left", "a wait that is over leaves its timer running",
+        (Change(_FIBER,
+            "        if timer is not None:\n            timer.cancel()\n        with contextlib",
+            "        with contextlib"),),
+        "",
+    ),
+    Planted(
+        "a cancelled sub-call left", "a time limit does not end what it limits",
+        (Change(_FIBER,
+            "    timer = driver.call_later(trap.seconds, lambda: child.cancel(_Expired(trap)))\n",
+            "    timer = driver.call_later(\n"
+            "        trap.seconds, lambda: fiber.wake(trap, None, TimeoutError())\n    )\n"),),
+        "", ("connect", "connect-threads", "locks"),
+    ),
+    Planted(
+        "a reply of none", "a request that was taken back is still waited for",
+        (Change(_CONNECTION,
+            "                    del self.outgoing[position]\n"
+            "                    reply.packet = ()\n"
+            "                    self.pending.pop(reply.xid, None)\n",
+            "                    del self.outgoing[position]\n"
+            "                    reply.packet = ()\n"),),
+        "",
+    ),
+    # -- the end
+    Planted(
+        "drain before settling", "the drain begins while calls are under way",
+        (Change(_ENDING, "                await self._settle()\n", "                pass\n"),
+         Change(_SESSION, "        if event is SessionEvent.SETTLED and self.calls:\n", "        if False:\n")),
+        "settle-waits",
+    ),
+    Planted(
+        "no cancelling", "calls that outlast the grace are not told to give up",
+        (Change(_ENDING,
+            '            _cancel(call, f"{call.op}: the session was closed while it was under way")\n',
+            "            pass\n"),),
+        "",
+    ),
+    Planted(
+        "nobody counted out", "the deadline is over, and calls that did not end are waited for",
+        (Change(_ENDING, "                session.disown(call)\n", "                pass\n"),),
+        "disowns",
+    ),
+    Planted(
+        "counted out twice", "a call that was counted out gives back once more what it borrowed",
+        (Change(_SESSION,
+            "                if call.disowned:\n                    return\n                raise Local",
+            "                if not call.disowned:\n                    raise Local"),
+         Change(_SESSION, "                call.handle = None\n                handle.refs",
+            "                handle.refs")),
+        "disowned-is-out",
+    ),
+    Planted(
+        "the drain does not wait", "the ledger is struck off before the bricks have answered",
+        (Change(_ENDING,
+            "            if not handle.gone.is_set and not await Wait(handle.gone, self._left()):\n",
+            "            if False:\n"),),
+        "strikes-last",
+    ),
+    Planted(
+        "drained with a ledger", "the session goes on with handles in its ledger",
+        (Change(_ENDING,
+            "            if not handle.gone.is_set and not await Wait(handle.gone, self._left()):\n",
+            "            if False:\n"),
+         Change(_ENDING, "                self._strike_off()\n", ""),
+         Change(_SESSION, "        if event is SessionEvent.DRAINED and self.ledger:\n", "        if False:\n")),
+        "drain-waits",
+    ),
+    Planted(
+        "no cut", "at the deadline the connections are not cut",
+        (Change(_ENDING, "            await self._core.graph.top.sever(error)\n", "            pass\n"),),
+        "cuts",
+    ),
+    Planted(
+        "not parted", "connections stay when the session has ended",
+        (Change(_ENDING,
+            "                    await self._core.graph.top.sever(None)\n",
+            "                    pass\n"),),
+        "parts-all",
+    ),
+    Planted(
+        "two endings", "each that closes a session ends it",
+        (Change(_SESSION,
+            "            if self.state >= GATE_CLOSED_FROM:\n                return False\n            self._apply(SessionEvent.GATE)",
+            "            if self.state >= GATE_CLOSED_FROM:\n                return True\n            self._apply(SessionEvent.GATE)"),),
+        "close-waits", ("three-threads", "connect-threads"),
+    ),
+    Planted(
+        "a child goes on", "a process that was forked uses its parent's session",
+        (Change(_SESSION,
+            "        if SessionEvent.FORK in SESSION_TABLE[self.state]:\n            self._apply(SessionEvent.FORK)\n",
+            ""),),
+        "fork-dies",
+    ),
+    Planted(
+        "deferred writes at a switch", "a graph switch forgets deferred writes", (), "flush-at-switch",
+    ),
+    Planted(
+        "an old graph goes too early", "an old graph goes while calls use it", (), "old-graph-waits",
+    ),
+)  # fmt: skip
