@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "spec"
 
 #: Random lives, at most, before a judge gives up.
-LIVES = 6000
+LIVES = 3000
 
 #: How many traces are followed through the specification, which takes a hundred times as long.
 FOLLOWED = 60

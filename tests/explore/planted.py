@@ -155,8 +155,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "cancelled OPEN forgotten", "whoever gives up an OPEN takes it off the ledger",
         (Change(_HANDLES,
-            "HandleEvent.ABANDON if frame.adopted else HandleEvent.REFUSED",
-            "HandleEvent.REFUSED"),),
+            "                session.move(handle, HandleEvent.ABANDON)\n        elif any",
+            "                session.move(handle, HandleEvent.REFUSED)\n        elif any"),),
         "abandon-watches",
     ),
     Planted(
@@ -171,7 +171,7 @@ PLANTED: tuple[Planted, ...] = (
         "late open kept", "what was opened for a caller who had given up is not released",
         (Change(_HANDLES,
             "            session.move(handle, HandleEvent.OPENED)\n"
-            "            await _let_go(core, handle)\n",
+            "        await _let_go(core, handle)\n",
             "            session.move(handle, HandleEvent.OPENED)\n"),),
         "",
     ),
@@ -191,11 +191,9 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "no inode reference", "a handle of a late OPEN has no reference to its inode",
         (Change(_HANDLES,
-            "            core.inodes.ref(fd.gfid, handle)\n"
-            "            session.move(handle, HandleEvent.OPENED)\n"
-            "            await",
-            "            session.move(handle, HandleEvent.OPENED)\n"
-            "            await"),),
+            "            if not core.inodes.is_held(fd.gfid, handle):\n"
+            "                core.inodes.ref(fd.gfid, handle)\n",
+            ""),),
         "",
     ),
     Planted(
@@ -282,8 +280,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a write overtakes", "overlapping deferred writes are on their way together",
         (Change(_ORDER,
-            "        return before > 0 and self._sent[before - 1].end > write.offset\n",
-            "        return False\n"),),
+            "        if before and sent[before - 1].end > write.offset:\n            return None\n",
+            ""),),
         "", _WRITE_BEHIND,
     ),
     Planted(
