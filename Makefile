@@ -8,6 +8,7 @@
 #                        TLC and we on recorded traces; the page with counterexamples in a browser, if Chromium is here; LONG=1: TLC for hours
 #   make verify-speed    our checker beside TLC: the same models, the same counts, in turns  (ARGS='--rounds 9 forms')
 #   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two')
+#   make mutants         defects planted on purpose: who notices them; into docs/mutants.md
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
@@ -25,7 +26,7 @@ QUICK  ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify verify-speed explore bench bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify verify-speed explore mutants bench bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -106,6 +107,9 @@ verify-speed: $(VENV)/.tlc $(VENV)/.dev
 
 explore: $(VENV)/.dev
 	$(BIN)/python -m tests.explore $(ARGS)
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.explore.mutants --write docs/mutants.md $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

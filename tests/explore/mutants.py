@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -160,7 +161,6 @@ def _traced(planted: Planted, lives: int) -> tuple[str, int]:
     for count, (name, seed) in enumerate(_turns(planted, lives), 1):
         records = live(SCENARIOS[name], seed).records
         monitor = Monitor()
-        import warnings
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -5,6 +5,7 @@ says so, or the list would rot). They are made in the memory of a process that t
 :mod:`tests.explore.mutants`.
 """
 
+# ruff: noqa: E501 - what is replaced is as long as it is
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -50,7 +51,7 @@ _ORDER = "glusterio.xlators.write_behind.order"
 _CONNECTION = "glusterio.rpc.connection"
 
 _WRITE_BEHIND = ("write-behind", "write-behind-threads", "all")
-_BOTH = ("two", "two-threads", "three", "three-threads")
+_SHARED = ("scope-beside", "scope-beside-threads", "under-way", "under-way-threads")
 
 
 PLANTED: tuple[Planted, ...] = (
@@ -97,7 +98,7 @@ PLANTED: tuple[Planted, ...] = (
             "                    raise handle.why_unusable()\n",
             "                if handle.state not in (_OPEN, _CLOSING):\n"
             "                    raise handle.why_unusable()\n"),),
-        "admit-looks",
+        "admit-looks", _SHARED,
     ),
     Planted(
         "put twice", "a call gives its reference back twice",
@@ -208,13 +209,13 @@ PLANTED: tuple[Planted, ...] = (
             "        if not handle.idle.is_set:\n            await Wait(handle.idle)\n        fd",
             "        fd"),
          Change(_HANDLES, "        or not handle.idle.is_set\n        or LockOwner", "        or LockOwner")),
-        "refs-first",
+        "refs-first", _SHARED,
     ),
     Planted(
         "RELEASE before the answers", "RELEASE does not wait for requests whose callers gave up",
         (Change(_CLIENT, "        if remote.unanswered:\n            remote.quiet", "        if False:\n            remote.quiet"),
          Change(_CLIENT, "remote is None or remote.unanswered or connection", "remote is None or connection")),
-        "answers-due",
+        "answers-due", ("scope-give-up",),
     ),
     Planted(
         "RELEASE before the writes", "RELEASE does not wait for deferred writes",
@@ -236,7 +237,7 @@ PLANTED: tuple[Planted, ...] = (
             "            if HandleEvent.CLOSE not in HANDLE_TABLE[handle.state]:\n                return False\n            self._move(handle, HandleEvent.CLOSE)\n",
             "            if HandleEvent.CLOSE not in HANDLE_TABLE[handle.state]:\n                return handle.state is _CLOSING\n            self._move(handle, HandleEvent.CLOSE)\n"),
          Change(_CLIENT, "        reply = remote.release  # there already", "        reply = None  # there already")),
-        "release-once",
+        "release-once", _SHARED,
     ),
     Planted(
         "no RELEASE", "a handle is closed here alone",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from glusterio.api import handles
-from glusterio.errors import GlusterError
-from tests.explore.session import App
+from glusterio.errors import GlusterError, HandleClosedError
+from glusterio.lifecycle.handle import Handle
+from tests.explore.session import App, Interrupt, Interrupted
 from tests.explore.world import FAULTS, Scenario
 
 Script = Callable[[App], Coroutine[Any, Any, Any]]
@@ -150,6 +152,39 @@ async def hold_objects(app: App) -> None:
     app.drop(pin)
 
 
+async def close_under_way(app: App) -> None:
+    """Close a file while operations that nobody waits for use it."""
+    file = await app.open("/there", "r+")
+    app.submit(handles.pread, file, 4, 0)
+    app.submit(handles.pwrite, file, b"sent", 0)
+    await app.close_file(file)
+    again = await app.open("/there", "r")
+    await app.read(again)
+
+
+async def give_up_and_close(app: App) -> None:
+    """Read; if that is interrupted, close the file nevertheless, and open it once more."""
+    file = await app.open("/there", "r+")
+    with contextlib.suppress(Interrupted, Interrupt):
+        await app.read(file)
+    await app.close_file(file)
+    await app.open("/other", "r")
+
+
+async def use_beside(app: App) -> None:
+    """Have others read and close a file that one closes oneself."""
+    file = await app.open("/there", "r+")
+    app.beside("a reader", _read_on(app, file))
+    app.beside("another who closes", app.close_file(file))
+    await app.close_file(file)
+
+
+async def _read_on(app: App, file: Handle) -> None:
+    with contextlib.suppress(HandleClosedError):
+        await app.read(file)
+        await app.read(file)
+
+
 async def close(app: App) -> None:
     """End the session."""
     await app.close()
@@ -196,6 +231,16 @@ _ALL: tuple[Scenario, ...] = (
     ),
     Scenario(
         "submit-threads", "the same, by threads", {"submit": submit_some, "read": read},
+        threads=True, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "under-way", "files are closed while they are used",
+        {"under way": close_under_way, "give up": give_up_and_close, "beside": use_beside},
+        faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "under-way-threads", "the same, by threads",
+        {"under way": close_under_way, "give up": give_up_and_close, "beside": use_beside},
         threads=True, faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
@@ -275,6 +320,9 @@ _SCOPES: tuple[Scenario, ...] = (
     _scope("connect", "closed while connecting", {"open": open_it, "close": close}, 3,
            connected=False),
     _scope("submit", "operations that nobody waits for", {"submit": submit_some}, 1),
+    _scope("give-up", "a file is closed whose reader gave up", {"give up": give_up_and_close}, 1),
+    _scope("beside", "one reads, two close", {"beside": use_beside}, 0),
+    _scope("beside-threads", "the same, by threads", {"beside": use_beside}, 0, threads=True),
     _scope("callback", "closed from a completion", {"callback": close_from_callback}, 3),
     _scope("locks", "two want the same section", {"a": lock_it, "b": lock_for_a_while}, 0),
     _scope("list", "a listing", {"list": list_it}, 2),

@@ -250,6 +250,10 @@ class App:
         """Have the session closed beside the caller, who may be in one of its callbacks."""
         self._start("a close", self._close(5.0, 2.0))
 
+    def beside(self, name: str, script: Coroutine[Any, Any, Any]) -> None:
+        """Have a further caller run beside the others."""
+        self._start(name, script)
+
     async def _close(self, timeout: float, grace: float) -> TeardownReport:
         began = self.core.now()
         if self.core.session.state < SessionState.SETTLING:
