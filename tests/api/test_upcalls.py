@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import glusterio
 from glusterio import CloseFromCallbackError, Upcall, UpcallKind, aio
 from glusterio.api import upcalls
 from glusterio.brick.stored_options import store_options
+from glusterio.errors import ForkedSessionError
 from glusterio.wire.callbacks import CacheInvalidation
 from glusterio.wire.iatt import OldIatt
 from glusterio.xlators.base import Notice
@@ -199,3 +201,19 @@ def test_a_directory_that_another_has_renamed_is_not_gone_through(
         with pytest.raises(FileNotFoundError):
             volume.stat("/renamed/f")
     other.rmtree("/renamed-already")
+
+
+def test_a_fork_hears_nothing(watching: BrickProcess) -> None:
+    with glusterio.connect(watching.url) as volume, volume.upcalls() as events:
+        told(volume, 1)
+        child = os.fork()
+        if not child:
+            try:
+                next(events)
+            except ForkedSessionError:
+                events.close()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert next(events).kind is UpcallKind.INVALIDATION

@@ -67,7 +67,7 @@ class Entry:
         return At(self.path, self._batch.handle)
 
     @property
-    def identity(self) -> tuple[Gfid, int]:
+    def _identity(self) -> tuple[Gfid, int]:
         """The gfid and the mode; all zero when the brick did not tell them."""
         stat = self._batch.listing.stat(self._place)
         return stat.gfid, stat.mode

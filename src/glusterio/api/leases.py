@@ -67,6 +67,8 @@ async def take(core: Core, frame: Frame, gfid: Gfid, kind: LeaseType) -> Credent
     await Spawn(_ask(core, who, gfid, kind, asked))
     try:
         await Wait(asked.answered)
+    except GeneratorExit:
+        raise
     except BaseException:
         asked.given_up = True
         if asked.granted:

@@ -172,6 +172,12 @@ class Subscription:
             come = self._come
         come.set()
 
+    def forked(self, lock: AbstractContextManager[Any]) -> None:
+        """This is a child process: nothing will come. The old lock may be held by nobody for ever."""
+        self._lock = lock
+        self._waiting.clear()
+        self.ended = True
+
     def put_back(self, upcall: Upcall) -> None:
         """Who took it has given up."""
         with self._lock:
@@ -293,6 +299,13 @@ class Upcalls:
             if upcall is None:
                 return
             self._core.driver.start_detached(_nothing(), partial(_call, callback, upcall))
+
+    def forked(self) -> None:
+        """This is a child process, whose sessions are dead."""
+        self._lock = self._core.driver.new_lock()
+        self._ended = True
+        for subscription in self._subscriptions:
+            subscription.forked(self._core.driver.new_lock())
 
     def end(self) -> None:
         """The gate is closed: nothing that comes now is delivered any more."""

@@ -179,4 +179,5 @@ class AioSession:
         """Become, in a child process, a dead session."""
         self.core.session.forked(self.driver.new_lock())
         self.core.pins.forked(self.driver.new_lock())
+        self.core.upcalls.forked()
         self.driver.forget()

@@ -203,6 +203,7 @@ class ThreadsSession:
         self.driver.forget()
         session.forked(self.driver.new_lock())
         self.core.pins.forked(self.driver.new_lock())
+        self.core.upcalls.forked()
         # The old event may be locked by a thread that does not exist here.
         self._ended = threading.Event()
         if session.state is SessionState.CLOSED:

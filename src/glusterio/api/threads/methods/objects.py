@@ -290,7 +290,7 @@ class Objects(VolumeBase):
             OSError: ESTALE: no file has this gfid any more.
         """
         if isinstance(of, Entry):
-            entry = (of.path, *of.identity, of._at)
+            entry = (of.path, *of._identity, of._at)
             pin = self._session.take(objects.of_entry, None, objects.give_back, *entry, call_site())
         else:
             pin = self._session.take(
