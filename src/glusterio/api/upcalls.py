@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -237,7 +238,7 @@ class Upcalls:
     """
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        self._core: Core = weakref.proxy(core)  # whose this is: no cycle shall keep it in memory
         self._lock = core.driver.new_lock()
         self._subscriptions: dict[Subscription, None] = {}
         self._ended = False
