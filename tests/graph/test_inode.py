@@ -196,6 +196,22 @@ def test_the_oldest_unreferenced_are_forgotten() -> None:
     assert table.violations() == []
 
 
+def test_of_which_nothing_is_known_is_forgotten_with_its_last_reference() -> None:
+    """As a file that was opened without a walk: else each that was ever opened would take room."""
+    table = InodeTable()
+    table.ref(A, "one")
+    table.ref(A, "other")
+    table.unref(A, "one")
+    assert table.get(A) is not None
+    table.unref(A, "other")
+    assert table.get(A) is None
+    assert len(table) == 0
+    table.ref(A, "again").context["translator"] = "something"
+    table.unref(A, "again")
+    assert table.get(A) is not None
+    assert table.violations() == []
+
+
 def test_with_no_room_at_all() -> None:
     table = InodeTable(lru_limit=0)
     table.link(ROOT_GFID, "a", A, 0.0)

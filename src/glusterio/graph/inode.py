@@ -3,8 +3,9 @@
 Two kinds of knowledge, with different lives:
 
 * **An inode** stands for one gfid. It carries the file's kind and what translators keep for the file
-  (``context``). It stays while somebody holds a reference, and after that as long as there is room:
-  of the inodes that nobody holds, those used last are kept, ``lru_limit`` of them.
+  (``context``). It stays while somebody holds a reference, and after that, if it has a name or
+  something is kept for it, as long as there is room: of the inodes that nobody holds, those used last
+  are kept, ``lru_limit`` of them.
 * **A name** (GlusterFS: dentry) says which inode a directory's entry led to when a brick last told.
   Another client may change that at any moment, so a name is trusted only for ``entry_timeout``
   seconds, as long as a FUSE mount trusts one by default.
@@ -277,6 +278,9 @@ class InodeTable:
                 inode.holders[holder] = count - 1
             inode.refs -= 1
             if inode.refs:
+                return
+            if not (inode.names or inode.context or self.on_forget):
+                del self._inodes[gfid]  # nothing is known of it, and nobody wants to hear of it
                 return
             self._lru[gfid] = inode
             if inode.doomed:
