@@ -16,8 +16,8 @@ Script = Callable[[App], Coroutine[Any, Any, Any]]
 
 #: All that can go wrong, in a life of some length.
 ALL_FAULTS = {
-    "time": 3, "stall": 1, "interrupt": 2, "lose": 1, "lose-answer": 1, "refuse": 1, "garble": 1,
-    "split": 1, "jam": 1, "fork": 1,
+    "time": 3, "stall": 1, "interrupt": 2, "lose": 1, "lose-answer": 1, "down": 1, "refuse": 1,
+    "garble": 1, "split": 1, "jam": 1, "fork": 1,
 }  # fmt: skip
 
 _THERE = {"there": b"content", "other": b"others"}
@@ -298,7 +298,7 @@ _ALL: tuple[Scenario, ...] = (
 )  # fmt: skip
 
 #: One accident of each kind.
-_EACH = {fault: 1 for fault in FAULTS if fault != "split"}
+_EACH = {fault: 1 for fault in FAULTS if fault not in ("split", "down")}
 
 
 def _scope(

@@ -57,6 +57,7 @@ FAULTS = (
     "interrupt",  # a caller is cancelled, or its thread interrupted
     "lose",  # a connection is lost
     "lose-answer",  # ... after the brick has done what was asked, but before it could say so
+    "down",  # the brick stops: connections are lost, and no other is accepted
     "refuse",  # the brick says no
     "garble",  # the brick's answer makes no sense
     "split",  # the answer comes in two parts
@@ -367,6 +368,8 @@ class World:
                     found.append(Option("interrupt", caller))
         if budget.get("lose", 0) > 0:
             found += [Option("lose", each) for each in self.brick.connections]
+        if budget.get("down", 0) > 0 and self.brick.is_up:
+            found.append(Option("down", None))
         if budget.get("lose-answer", 0) > 0:
             found += [Option("lose-answer", each) for each in served]
         for kind in ("refuse", "garble"):
@@ -436,6 +439,9 @@ class World:
 
     def _lose(self, connection: BrickConnection) -> None:
         connection.lose()
+
+    def _down(self, _: None) -> None:
+        self.brick.stop()
 
     def _lose_answer(self, what: tuple[BrickConnection, Request]) -> None:
         connection, request = what
@@ -518,6 +524,7 @@ _PERFORM: dict[str, Callable[[World, Any], None]] = {
     "stall": World._stall,
     "interrupt": World._interrupt,
     "lose": World._lose,
+    "down": World._down,
     "lose-answer": World._lose_answer,
     "refuse": World._refuse,
     "garble": World._garble,
