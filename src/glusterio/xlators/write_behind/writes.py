@@ -127,7 +127,7 @@ class Writes(Xlator):
             return await self.child.writev(frame, fd, data, offset)
         if (
             frame.closing
-            and not self._flush_behind
+            and not (self._flush_behind or self._strict_order)
             and self not in fd.context
             and fd.gfid not in self._dirty
         ):
