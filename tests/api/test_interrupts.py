@@ -65,6 +65,9 @@ OPENING = {
     "fiber.py": {"step", "resume", "_finish"},
 }
 
+#: Those that close a file object.
+CLOSING_OBJECTS = {"io_file.py": {"close", "_close"}}
+
 #: Those that an OPEN is interrupted in which was put off until something needed it.
 LATE_OPEN = {
     "client.py": {"_open", "_opened"},
@@ -213,6 +216,31 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str, flags: int
                 break
             at += 1
     assert at > 10
+
+
+@pytest.mark.parametrize("mode", ["w", "wb", "r+b", "rb"])
+def test_the_close_of_a_file_object_interrupted_anywhere(brick: BrickProcess, mode: str) -> None:
+    """Where it is open after that, a flush waits for the brick as before."""
+    (brick.directory / "object").touch()
+    came = True
+    at = 1
+    with made_in_vain():
+        while came:
+            with glusterio.connect(brick.url, options={"performance.write-behind": True}) as volume:
+                file: Any = volume.open("object", mode)
+                if mode != "rb":
+                    file.write("text" if mode == "w" else b"bytes")
+                came = interrupted(at, CLOSING_OBJECTS, file.close)
+                root = (file.buffer if mode == "w" else file).raw
+                assert root._closer is None
+                with contextlib.suppress(
+                    ValueError
+                ):  # Python's buffer is gone before what is below it
+                    file.close()
+                brick.wait_for(fds=0)
+            assert volume.close(timeout=2).errors == []
+            at += 1
+    assert at > 3
 
 
 def _open_into(opened: list[Any], volume: glusterio.Volume, flags: int) -> None:

@@ -15,6 +15,7 @@ import os
 import threading
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import IO, Any
 
 from glusterio.api import handles
@@ -176,9 +177,8 @@ class RawFile(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._closer = threading.get_ident()
             try:
-                super().close()
+                _close(self, super().close)
             finally:
                 self._file._handle.deferred = None
                 self._file.close()
@@ -197,6 +197,15 @@ class RawFile(io.RawIOBase):
 
     def __repr__(self) -> str:
         return f"<glusterio file {self.name!r} mode={self.mode!r}>"
+
+
+def _close(root: RawFile, close: Callable[[], None]) -> None:
+    """Close a layer. What that writes no flush waits for: the file's own close does."""
+    root._closer = threading.get_ident()
+    try:
+        close()
+    finally:
+        root._closer = None
 
 
 class _Dropped:
@@ -248,8 +257,7 @@ class _Writer(_Dropped, io.BufferedWriter):
         self._root.flush()  # Python's own leaves that out: a kernel has nothing to flush
 
     def close(self) -> None:
-        self._root._closer = threading.get_ident()
-        super().close()
+        _close(self._root, super().close)
 
 
 class _Random(_Dropped, io.BufferedRandom):
@@ -258,14 +266,12 @@ class _Random(_Dropped, io.BufferedRandom):
         self._root.flush()
 
     def close(self) -> None:
-        self._root._closer = threading.get_ident()
-        super().close()
+        _close(self._root, super().close)
 
 
 class _Text(_Dropped, io.TextIOWrapper):
     def close(self) -> None:
-        self._root._closer = threading.get_ident()
-        super().close()
+        _close(self._root, super().close)
 
 
 def layers(
