@@ -33,6 +33,7 @@ from glusterio.errors import (
     VolumeNotFoundError,
     XdrError,
 )
+from glusterio.xlators.client import Client
 from tests.api.faces import FACES, connect_face
 from tests.embedded import BrickProcess, start_brick
 from tests.faulty import FaultyProxy
@@ -359,6 +360,30 @@ def test_entries_with_impossible_names_are_refused(
 
 
 # -- connections that end ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["file", "directory"])
+def test_a_handle_is_stale_whose_connection_ended_just_before_it_was_opened(
+    face: str, brick: BrickProcess, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The answer was there before the end, and is looked at after it."""
+    (brick.directory / "file").touch()
+    (brick.directory / "directory").mkdir(exist_ok=True)
+    original = Client._opened
+
+    def opened(client: Client, fd: Any, answer: Any) -> None:
+        original(client, fd, answer)
+        assert client._connection is not None
+        client._connection.fail(ConnectionLostError("it ends"))
+
+    monkeypatch.setattr(Client, "_opened", opened)
+    volume = connect_face(face, brick.url)
+    file = volume.open_handle(name, os.O_RDWR if name == "file" else os.O_RDONLY)
+    with pytest.raises(HandleStaleError):
+        file.fsync()
+    file.close()
+    assert volume.close().defects == []
+    brick.wait_for(fds=0)
 
 
 def test_what_was_never_sent_did_not_happen(

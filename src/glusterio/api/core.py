@@ -110,6 +110,7 @@ class Core:
         report: how the session ended, once it has.
         volfile: the volfile's text, once it is there.
         volume_id: the volume's id, once somebody has asked for it.
+        is_down: the top of the graph has told that it is down.
         cwd: the working directory, where relative paths begin.
         links_are_counted: a directory with a link count above 1 was seen: the file system counts
             the names of directories in a directory.
@@ -134,6 +135,7 @@ class Core:
         self.report: TeardownReport | None = None
         self.volfile = ""
         self.volume_id: UUID | None = None
+        self.is_down = False
         self.cwd = Standpoint()
         self.links_are_counted = False
         self.makes_anew = True
@@ -271,7 +273,10 @@ class Core:
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
         """What the top of the graph tells: when it is down, no brick holds our handles any more."""
         self.upcalls.heard(notice, detail)
-        if notice is Notice.CHILD_DOWN:
+        if notice is Notice.CHILD_UP:
+            self.is_down = False
+        elif notice is Notice.CHILD_DOWN:
+            self.is_down = True
             for handle in self.session.handles():
                 if handle.state is HandleState.OPEN:
                     self.session.lose(handle)

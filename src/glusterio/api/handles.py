@@ -309,6 +309,8 @@ async def _open(
         # The gate has closed meanwhile; what the brick opened is closed at once.
         await Spawn(_let_go(core, handle))
         raise SessionClosedError(f"{path}: the session was closed while the file was being opened")
+    if core.is_down:  # since the answer was on its way
+        session.lose(handle)
     return handle
 
 
