@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -202,6 +204,23 @@ def test_each_session_has_its_own(volume: Any, brick: BrickProcess) -> None:
         other.mknod("other")
         volume.mknod("mine")
         assert (owner(other, "other")[0], owner(other, "mine")[0]) == (os.geteuid(), 1000)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_closed_session_is_let_go_of_without_the_collector(
+    face: str, brick: BrickProcess
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with connect_face(face, brick.url) as volume:
+            with volume.identity(1000), volume.identity(1001), volume.deadline(20):
+                volume.stat("/")
+            core = weakref.ref(volume._session.core)
+        del volume
+        assert core() is None
+    finally:
+        gc.enable()
 
 
 # -- who locks ----------------------------------------------------------------------------------------

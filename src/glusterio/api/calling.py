@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -42,12 +42,12 @@ class Calling(NamedTuple):
     Attributes:
         identity: on whose behalf, and in whose name locks are taken; ``None`` for the session's own.
         deadline: when a call must have ended, by the driver's clock; or ``None``.
-        outer: what was so before this was set.
+        undo: how to go back to what was so before, once this is set.
     """
 
     identity: Credentials | None = None
     deadline: float | None = None
-    outer: Calling | None = None
+    undo: list[Token[Any]] | None = None
 
 
 #: What is so where nobody has set anything.
@@ -58,11 +58,11 @@ class Callings:
     """The contexts of one session's callers.
 
     Args:
-        core: the session.
+        now: tells the time, by the driver's clock.
     """
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._current: ContextVar[Calling] = ContextVar("glusterio", default=NOTHING)
 
     @property
@@ -83,18 +83,20 @@ class Callings:
         frame.identity, deadline, _ = self._current.get()
         if deadline is None:
             return op
-        if deadline <= self._core.now() and op.__name__ not in CLEANING:
+        if deadline <= self._now() and op.__name__ not in CLEANING:
             raise _too_late(op)
         return partial(_in_time, deadline, op)
 
     def enter(self, changes: Callable[[Calling], Calling]) -> None:
         """Change what is so, until :meth:`leave`."""
-        now = self._current.get()
-        self._current.set(changes(now)._replace(outer=now))
+        undo: list[Token[Any]] = []
+        undo.append(self._current.set(changes(self._current.get())._replace(undo=undo)))
 
     def leave(self) -> None:
         """Change it back."""
-        self._current.set(self._current.get().outer or NOTHING)
+        undo = self._current.get().undo
+        assert undo, "left more often than entered"
+        self._current.reset(undo.pop())
 
 
 async def _in_time(deadline: float, op: Op, core: Core, frame: Frame, *args: Any) -> Any:
@@ -125,7 +127,7 @@ class Setting:
     def __enter__(self) -> None:
         callings = self._core.callings
         if callings is None:
-            callings = self._core.callings = Callings(self._core)
+            callings = self._core.callings = Callings(self._core.now)
         callings.enter(self._changes)
 
     def __exit__(self, *_: object) -> None:
