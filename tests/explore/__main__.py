@@ -22,7 +22,9 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
+from tests.explore import page
 from tests.explore.quiet import quiet
 from tests.explore.scenarios import EXHAUSTIVE, RANDOM, SCENARIOS
 from tests.explore.search import (
@@ -58,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, help="for how long each exhaustive scope may take")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes")
     parser.add_argument("--speed", action="store_true", help="how many lives a minute on one core")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="the table of the scopes")
     given = parser.parse_args(arguments)
     with quiet():
         return _run(given)
@@ -73,15 +76,21 @@ def _run(given: argparse.Namespace) -> int:
     if given.speed:
         return _speed(given.scenarios or RANDOM)
     failures: list[Failure] = []
+    scopes = given.scenarios or EXHAUSTIVE
+    if not given.exhaust:  # what is no small scope has no end
+        scopes = [] if given.random else [name for name in scopes if name in EXHAUSTIVE]
+    others = [] if given.exhaust else given.scenarios or RANDOM
     with ProcessPoolExecutor(given.jobs) as pool:
-        if not given.random:
-            names = given.scenarios or EXHAUSTIVE
-            found = pool.map(_exhaust, names, [given.seconds] * len(names))
-            for name, (covered, seconds) in zip(names, found, strict=True):
-                _tell_covered(name, covered, seconds)
-                failures += covered.failures
-        if not given.exhaust:
-            failures += _random(pool, given.scenarios or RANDOM, given.lives, given.seed)
+        found = pool.map(_exhaust, scopes, [given.seconds] * len(scopes))
+        all_covered = []
+        for name, (covered, seconds) in zip(scopes, found, strict=True):
+            _tell_covered(name, covered, seconds)
+            all_covered.append((name, covered))
+            failures += covered.failures
+        if given.write:
+            page.write(given.write, all_covered)
+        if others:
+            failures += _random(pool, others, given.lives, given.seed)
     for first, count in _kinds(failures):
         _tell_failure(first, count)
     return 1 if failures else 0

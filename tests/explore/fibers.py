@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from glusterio.runtime.explore import ExploreDriver
 from glusterio.runtime.fiber import Fiber
+from glusterio.runtime.virtual import Connecting
 
 
-def alive(driver: ExploreDriver) -> list[Fiber]:
+def alive(driver: Any) -> list[Fiber]:
     """Return the fibers that have not ended, each once."""
     found: dict[int, Fiber] = {}
     todo = list(_resting(driver))
@@ -24,14 +24,15 @@ def alive(driver: ExploreDriver) -> list[Fiber]:
     return list(found.values())
 
 
-def _resting(driver: ExploreDriver) -> Iterator[Fiber]:
+def _resting(driver: Any) -> Iterator[Fiber]:
     yield from driver.ready
     for wire in driver.wires:
         for reply in wire.connection.pending.values():
             if reply.fiber is not None:
                 yield reply.fiber
     for connecting in driver.connecting:
-        yield connecting.fiber
+        if isinstance(connecting, Connecting):  # a task of asyncio's knows its fiber itself
+            yield connecting.fiber
     for event in driver.events:
         for wake in event.waiters:
             yield from of_callback(wake)

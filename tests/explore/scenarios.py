@@ -333,6 +333,11 @@ _SCOPES: tuple[Scenario, ...] = (
     _scope("close-twice-threads", "the same, by threads", _CLOSE_TWICE, 1, threads=True),
     _scope("connect-threads", "closed while connecting", {"open": open_it, "close": close}, 2,
            threads=True, connected=False),
+    _scope("open-asyncio", "opened on a real loop", {"open": open_it}, 3, loop=True),
+    _scope("make-asyncio", "made on a real loop", {"make": make}, 2, loop=True),
+    _scope("close-twice-asyncio", "the same, on a real loop", _CLOSE_TWICE, 2, loop=True),
+    _scope("connect-asyncio", "the same, on a real loop", {"open": open_it, "close": close}, 2,
+           loop=True, connected=False),
 )  # fmt: skip
 
 #: The same on the real asyncio session.

@@ -56,7 +56,7 @@ class Covered(NamedTuple):
 
     Attributes:
         runs: lives that were begun.
-        states: states that are different.
+        states: states that are different; 0 where none was taken note of.
         lives: lives that differ in the order of their steps, up to the same end; ``None`` when a
             state can come back, and there is no end to them.
         steps: the longest life.
@@ -186,7 +186,7 @@ class Exhaustive:
         stop: bool = True,
     ) -> None:
         self.scenario = scenario
-        self.cut = cut
+        self.cut = cut and not scenario.loop  # asyncio keeps to itself what its loop has to do
         self.seconds = seconds
         self.most = runs
         self.stop = stop
@@ -226,9 +226,8 @@ class Exhaustive:
                     break
                 if self.seconds is not None and time.monotonic() - began > self.seconds:
                     break
-        return Covered(
-            runs, len(self._numbers), self._count(), steps, complete, tuple(self._failures)
-        )
+        lives = self._count() if self.cut else runs
+        return Covered(runs, len(self._numbers), lives, steps, complete, tuple(self._failures))
 
     def _live(self, world: World, path: list[_Choice]) -> None:
         """Follow a path to its end, and go on from there, always with the first option."""

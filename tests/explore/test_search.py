@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+from tests.explore.page import write
 from tests.explore.scenarios import SCENARIOS
-from tests.explore.search import Exhaustive, from_text, to_text
+from tests.explore.search import Covered, Exhaustive, from_text, to_text
 from tests.explore.world import Scenario
 
 
@@ -44,6 +48,18 @@ def test_a_search_that_is_stopped_says_so() -> None:
     covered = Exhaustive(SCENARIOS["scope-read"], runs=5).run()
     assert not covered.complete
     assert covered.runs == 5
+
+
+def test_the_table_of_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    shutil.copyfile("docs/explorer.md", page)
+    covered = Covered(7, 5, 12, 3, True, ())
+    write(page, [("scope-make-threads", covered)])
+    text = page.read_text()
+    assert "| make-threads: a thread makes a file | threads | 1 | 5 | 12 | 7 | yes |" in text
+    write(page, [])
+    assert "make-threads" not in page.read_text()
+    assert page.read_text().count("## What is not") == 1
 
 
 def test_choices_as_text() -> None:
