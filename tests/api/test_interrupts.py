@@ -104,7 +104,7 @@ DEFERRING = {
 LEAVING = {
     "fiber.py": {"_arm_reply", "spawn"},
     "link.py": {"submit"},
-    "threads.py": {"submit", "_send_held"},
+    "sockets.py": {"submit", "_send_held"},
 }
 
 #: Those that a call is told of a failed write in.

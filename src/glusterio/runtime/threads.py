@@ -37,14 +37,10 @@ and in ``Event.wait`` (set by ``stop``).
 from __future__ import annotations
 
 import contextlib
-import logging
-import select
-import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from typing import Any
 
 from glusterio.errors import (
@@ -53,7 +49,6 @@ from glusterio.errors import (
     LocalProtocolError,
     ReentrantCallError,
 )
-from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.exchange import exchange
 from glusterio.runtime.fiber import (
@@ -67,12 +62,11 @@ from glusterio.runtime.fiber import (
     recover,
     spawn,
 )
-from glusterio.runtime.home import Home, PerThread
+from glusterio.runtime.home import Home
 from glusterio.runtime.link import WAITING, Link
+from glusterio.runtime.sockets import WRITE, Sockets
 from glusterio.runtime.timer import Timer, Timers
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
-
-log = logging.getLogger("glusterio")
 
 #: How long the house-keeper stays away after a caller took the lead from it, and how often the ping
 #: clocks are looked at, in seconds.
@@ -86,39 +80,19 @@ REST = 0.01
 #: Whether this thread holds a lock. As a function it is mapped over all of them without Python's help.
 _is_owned: Callable[[Any], bool] = type(threading.RLock())._is_owned  # type: ignore[attr-defined]
 
-_READ = select.EPOLLIN
-_WRITE = select.EPOLLOUT
-_BOTH = _READ | _WRITE
 
-
-class ThreadsDriver:
+class ThreadsDriver(Sockets):
     """Runs the core's coroutines on the threads that call."""
 
     tick = TICK
 
     def __init__(self) -> None:
-        # One lock for all that is held for a few instructions: the driver's, the session's, the
-        # translators'. Two more belong to each link. Each call asks whether this thread holds one of
-        # them, which for a lock of everybody's own took as long as the admission of the call.
-        # They are re-entrant only so that a thread can be asked, and so that who holds one may call who
-        # takes it; check_not_inside() keeps a thread from coming in anew while it holds one.
-        self.lock: AbstractContextManager[Any] = threading.RLock()
-        self._locks: tuple[Any, ...] = (self.lock,)
+        super().__init__()
         self._leader: Home | None = None
         self._followers: dict[Home, None] = {}  # in the order of their coming
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
         self._steps_loose = 0  # the thread that steps them, and looks again before it leaves off
         self._timers = Timers()
-        # epoll, since a leader that was relieved may still be in it when the next one enters
-        self._poller = select.epoll()
-        self._watched: dict[int, Link | Connecting] = {}
-        self._sole: Link | None = None  # the link, where it is all that there is to poll
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
-        self._wake_number = self._wake_in.fileno()
-        self._poller.register(self._wake_number, _READ)
-        self._per_thread = PerThread()
         self._keeper_home = Home()
         self._keeper_home.thread = 0  # it has none yet
         self._keeper_may_go = threading.Event()
@@ -501,9 +475,9 @@ class ThreadsDriver:
             for number, what in events:
                 watched = self._watched.get(number)
                 if isinstance(watched, Link):
-                    if what != _WRITE:
+                    if what != WRITE:
                         self._hand_out(watched, watched.receive() or [])
-                    if what & _WRITE:
+                    if what & WRITE:
                         self._flush(watched)
                 elif watched is not None:
                     watched.progress()
@@ -546,15 +520,15 @@ class ThreadsDriver:
             self._complete(link.connection.came)
             link.connection.came = []
 
-    def _links(self) -> list[Link]:
-        return [each for each in list(self._watched.values()) if isinstance(each, Link)]
-
     def _close_if_lost(self, link: Link) -> None:
         lost = link.connection.lost
         if lost is not None:
-            self.unwatch(link)
-            self._complete(link.close(lost))
-            self._closed(link)
+            self._close(link, lost)
+
+    def _close(self, link: Link, error: Exception) -> None:
+        self.unwatch(link)
+        self._complete(link.close(error))
+        self._closed(link)
 
     def _complete(self, replies: list[Reply]) -> None:
         """Tell whoever waits for these replies: those that count them first, then the fibers."""
@@ -580,11 +554,6 @@ class ThreadsDriver:
             finally:
                 interrupt = None  # no cycle through the traceback
 
-    def _flush(self, link: Link) -> None:
-        # Closed by another thread meanwhile, if it raises.
-        with contextlib.suppress(OSError, ValueError):
-            link.flush(lambda: self._poller.modify(link.sock, _READ))
-
     def _fire_timers(self) -> None:
         now = self.now()
         while True:
@@ -595,11 +564,6 @@ class ThreadsDriver:
             if timer.callback is not None:
                 timer.callback()
 
-    def _interrupt_poll(self) -> None:
-        # A full pipe wakes as well; a closed one has nobody left to wake.
-        with contextlib.suppress(OSError):
-            self._wake_out.send(b"\0")
-
     def _wake_leader(self) -> None:
         leader = self._leader
         if leader is not None and leader.polling:
@@ -607,13 +571,8 @@ class ThreadsDriver:
 
     def _drain_wake_pipe(self, home: Home) -> None:
         with self.lock:
-            if self._leader is not home:
-                return  # the byte may be for the new leader
-            with contextlib.suppress(
-                OSError
-            ):  # empty; or closed, for a call that outlived its session
-                while len(self._wake_in.recv(4096)) == 4096:
-                    pass
+            if self._leader is home:  # else the byte may be for the new leader
+                self._empty_wake_pipe()
 
     # -- the house-keeper -------------------------------------------------------------------------
 
@@ -666,10 +625,7 @@ class ThreadsDriver:
             self._keeper.join()
         for watched in list(self._watched.values()):
             self._complete(watched.close(ConnectionLostError("the session has ended")))
-        self._watched.clear()
-        self._poller.close()
-        self._wake_in.close()
-        self._wake_out.close()
+        self._close_poller()
 
     def forget(self) -> None:
         """In a child process: close this process's copies of the sockets, and nothing else."""
@@ -679,10 +635,7 @@ class ThreadsDriver:
         self._leader = None
         for watched in self._watched.values():
             watched.forget()
-        self._watched.clear()
-        self._poller.close()
-        self._wake_in.close()
-        self._wake_out.close()
+        self._close_poller()
 
     # -- for fibers (the Driver protocol) ---------------------------------------------------------
 
@@ -725,102 +678,15 @@ class ThreadsDriver:
         elif home.polling:
             self._interrupt_poll()
 
-    def submit(self, reply: Reply) -> None:
-        link = reply.connection.link
-        if link is None:
-            if reply.connection.lost is not None:
-                reply.connection.submit(reply)  # raises, and says why
-            raise ConnectionLostError(
-                f"{reply.connection.name}: not connected", may_have_happened=False
-            )
-        held = self._per_thread.state.corked
-        if held is not None:
-            link.hold(reply)
-            held.add(link)
-        elif link.submit(reply):
-            self._watch_writing(link)
-
-    def _watch_writing(self, link: Link) -> None:
-        with contextlib.suppress(OSError, ValueError):  # closed since: its requests have failed
-            self._poller.modify(link.sock, _BOTH)
-
-    @contextlib.contextmanager
-    def corked(self) -> Iterator[None]:
-        state = self._per_thread.state
-        if state.corked is not None:  # the outermost sends
-            yield
-            return
-        held: set[Link] = set()
-        state.corked = held
-        try:
-            yield
-        finally:
-            state.corked = None
-            self._send_held(held)
-
-    def _send_held(self, held: set[Link]) -> None:
-        while held:
-            link = held.pop()
-            if link.flush():
-                self._watch_writing(link)
-
-    def abandon(self, reply: Reply) -> None:
-        link = reply.connection.link
-        if link is not None and link.abandon(reply) and reply.settled is not None:
-            reply.settled(reply)
-
     def connect(self, fiber: Fiber, trap: Connect) -> Armed:
         fiber.trap = trap
         Connecting(self, fiber, trap).begin()
         return None
 
-    def cancel_connect(self, trap: Connect) -> None:
-        for watched in list(self._watched.values()):
-            if isinstance(watched, Connecting) and watched.trap is trap:
-                self.unwatch(watched)
-                watched.forget()
-
-    def attach(self, sock: socket.socket, connection: Connection) -> None:
-        """Take over a connected socket."""
-        link = Link(sock, connection)
-        connection.link = link
-        with self.lock:
-            self._locks += (link.sending, link.receiving)
-        self.watch(link, _READ)
-
-    def _closed(self, link: Link) -> None:
-        """A link is closed: nobody holds its locks any more."""
-        with self.lock:
-            self._locks = tuple(
-                lock for lock in self._locks if lock not in (link.sending, link.receiving)
-            )
-
-    def watch(self, watched: Link | Connecting, events: int) -> None:
-        """Poll for a socket, from now on."""
-        self._watched[watched.sock.fileno()] = watched
-        self._poller.register(watched.sock, events)
-        self._find_sole()
-
-    def _find_sole(self) -> None:
-        watched = list(self._watched.values())
-        sole = watched[0] if len(watched) == 1 else None
-        self._sole = sole if isinstance(sole, Link) else None
-
-    def unwatch(self, watched: Link | Connecting) -> None:
-        """Poll no more for a socket."""
-        number = watched.sock.fileno()
-        if number >= 0 and self._watched.pop(number, None) is not None:
-            with contextlib.suppress(OSError):
-                self._poller.unregister(number)
-            self._find_sole()
-
     def disconnect(self, connection: Any, error: Exception | None = None) -> None:
         link = connection.link
-        if link is None:
-            return
-        self.unwatch(link)
-        self._complete(link.close(error or ConnectionLostError(f"{connection.name}: disconnected")))
-        self._closed(link)
+        if link is not None:
+            self._close(link, error or ConnectionLostError(f"{connection.name}: disconnected"))
 
     @staticmethod
     def offload(fiber: Fiber, trap: Offload) -> Armed:
