@@ -253,17 +253,18 @@ GiveBack(t) ==
     /\ refs' = [refs EXCEPT ![on[t]] = @ - 1]
     /\ held' = [held EXCEPT ![on[t]][GivenBack(t)] = @ - 1]
 
-\* The call ends, with its answer (cut = FALSE), or cancelled, without it (cut = TRUE).
+\* The call ends, with its answer (cut = FALSE), or cancelled, without it (cut = TRUE); one that is
+\* interrupted between RESERVE and SEND may leave what it reserved to the drain.
 LEAVE(t, cut) ==
     /\ \/ pc[t] = "using"
-       \/ pc[t] = "calling" /\ on[t] = None /\ ~cut
+       \/ pc[t] = "calling" /\ ~cut /\ IF on[t] = None THEN TRUE ELSE state[on[t]] = "RESERVED"
        \/ pc[t] = "stuck" /\ ~cut
     /\ pc' = [pc EXCEPT ![t] = "out"]
     /\ on' = [on EXCEPT ![t] = None]
     /\ took' = [took EXCEPT ![t] = None]
     /\ calls' = calls \ {t}
     /\ untold' = IF (cut /\ ~AnswersAll) \/ ~AnswersFirst THEN untold \cup {t} ELSE untold
-    /\ IF on[t] # None
+    /\ IF on[t] # None /\ pc[t] # "calling"
        THEN /\ GiveBack(t)
             /\ unanswered' = IF cut /\ Up(took[t]) THEN unanswered \cup {<<on[t], took[t]>>}
                              ELSE unanswered

@@ -52,6 +52,9 @@ class Life(Driven):
         for handle in handles:
             self.begin_close(handle)
             self.move(handle, E.RELEASED)
+        self.drain_no_more()
+
+    def drain_no_more(self) -> None:
         for event in (S.DRAINED, S.PARTED, S.CHECKED, S.ENDED):
             self.apply(event)
 
@@ -151,17 +154,21 @@ def counted_out(life: Life) -> None:
     life.strike(opening)
     for call in calls:
         life.leave(call)
-    for event in (S.DRAINED, S.PARTED, S.CHECKED, S.ENDED):
-        life.apply(event)
+    life.drain_no_more()
 
 
 def interrupted(life: Life) -> None:
-    """A caller is interrupted between RESERVE and SEND, and takes back what it reserved."""
+    """Callers are interrupted between RESERVE and SEND; one takes back what it reserved."""
     life.connect()
-    call = life.admit("open")
-    life.drop(life.reserve(HandleKind.FILE, "/f", call=call))
-    life.leave(call)
-    life.close()
+    calls = life.admit("open"), life.admit("open")
+    one, other = (life.reserve(HandleKind.FILE, "/f", call=call) for call in calls)
+    life.drop(one)
+    for call in calls:
+        life.leave(call)
+    life.close_gate()
+    life.apply(S.SETTLED)
+    life.drop(other)
+    life.drain_no_more()
 
 
 def never_up(life: Life) -> None:

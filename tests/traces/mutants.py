@@ -382,7 +382,7 @@ _NEEDS_ACTIVE = {"ADMIT", "BORROW", "RESERVE"}
 
 #: What the gate decides, and whether calls have settled.
 _THE_GATE_DECIDES = {*_NEEDS_ACTIVE, "OPENED", "LATE"}
-_SETTLING_DECIDES = {*_NEEDS_ACTIVE, "OPENED", "LEAVE", "DISOWN", "DROP", "STRIKE"}
+_SETTLING_DECIDES = {*_NEEDS_ACTIVE, "OPENED", "LEAVE", "DISOWN", "STRIKE"}
 
 
 def _commute(lines: list[Line], at: int) -> bool:
@@ -402,7 +402,9 @@ def _commute(lines: list[Line], at: int) -> bool:
         return call.of != of_handle.number
     if of_handle.event == "RELEASED":
         return of_handle.number not in _borrowed(lines, at, call.number)
-    return of_handle.event in ("CLOSE", "LOST") or not _opens(lines, at, call, of_handle.number)
+    return of_handle.event in ("CLOSE", "LOST", "DROP") or not _opens(
+        lines, at, call, of_handle.number
+    )
 
 
 def _commutes_with_session(lines: list[Line], at: int, session: Line, other: Line) -> bool:

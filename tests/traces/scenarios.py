@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from glusterio.wire.programs import Fop
 from tests.api.drivers import PATIENCE, Driver
 from tests.api.race import open_for_ever, open_for_ever_async
 from tests.api.tap import Tap
+from tests.api.test_interrupts import interrupted, made_in_vain
 from tests.api.watch import Watch
 from tests.embedded import BrickProcess
 
@@ -392,6 +394,18 @@ def _given_up(run: Run, opens: bool) -> None:
     else:
         run.tap.cut()
         run.watch.wait("REFUSED")
+    run.do(vol.close)
+
+
+@on("threads")
+def interrupted_opens(run: Run) -> None:
+    """Ctrl-C at each place of an open where the lifecycle is at work."""
+    vol = run.connect()
+    where = {"session.py": {"reserve", "move"}}
+    at = 1
+    with made_in_vain():
+        while interrupted(at, where, partial(vol.open_handle, f"/interrupted-{at}", CREATING)):
+            at += 1
     run.do(vol.close)
 
 

@@ -23,14 +23,11 @@ MUTANTS = mutants()
 
 #: Actions of Teardown that no trace of the corpus takes, and why.
 NOT_COVERED = {
-    "DROP": "a call that is stuck, or interrupted, between RESERVE and SEND, where a few instructions"
-    " are; tests/traces/lives.py plays it",
     "STRIKE": "would be a defect: a handle that nothing closes; tests/traces/lives.py plays it",
     "Cut": "the deadline is over: in a trace it looks like the brick's own answers, so it is asked"
     " for before STRIKE alone",
     "DisownConnect": "connecting waits for nothing that cannot be cancelled;"
     " tests/traces/lives.py plays it",
-    "OpenFails": "comes after DROP",
     "DeferWrite": "not told: an acknowledged write only ever forbids",
     "Flush": "not told",
     "CloseReturns": "not told: close() returns when ENDED is recorded",
@@ -75,10 +72,7 @@ def test_every_action_is_covered_or_it_is_said_why_not() -> None:
         taken.update({ACTS.get(act, act): count for act, count in found.steps.items()})
         taken.update(dict.fromkeys(found.hidden, 1))
     assert next_actions() - taken.keys() == NOT_COVERED.keys()
-    assert {event.name for event in (*SessionEvent, *HandleEvent)} - taken.keys() == {
-        "DROP",
-        "STRIKE",
-    }
+    assert {event.name for event in (*SessionEvent, *HandleEvent)} - taken.keys() == {"STRIKE"}
 
 
 def test_every_edge_of_a_handle_is_taken() -> None:
@@ -89,7 +83,7 @@ def test_every_edge_of_a_handle_is_taken() -> None:
         (state.name, event.name)
         for state, row in HANDLE_TABLE.items()
         for event in row
-        if event.name not in ("DROP", "STRIKE")
+        if event.name != "STRIKE"
     }
     assert table - edges == set()
 

@@ -218,9 +218,11 @@ class Monitor:
             return "there is no such event"
         if event == "DISOWN" and self._session != "SETTLING":
             return f"the session is {self._session}"
-        opening = [handle for handle, call in self._opener.items() if call == number]
-        if opening and event == "LEAVE":
-            return f"it is opening handle {opening[0]}"
+        if event == "LEAVE":
+            for handle in [each for each, call in self._opener.items() if call == number]:
+                if self._handles[handle] != "RESERVED":
+                    return f"it is opening handle {handle}"
+                del self._opener[handle]  # it was interrupted; the drain will drop the handle
         if self._calls[number] != of:
             return f"it has borrowed handle {self._calls[number]}"
         for handle in (self._calls.pop(number), self._second.pop(number, 0)):

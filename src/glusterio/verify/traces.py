@@ -301,7 +301,7 @@ class _Binding:
         yield self._look(at, act, line, own, self._name_of(line.of) if line.of else 0)
         if act == "LEAVE":  # one that is counted out goes on, unseen
             for thread in (own, *others):
-                self._opens.pop(thread, None)
+                self._opener.pop(self._opens.pop(thread, 0), None)
                 self.threads.give_back(thread)
 
     def _new_thread(self, call: int, handle: int) -> int:
