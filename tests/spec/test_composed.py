@@ -22,7 +22,7 @@ CHECKS: list[dict[str, Any]] = tomllib.loads((SPEC / "expected.toml").read_text(
 BROKEN = [
     check["config"]
     for check in CHECKS
-    if check["config"].startswith("Teardown/without-") and "depth" in check
+    if check["config"].startswith("Teardown/") and check["verdict"] != "holds" and "depth" in check
 ]
 
 
@@ -69,10 +69,15 @@ def test_what_cannot_be_taken_apart_is_refused():
         of(Checking(SPEC, "Brick/holds"))
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_found_by_a_way_as_short(name: str):
+def found_alike(name: str) -> None:
+    """Both ways of looking find the same, after as many steps."""
     checking = Checking(SPEC, name)
     whole, parts = checking.run(), of(checking).explore()
-    assert len(parts.trace) == len(whole.trace)
-    assert parts.verdict in {*checking.compiled.invariants, *checking.compiled.steps}
     assert parts.verdict == whole.verdict
+    assert len(parts.trace) == len(whole.trace)
+
+
+@pytest.mark.parametrize("name", BROKEN[::6])
+def test_what_is_broken_is_found_by_a_way_as_short(name: str):
+    """A few; ``make verify`` looks at all (tests/verify)."""
+    found_alike(name)
