@@ -34,10 +34,10 @@ from tests.embedded import BrickProcess
 
 #: The functions at whose beginning and end a close is interrupted, by their files.
 CLOSING = {
-    "handles.py": {
+    "closing.py": {
         "close_handle",
         "close_at_once",
-        "_let_go",
+        "let_go",
         "_let_go_at_once",
         "_release_now",
         "_released",
@@ -109,7 +109,8 @@ LEAVING = {
 
 #: Those that a call is told of a failed write in.
 TELLING = {
-    "handles.py": {"close_handle", "flush", "_settle", "_let_go"},
+    "closing.py": {"close_handle", "_settle", "let_go"},
+    "handles.py": {"flush"},
     "writes.py": {"_answered", "_until", "_settle", "_tell", "_error_for"},
     "writer.py": {"__init__", "error", "describe", "take_woken"},
     "fiber.py": {"step", "wake", "resume", "_finish", "result"},

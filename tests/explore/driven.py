@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from glusterio.api.closing import close_at_once, close_handle
 from glusterio.api.core import Core
 from glusterio.api.ending import Ending
-from glusterio.api.handles import close_at_once, close_handle
 from glusterio.api.url import Target
 from glusterio.errors import ForkedSessionError, SessionClosedError
 from glusterio.graph.frame import Frame

@@ -40,6 +40,7 @@ class Planted(NamedTuple):
 
 _SESSION = "glusterio.lifecycle.session"
 _HANDLES = "glusterio.api.handles"
+_CLOSING = "glusterio.api.closing"
 _ENDING = "glusterio.api.ending"
 _CORE = "glusterio.api.core"
 _LOCKS = "glusterio.api.locks"
@@ -172,7 +173,7 @@ PLANTED: tuple[Planted, ...] = (
         "late open kept", "what was opened for a caller who had given up is not released",
         (Change(_HANDLES,
             "            session.move(handle, HandleEvent.OPENED)\n"
-            "        await _let_go(core, handle)\n",
+            "        await let_go(core, handle)\n",
             "            session.move(handle, HandleEvent.OPENED)\n"),),
         "",
     ),
@@ -185,7 +186,7 @@ PLANTED: tuple[Planted, ...] = (
         "opened late, not let go", "an OPEN that is answered after the gate is not released",
         (Change(_HANDLES,
             "        # The gate has closed meanwhile; what the brick opened is closed at once.\n"
-            "        await Spawn(_let_go(core, handle))\n",
+            "        await Spawn(let_go(core, handle))\n",
             ""),),
         "",
     ),
@@ -199,16 +200,16 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "inode reference kept", "a closed handle keeps its reference to the inode",
-        (Change(_HANDLES, "        core.inodes.unref(handle.fd.gfid, handle)\n", "        pass\n"),),
+        (Change(_CLOSING, "        core.inodes.unref(handle.fd.gfid, handle)\n", "        pass\n"),),
         "",
     ),
     # -- closing
     Planted(
         "RELEASE before the borrowers", "RELEASE does not wait for calls that use the handle",
-        (Change(_HANDLES,
+        (Change(_CLOSING,
             "        if not handle.idle.is_set:\n            await Wait(handle.idle)\n        fd",
             "        fd"),
-         Change(_HANDLES, "        or not handle.idle.is_set\n        or LockOwner", "        or LockOwner")),
+         Change(_CLOSING, "        or not handle.idle.is_set\n        or LockOwner", "        or LockOwner")),
         "refs-first", _SHARED,
     ),
     Planted(
@@ -241,26 +242,26 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "no RELEASE", "a handle is closed here alone",
-        (Change(_HANDLES, "                await release(Frame(), fd)\n", "                pass\n"),
-         Change(_HANDLES, "    return core.top.release_now(fd, answered)\n", "    return None\n")),
+        (Change(_CLOSING, "                await release(Frame(), fd)\n", "                pass\n"),
+         Change(_CLOSING, "    return core.top.release_now(fd, answered)\n", "    return None\n")),
         "",
     ),
     Planted(
         "closed before the clean-up", "a handle is said closed when its RELEASE goes out",
-        (Change(_HANDLES,
+        (Change(_CLOSING,
             "    post_one(core.driver, request)\n    return True\n",
             "    core.session.end_close(handle)\n    post_one(core.driver, request)\n    return True\n"),),
         "",
     ),
     Planted(
         "interrupted close forgotten", "a close that is interrupted half-way is not gone on with",
-        (Change(_HANDLES,
+        (Change(_CLOSING,
             "        if core.session.begin_close(handle) or handle.state is HandleState.CLOSING:\n"
-            "            await Spawn(_let_go(core, handle))\n        raise\n\n\n"
+            "            await Spawn(let_go(core, handle))\n        raise\n\n\n"
             "async def drop_handles",
             "        raise\n\n\nasync def drop_handles"),
-         Change(_HANDLES,
-            "        handle.releasing = False\n        await Spawn(_let_go(core, handle, closing))\n        raise\n",
+         Change(_CLOSING,
+            "        handle.releasing = False\n        await Spawn(let_go(core, handle, closing))\n        raise\n",
             "        raise\n")),
         "",
     ),
@@ -273,7 +274,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "error of a close dropped", "what a close could not write is not handed on when it gave up",
-        (Change(_HANDLES,
+        (Change(_CLOSING,
             "            core.not_told(handle, self.errors.pop())\n",
             "            self.errors.pop()\n"),),
         "names-lost", _WRITE_BEHIND,

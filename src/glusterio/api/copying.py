@@ -16,7 +16,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from glusterio.api.handles import close_handle, drop_handle, open_file, open_found, pread, pwrite
+from glusterio.api.closing import close_handle, drop_handle
+from glusterio.api.handles import open_file, open_found, pread, pwrite
 from glusterio.api.in_flight import in_order
 from glusterio.api.names import readlink, symlink
 from glusterio.api.resolve import named, own_text, walk

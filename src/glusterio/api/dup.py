@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from glusterio.api.handles import close_handle
+from glusterio.api.closing import close_handle
 from glusterio.api.shares import Shares
 from glusterio.errors import SessionClosedError
 from glusterio.graph.frame import Frame

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from glusterio.api.handles import drop_handles
+from glusterio.api.closing import drop_handles
 from glusterio.errors import ConnectionLostError, SessionClosedError
 from glusterio.lifecycle.drain import DrainAction, plan
 from glusterio.lifecycle.handle import Handle

@@ -10,8 +10,9 @@ import errno
 import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from glusterio.api.closing import close_handle
 from glusterio.api.directory import Cursor, read_directory
-from glusterio.api.handles import close_handle, open_found
+from glusterio.api.handles import open_found
 from glusterio.api.resolve import looking_again, lookup, named, text_of, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error

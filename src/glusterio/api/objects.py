@@ -19,14 +19,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glusterio.api import attributes, names, xattrs
+from glusterio.api.closing import drop_handle
 from glusterio.api.cwd import told_path
-from glusterio.api.handles import (
-    TRANSFER,
-    check_offset,
-    drop_handle,
-    open_file,
-    open_found,
-)
+from glusterio.api.handles import TRANSFER, check_offset, open_file, open_found
 from glusterio.api.pins import Pin
 from glusterio.api.resolve import (
     PATH_MAX,

@@ -17,7 +17,7 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from glusterio.api.handles import close_handle
+from glusterio.api.closing import close_handle
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import GONE, open_by_gfid, read_all
 from glusterio.api.names import rmdir

@@ -17,6 +17,7 @@ import stat as stat_module
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, NamedTuple
 
+from glusterio.api.closing import close_handle, drop_handle
 from glusterio.api.copying import (
     TARGET_FLAGS,
     Besides,
@@ -25,7 +26,7 @@ from glusterio.api.copying import (
     copy_status,
     open_source,
 )
-from glusterio.api.handles import close_handle, create_in, drop_handle, gfid_request, open_file
+from glusterio.api.handles import create_in, gfid_request, open_file
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import Found, list_by_gfid
 from glusterio.api.names import makedirs

@@ -20,15 +20,8 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING, Final
 
-from glusterio.api.handles import (
-    bytes_of,
-    close_handle,
-    drop_handle,
-    open_file,
-    open_found,
-    pread,
-    pwrite_last,
-)
+from glusterio.api.closing import close_handle, drop_handle
+from glusterio.api.handles import bytes_of, open_file, open_found, pread, pwrite_last
 from glusterio.api.resolve import own_text, walk_asking
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame

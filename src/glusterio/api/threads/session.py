@@ -10,9 +10,9 @@ from typing import Any
 
 from glusterio.api import live
 from glusterio.api.call_site import call_site
+from glusterio.api.closing import close_at_once, close_handle
 from glusterio.api.core import Core
 from glusterio.api.ending import Ending
-from glusterio.api.handles import close_at_once, close_handle
 from glusterio.api.url import Target
 from glusterio.errors import ForkedSessionError, SessionClosedError
 from glusterio.graph.frame import Frame
