@@ -44,7 +44,7 @@ def test_the_brick_hears_of_one(volume: Any, tap: Tap) -> None:
     handles[2].close()
     volume.stat("/")
     tap.wait_for_calls(before[1] + 1, Fop.RELEASE)
-    assert inodes.get(file._handle.fd.gfid).refs == 0
+    assert inodes.get(file._handle.fd.gfid) is None, "nothing holds it, and nothing is known of it"
     assert tap.released() == tap.opened()
 
 
