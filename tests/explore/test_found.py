@@ -32,6 +32,10 @@ FOUND = {
         "a fork while a task closed the session: in the child, dropping that task closed the"
         " connections once more, which the loop shares with the parent"
     ),
+    "locks:0.0.0.0.0.3.2.0.0.10.5": (
+        "a caller was cancelled before it took the lock that it had been granted, while its handle was"
+        " being closed: the lock was dropped by a request that came after the RELEASE"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from glusterio.api.handles import check_offset
 from glusterio.api.lock_owner import LockOwner, Unsettled, lock_owner
+from glusterio.api.shares import is_shared
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
@@ -159,8 +160,12 @@ async def unlock(
 
 
 async def give_back(core: Core, frame: Frame, handle: Handle, where: LockedBytes) -> None:
-    """Drop a lock that nobody wants any more; if that fails, the lock is gone anyway."""
-    await _drop(core, handle, where)
+    """Drop a lock that nobody wants any more; if that fails, the lock is gone anyway.
+
+    One whose handle is being closed goes with that: a request about it could come after the RELEASE.
+    """
+    if handle.state is HandleState.OPEN or is_shared(handle.fd):
+        await _drop(core, handle, where)
 
 
 async def holder(
