@@ -9,6 +9,7 @@
 #   make verify-speed    our checker beside TLC: the same models, the same counts, in turns  (ARGS='--rounds 9 forms')
 #   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two')
 #   make mutants         defects planted on purpose: who notices them; into docs/mutants.md
+#   make soak            thirty simulated days of a file server: does any brick keep what its client has closed?  (ARGS='--days 1')
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
@@ -26,7 +27,7 @@ QUICK  ?=
 FUZZ_EXAMPLES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify verify-speed explore mutants bench bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify verify-speed explore mutants soak bench bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -110,6 +111,9 @@ explore: $(VENV)/.dev
 
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.explore.mutants --write docs/mutants.md $(ARGS)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.explore.soak $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

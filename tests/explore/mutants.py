@@ -12,11 +12,13 @@ The table goes to ``docs/mutants.md`` with ``--write``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.abc
 import importlib.machinery
 import json
 import logging
 import os
+import random
 import subprocess
 import sys
 import tomllib
@@ -140,7 +142,10 @@ def _explored(planted: Planted, lives: int) -> tuple[str, str, int]:
     from tests.explore.shrink import shrink
 
     for count, (name, seed) in enumerate(_turns(planted, lives), 1):
-        failure = next(search_at_random(SCENARIOS[name], range(seed, seed + 1)), None)
+        try:
+            failure = next(search_at_random(SCENARIOS[name], range(seed, seed + 1)), None)
+        except Exception as error:  # the life itself could not go on
+            return f"{type(error).__name__}: {error}", f"{name}, seed {seed}", count
         if failure is not None:
             shrunk = shrink(SCENARIOS[name], failure)
             return shrunk.problems[0], shrunk.line, count
@@ -153,13 +158,17 @@ def _traced(planted: Planted, lives: int) -> tuple[str, int]:
     from glusterio.verify.fitting import fit
     from glusterio.verify.traces import Line
     from tests.explore.scenarios import SCENARIOS
-    from tests.explore.search import live
+    from tests.explore.search import at_random
+    from tests.explore.world import World
 
     # The trace alone: nothing else is looked at.
     for look in ("after_step", "after_end", "after_fork"):
         setattr(world_module, look, lambda _: [])
     for count, (name, seed) in enumerate(_turns(planted, lives), 1):
-        records = live(SCENARIOS[name], seed).records
+        world = World(SCENARIOS[name])
+        with contextlib.suppress(Exception):  # what had happened until then is to be judged
+            world.run(at_random(random.Random(f"{name} {seed}")))
+        records = world.records
         monitor = Monitor()
 
         with warnings.catch_warnings():
