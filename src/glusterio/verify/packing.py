@@ -12,7 +12,7 @@ from typing import Any
 
 from glusterio.verify.tla import SpecError
 
-#: Bits for one handle's cluster; Teardown with three handles and three threads has 302 clusters.
+#: Bits for one handle's cluster; Teardown with three handles and three threads has some 500 clusters.
 BITS = 12
 
 #: Some states: under each of a state's clusters, the packed others.
