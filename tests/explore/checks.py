@@ -123,8 +123,22 @@ def _bricks(world: World) -> list[str]:
         connection = getattr(leaf, "_connection", None)
         wire = connection.link if connection is not None else None
         if wire is None:
+            if not getattr(world.app.driver, "ready", ()):  # else it may be about to be said
+                found += [
+                    f"LostIsSaid: {handle!r} is open, and its connection is gone"
+                    for handle in ledger
+                    if handle.state is _H.OPEN and leaf in handle.fd.context
+                ]
             continue
         peer: BrickConnection = getattr(wire, "peer", None) or wire.transport.peer
+        jammed = getattr(getattr(wire, "transport", wire), "jammed", False)
+        if not connection.outgoing and not peer.coming and not jammed:
+            due = {request.header.xid for request in peer.inbox}
+            found += [
+                f"RefsAddUp: {reply!r} is waited for, and nobody will give it"
+                for xid, reply in connection.pending.items()
+                if xid not in due
+            ]
         known: dict[int, list[Handle]] = {}
         opening = 0
         for handle in ledger:
@@ -183,6 +197,11 @@ def after_end(world: World) -> list[str]:
     assert report is not None
     if not world.stalled:  # else something may not have come to its end in the time that it got
         found += [f"the report tells a defect: {defect}" for defect in report.defects]
+        found += [
+            f"TeardownEnds: call {record.number} was counted out, and nothing kept it from ending"
+            for record in world.records
+            if record.event == "DISOWN"
+        ]
     left: dict[str, Any] = {
         "fds on the brick": world.brick.fds,
         "locks on the brick": len(world.brick.locks),

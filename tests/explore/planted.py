@@ -328,7 +328,7 @@ PLANTED: tuple[Planted, ...] = (
             "    timer = driver.call_later(trap.seconds, lambda: child.cancel(_Expired(trap)))\n",
             "    timer = driver.call_later(\n"
             "        trap.seconds, lambda: fiber.wake(trap, None, TimeoutError())\n    )\n"),),
-        "", ("connect", "connect-threads", "locks"),
+        "", ("locks-in-vain",),
     ),
     Planted(
         "a reply of none", "a request that was taken back is still waited for",
@@ -338,7 +338,7 @@ PLANTED: tuple[Planted, ...] = (
             "                    self.pending.pop(reply.xid, None)\n",
             "                    del self.outgoing[position]\n"
             "                    reply.packet = ()\n"),),
-        "",
+        "", ("scope-read", "two-threads"),
     ),
     # -- the end
     Planted(

@@ -84,6 +84,23 @@ async def lock_for_a_while(app: App) -> None:
     await app.lock(file, 1.0)
 
 
+async def lock_for_long(app: App) -> None:
+    """Lock a section for longer than another waits for it."""
+    file = await app.open("/there", "r+")
+    await app.lock(file)
+    await app.sleep(3.0)
+    await app.unlock(file)
+    await app.sleep(3.0)
+
+
+async def lock_in_vain(app: App) -> None:
+    """Wait for a section for too short a time, and keep the file open."""
+    file = await app.open("/there", "r+")
+    with contextlib.suppress(TimeoutError):
+        await app.lock(file, 1.0)
+    await app.sleep(5.0)
+
+
 async def write_thrice(app: App) -> None:
     """Write, write over it, and behind it; make sure; write once more."""
     file = await app.open("/made", "w")
@@ -252,6 +269,11 @@ _ALL: tuple[Scenario, ...] = (
         "locks", "three want the same section", {
             "first": lock_it, "second": lock_it, "third": lock_for_a_while,
         }, faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
+        "locks-in-vain", "one waits for a lock, and gives up", {
+            "long": lock_for_long, "in vain": lock_in_vain,
+        }, threads=True, faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
         "list", "a listing, while files come and go",

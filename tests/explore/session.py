@@ -22,6 +22,7 @@ from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.runtime.fiber import Fiber, for_caller
+from glusterio.runtime.virtual import Until
 from glusterio.traps import Coro
 
 Op = Callable[..., Coro[Any]]
@@ -109,6 +110,16 @@ class App:
     async def connect(self, timeout: float = 30.0) -> None:
         await self._turn()
         await self.session.connect(timeout)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass; on the explorer's drivers, which have a clock to be looked at."""
+        clock = self.driver.clock
+        until = clock.now + seconds
+        timer = clock.call_later(seconds, lambda: None)
+        try:
+            await Until(lambda: clock.now >= until)
+        finally:
+            timer.cancel()
 
     async def call(self, op: Op, handle: Handle | None, *args: Any) -> Any:
         """Run an operation."""

@@ -35,7 +35,6 @@ from typing import NamedTuple
 from glusterio.errors import GlusterError
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.states import SessionState
-from glusterio.runtime.virtual import Until
 from tests.explore.search import live
 from tests.explore.session import App, Interrupt, Interrupted
 from tests.explore.world import FAULTS, Option, Scenario, World
@@ -121,7 +120,7 @@ class Consumer:
             open_until.sort(key=lambda each: each[0])
             closing = open_until[0][0] if open_until else end
             try:
-                await _sleep_until(app, min(when, closing, end))
+                await app.sleep(min(when, closing, end) - clock.now)
                 if app.core.session.state is not SessionState.ACTIVE or clock.now >= end:
                     return  # what is still open is left to the end of the session
                 if open_until and clock.now >= closing:
@@ -142,15 +141,6 @@ class Consumer:
             await app.write(handle, b"written", rng.randrange(10))
             return handle
         return await app.open(name, "r")
-
-
-async def _sleep_until(app: App, when: float) -> None:
-    clock = app.driver.clock
-    timer = clock.call_later(when - clock.now, lambda: None)
-    try:
-        await Until(lambda: clock.now >= when)
-    finally:
-        timer.cancel()
 
 
 def _scenario(consumer: Consumer, faults: Sequence[str], threads: bool) -> Scenario:
