@@ -122,7 +122,7 @@ def _bricks(world: World) -> list[str]:
     for leaf in graph.leaves:
         connection = getattr(leaf, "_connection", None)
         wire = connection.link if connection is not None else None
-        if wire is None:
+        if connection is None or wire is None:
             if not getattr(world.app.driver, "ready", ()):  # else it may be about to be said
                 found += [
                     f"LostIsSaid: {handle!r} is open, and its connection is gone"

@@ -13,7 +13,8 @@ runs, on time that is not waited for:
 * one session, on one brick, for the whole time at the whole rate;
 * a session for each of 600 bricks, for the whole time at a thousandth of that rate each (the client
   has no cluster translator yet that would give one session 600 bricks);
-* 1,000 sessions that are opened, used, and closed, with connections that are lost and forks.
+* 1,000 sessions that are opened, used for an hour, and closed; their connections are lost, their bricks
+  stop, their processes fork.
 
 At every simulated hour, and whenever a session has ended, the fds that its brick holds are compared
 with the handles that it has open, one by one; in the end nothing may be left.
@@ -35,7 +36,6 @@ from typing import NamedTuple
 from glusterio.errors import GlusterError
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.states import SessionState
-from tests.explore.search import live
 from tests.explore.session import App, Interrupt, Interrupted
 from tests.explore.world import FAULTS, Option, Scenario, World
 
@@ -56,6 +56,9 @@ ACCIDENTS = 0.002
 
 #: What can go wrong in a session that is to live on.
 SURVIVED = ("time", "interrupt", "refuse", "split", "jam")
+
+#: What can go wrong in one that need not.
+ENDING = tuple(fault for fault in FAULTS if fault != "stall")
 
 _FILES = {f"file-{number}": b"content" * number for number in range(20)}
 _EXPECTED = (OSError, GlusterError, Interrupt, Interrupted)
@@ -160,8 +163,14 @@ class Soak:
     """One session, for as long as its consumer goes on, and its end."""
 
     def __init__(
-        self, consumer: Consumer, seed: object, faults: Sequence[str], threads: bool
+        self,
+        consumer: Consumer,
+        seed: object,
+        faults: Sequence[str],
+        threads: bool,
+        accidents: float = ACCIDENTS,
     ) -> None:
+        self.often = accidents
         self.world = World(_scenario(consumer, faults, threads))
         self.rng = random.Random(f"accidents {seed}")
         self.hours = self.open_most = self.accidents = 0
@@ -188,14 +197,18 @@ class Soak:
             self._forget()
         handles = world.app.core.session.handles_reserved
         world.finish()
-        return Soaked(1, handles, self.hours, self.open_most, self.accidents, tuple(world.problems))
+        return Soaked(
+            1, handles, self.hours + 1, self.open_most, self.accidents, tuple(world.problems)
+        )
 
     def _decide(self, options: Sequence[Option]) -> int:
-        if self.rng.random() < ACCIDENTS:
+        if self.rng.random() < self.often:
             accidents = [at for at, each in enumerate(options) if at and each.kind in FAULTS]
             if accidents:
                 kinds = sorted({options[at].kind for at in accidents})
                 kind = self.rng.choice(kinds)
+                if kind == "fork" and self.rng.random() < 0.8:
+                    return 0  # it ends a life, so it shall be seldom
                 self.accidents += 1
                 return self.rng.choice([at for at in accidents if options[at].kind == kind])
         return 0
@@ -208,11 +221,12 @@ class Soak:
         world.problems += after_step(world)
         session = world.app.core.session
         held = world.brick.fds
-        known = sum(handle.state.name in ("OPEN", "CLOSING") for handle in session.ledger.values())
-        if held != known or len(session.ledger) != known:
+        states = [handle.state.name for handle in session.ledger.values()]
+        known = states.count("OPEN") + states.count("CLOSING")
+        if held != known or len(states) != known + states.count("STALE"):
             world.problems.append(
                 f"BrickAgrees: the brick holds {held} fds, the client {known} open handles of"
-                f" {len(session.ledger)} in its ledger"
+                f" {len(states)} in its ledger"
             )
         self.hours += 1
         self.open_most = max(self.open_most, held)
@@ -242,21 +256,8 @@ def some_sessions(seeds: range) -> Soaked:
     found = Soaked()
     for seed in seeds:
         consumer = Consumer(HOUR, 12, f"session {seed}")
-        scenario = _scenario(consumer, (), threads=bool(seed % 2))._replace(
-            name=f"session {seed}", faults=dict.fromkeys(FAULTS, 2), most=4
-        )
-        world = live(scenario, seed)
-        handles = world.app.core.session.handles_reserved
-        found = found.plus(
-            Soaked(
-                1,
-                handles,
-                1,
-                0,
-                world.accidents,
-                tuple(f"{seed}: {each}" for each in world.problems),
-            )
-        )
+        soak = Soak(consumer, seed, ENDING, threads=bool(seed % 2), accidents=20 * ACCIDENTS)
+        found = found.plus(soak.run())
     return found
 
 
