@@ -53,6 +53,7 @@ class Verdict(NamedTuple):
         lives: after how many lives.
         trace: what is wrong with a trace, or ``""``.
         monitored: after how many lives.
+        test: the test that failed, or ``""``.
     """
 
     explorer: str = ""
@@ -60,6 +61,7 @@ class Verdict(NamedTuple):
     lives: int = 0
     trace: str = ""
     monitored: int = 0
+    test: str = ""
 
 
 # -- planting -------------------------------------------------------------------------------------
@@ -122,9 +124,20 @@ def plant(planted: Planted) -> None:
 def judge(planted: Planted, lives: int) -> Verdict:
     """Have the explorer and the trace judge a defect that is planted here."""
     logging.getLogger("glusterio").setLevel(logging.CRITICAL)
+    if planted.test:
+        return Verdict(test=planted.test if _fails(planted.test) else "")
     explorer, replay, count = _explored(planted, lives)
     trace, monitored = _traced(planted, lives)
     return Verdict(explorer, replay, count, trace, monitored)
+
+
+def _fails(test: str) -> bool:
+    """Run a test here, where the defect is planted."""
+    import pytest
+
+    with contextlib.redirect_stdout(sys.stderr):
+        status = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--timeout=100", test])
+    return status == pytest.ExitCode.TESTS_FAILED
 
 
 def _turns(planted: Planted, lives: int) -> Iterator[tuple[str, int]]:
@@ -250,6 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     ("explorer", verdict.explorer),
                     ("trace", verdict.trace),
                     ("specification", guard),
+                    ("a test", verdict.test),
                 )
                 if by
             ]
@@ -299,6 +313,8 @@ def table(rows: Sequence[tuple[Planted, Verdict, str]]) -> str:
             f"{verdict.lives:,}: {verdict.explorer.partition(':')[0]}" if verdict.explorer else none
         )
         trace = f"{verdict.monitored:,}" if verdict.trace else none
+        if verdict.test:
+            explorer = f"finer than its steps; by `{verdict.test.rpartition('::')[2]}`"
         spec = f"`without-{planted.guard}`: {guard}" if guard else "–"
         lines.append(f"| {planted.name} | {planted.about} | {explorer} | {trace} | {spec} |")
     by = {
