@@ -16,7 +16,7 @@ from tests.cli.conftest import Result, call_command, described, make_tree
 from tests.interop.real_gluster import GlusterVolume
 
 #: They work on a brick or a daemon of our own, or on any volume (`demo`), with tests elsewhere.
-ELSEWHERE = {"serve", "volume", "statedump", "doctor", "demo"}
+ELSEWHERE = {"serve", "volume", "statedump", "doctor", "demo", "verify"}
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def gluster(directory: Path) -> Iterator[Client]:
     place = directory.parent
     port = real_gluster.free_port()
     volfile = real_gluster.SERVER_VOL.format(
-        data=directory, port=port, access=real_gluster.ACCESS, leases="off"
+        data=directory, port=port, access=real_gluster.ACCESS, leases="off", locking="off"
     )
     (place / "server.vol").write_text(volfile)
     log = place / "brick.log"
