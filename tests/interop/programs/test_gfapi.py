@@ -131,20 +131,6 @@ def test_a_session_has_the_same_results(
     check(name, sides, program(name), shim, by_daemon=True)
 
 
-#: A brick's translator for that, put among those of a hand brick.
-UPCALL = """\
-volume hand-upcall
-  type features/upcall
-  option cache-invalidation on
-  subvolumes hand-leases
-end-volume
-
-volume hand-iot
-  type performance/io-threads
-  subvolumes hand-upcall
-"""
-
-
 @pytest.mark.parametrize("name", TOLD_OF_CHANGES)
 def test_what_clients_are_told_is_the_same(
     name: str,
@@ -153,10 +139,9 @@ def test_what_clients_are_told_is_the_same(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before, _, after = real_gluster.SERVER_VOL.partition("volume hand-iot\n")
-    _, plain, after = after.partition("  subvolumes hand-leases\n")
-    assert plain
-    monkeypatch.setattr(real_gluster, "SERVER_VOL", before + UPCALL + after)
+    off, on = "cache-invalidation {leases}", "cache-invalidation on"
+    assert off in real_gluster.SERVER_VOL
+    monkeypatch.setattr(real_gluster, "SERVER_VOL", real_gluster.SERVER_VOL.replace(off, on))
     theirs = real_gluster.start_hand_brick
     check_with({"features.cache-invalidation": "on"}, theirs, name, program(name), shim, tmp_path)
 
