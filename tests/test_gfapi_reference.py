@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes.util
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,14 @@ from typing import Any
 import pytest
 
 from tests.api.gfapi_cases import CASES, WATCHED
+from tests.reference_tool import comparing, load
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
 def tool() -> Any:
-    path = ROOT / "tools" / "gfapi_reference.py"
-    spec = importlib.util.spec_from_file_location("gfapi_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("gfapi_reference")
 
 
 def test_every_function_is_in_the_table_and_is_where_it_is_said_to_be(tool: Any) -> None:
@@ -56,19 +50,7 @@ def test_the_list_has_all_that_an_installed_libgfapi_exports(tool: Any) -> None:
 
 @pytest.fixture
 def with_table(tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Compare with a table that was changed: what is complained of."""
-
-    def complained(old: str, new: str) -> list[str]:
-        text = tool.TABLE.read_text(encoding="utf-8")
-        assert old in text
-        changed = tmp_path / "gfapi.toml"
-        changed.write_text(text.replace(old, new, 1), encoding="utf-8")
-        with monkeypatch.context() as patch:
-            patch.setattr(tool, "TABLE", changed)
-            found: list[str] = list(tool.complaints())
-        return found
-
-    return complained
+    return comparing(tool, tmp_path / "gfapi.toml", monkeypatch)
 
 
 def test_a_function_that_the_table_does_not_have_is_noticed(with_table: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tests.explore.search import Failure, replay
-from tests.explore.world import Scenario, World
+from tests.explore.world import Scenario
 
 #: How many lives are lived in search of a shorter one.
 TRIES = 3000
@@ -88,8 +88,3 @@ def _stripped(choices: Sequence[int]) -> list[int]:
 def _kind(problems: Sequence[str]) -> str:
     """The invariant that a life has violated, or the beginning of what was wrong."""
     return problems[0].partition(":")[0].partition("<")[0] if problems else ""
-
-
-def shrunk_world(scenario: Scenario, failure: Failure, log: Callable[[str], None]) -> World:
-    """Live a failure once more, telling of each step."""
-    return replay(scenario, failure.choices, log)

@@ -19,6 +19,7 @@ import itertools
 import struct
 from collections import deque
 from collections.abc import Callable
+from typing import NoReturn
 
 from glusterio.errors import (
     AuthRejectedError,
@@ -373,6 +374,16 @@ class Connection(RecordStream):
         if len(self.unasked) >= MAX_MESSAGES:
             raise RemoteProtocolError(f"{self.name}: too many messages nobody asked for")
         self.unasked.append(record)
+
+    def refuse(self, reply: Reply) -> NoReturn:
+        """Say why a request cannot be sent, where the connection has no link.
+
+        Raises:
+            ConnectionLostError: always; as :meth:`submit` raises it if the connection was lost.
+        """
+        if self.lost is not None:
+            self.submit(reply)
+        raise ConnectionLostError(f"{self.name}: not connected", may_have_happened=False)
 
     # -- giving up --------------------------------------------------------------------------------
 

@@ -372,11 +372,7 @@ class AioDriver:
     def submit(self, reply: Reply) -> None:
         wire = reply.connection.link
         if wire is None:
-            if reply.connection.lost is not None:
-                reply.connection.submit(reply)  # raises, and says why
-            raise ConnectionLostError(
-                f"{reply.connection.name}: not connected", may_have_happened=False
-            )
+            reply.connection.refuse(reply)
         reply.connection.submit(reply)
         wire.want_flush()
 

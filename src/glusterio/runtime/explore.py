@@ -298,11 +298,7 @@ class ExploreDriver:
     def submit(self, reply: Reply) -> None:
         wire = reply.connection.link
         if wire is None:
-            if reply.connection.lost is not None:
-                reply.connection.submit(reply)  # raises, and says why
-            raise ConnectionLostError(
-                f"{reply.connection.name}: not connected", may_have_happened=False
-            )
+            reply.connection.refuse(reply)
         reply.connection.submit(reply)
         if self.eager or self._corked:
             self._unsent.append(wire)

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from glusterio.errors import ConnectionLostError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.home import PerThread
@@ -72,11 +71,7 @@ class Sockets:
     def submit(self, reply: Reply) -> None:
         link = reply.connection.link
         if link is None:
-            if reply.connection.lost is not None:
-                reply.connection.submit(reply)  # raises, and says why
-            raise ConnectionLostError(
-                f"{reply.connection.name}: not connected", may_have_happened=False
-            )
+            reply.connection.refuse(reply)
         held = self._per_thread.state.corked
         if held is not None:
             link.hold(reply)
