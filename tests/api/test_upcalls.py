@@ -18,6 +18,7 @@ from glusterio.errors import ForkedSessionError
 from glusterio.wire.callbacks import CacheInvalidation
 from glusterio.wire.iatt import OldIatt
 from glusterio.xlators.base import Notice
+from tests.api.contention import told_of_contention
 from tests.api.drivers import PATIENCE
 from tests.api.faces import FACES, connect_face
 from tests.api.gfapi_cases import WATCHED
@@ -54,6 +55,12 @@ def test_like_libgfapi(volume: Any, other: glusterio.Volume, function: Any) -> N
     volume.mkdir(place)
     volume.chdir(place)
     function(volume, other)
+
+
+def test_the_holder_of_a_translators_lock_hears_that_another_wants_it(
+    volume: Any, other: glusterio.Volume
+) -> None:
+    told_of_contention(volume, other)
 
 
 def told(volume: Any, size: int) -> None:

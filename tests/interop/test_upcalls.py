@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import glusterio
+from tests.api.contention import told_of_contention
 from tests.api.faces import FACES, connect_face
 from tests.api.gfapi_cases import WATCHED
 from tests.interop import real_gluster
@@ -41,3 +42,11 @@ def test_like_libgfapi(watching: HandBrick, face: str, function: Any) -> None:
         function(volume, other)
     assert volume.close().graceful
     assert watching.no_files_open()
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_the_holder_of_a_translators_lock_hears_that_another_wants_it(
+    watching: HandBrick, face: str
+) -> None:
+    with connect_face(face, watching.url) as volume, glusterio.connect(watching.url) as other:
+        told_of_contention(volume, other)
