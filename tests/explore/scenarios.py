@@ -212,23 +212,15 @@ async def close_quickly(app: App) -> None:
     await app.close(0.5, 0.1)
 
 
-_ALL: tuple[Scenario, ...] = (
+_ONCE: tuple[Scenario, ...] = (
     Scenario("make", "one caller makes a file", {"make": make}, faults=ALL_FAULTS),
     Scenario(
         "two", "one makes a file, one reads another", {"make": make, "read": read},
         faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
-        "two-threads", "the same, by threads", {"make": make, "read": read},
-        threads=True, faults=ALL_FAULTS, files=_THERE,
-    ),
-    Scenario(
         "connect", "connecting, and closing meanwhile", {"make": make, "close": close},
         faults=ALL_FAULTS, connected=False,
-    ),
-    Scenario(
-        "connect-threads", "the same, by threads", {"make": make, "close": close},
-        threads=True, faults=ALL_FAULTS, connected=False,
     ),
     Scenario(
         "three", "three callers leave files open, or not; two close",
@@ -237,28 +229,13 @@ _ALL: tuple[Scenario, ...] = (
         faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
-        "three-threads", "the same, by threads",
-        {"leave": leave, "read": read, "use": use_while_closing, "close": close,
-         "close again": close_quickly},
-        threads=True, faults=ALL_FAULTS, files=_THERE,
-    ),
-    Scenario(
         "submit", "operations that nobody waits for", {"submit": submit_some, "read": read},
         faults=ALL_FAULTS, files=_THERE,
-    ),
-    Scenario(
-        "submit-threads", "the same, by threads", {"submit": submit_some, "read": read},
-        threads=True, faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
         "under-way", "files are closed while they are used",
         {"under way": close_under_way, "give up": give_up_and_close, "beside": use_beside},
         faults=ALL_FAULTS, files=_THERE,
-    ),
-    Scenario(
-        "under-way-threads", "the same, by threads",
-        {"under way": close_under_way, "give up": give_up_and_close, "beside": use_beside},
-        threads=True, faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
         "callback", "a completion has the session closed",
@@ -285,28 +262,13 @@ _ALL: tuple[Scenario, ...] = (
         faults=ALL_FAULTS, files=_THERE, volfile="write-behind",
     ),
     Scenario(
-        "write-behind-threads", "the same, by threads",
-        {"write": write_thrice, "look": write_and_look, "leave": leave},
-        threads=True, faults=ALL_FAULTS, files=_THERE, volfile="write-behind",
-    ),
-    Scenario(
         "in-place", "reading into buffers", {"read": read_in_place, "other": read_in_place},
         faults=ALL_FAULTS, files=_THERE,
-    ),
-    Scenario(
-        "in-place-threads", "the same, by threads",
-        {"read": read_in_place, "other": read_in_place},
-        threads=True, faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
         "share", "two handles with one descriptor, and objects", {
             "share": share, "hold": hold_objects, "lock": lock_it,
         }, faults=ALL_FAULTS, files=_THERE,
-    ),
-    Scenario(
-        "share-threads", "the same, by threads", {
-            "share": share, "hold": hold_objects, "lock": lock_it,
-        }, threads=True, faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
         "all", "every translator of the client's graph",
@@ -318,6 +280,23 @@ _ALL: tuple[Scenario, ...] = (
         faults={**ALL_FAULTS, "time": 12}, files=_THERE, volfile="ping",
     ),
 )  # fmt: skip
+
+#: Those of them that are lived by threads, too: what an interrupted caller leaves behind differs.
+_BY_THREADS_TOO = (
+    "two", "connect", "three", "submit", "under-way", "write-behind", "in-place", "share",
+)  # fmt: skip
+
+
+def _by_threads(scenario: Scenario) -> Scenario:
+    return scenario._replace(
+        name=f"{scenario.name}-threads", about=f"{scenario.about}; by threads", threads=True
+    )
+
+
+_ALL: tuple[Scenario, ...] = (
+    *_ONCE,
+    *(_by_threads(scenario) for scenario in _ONCE if scenario.name in _BY_THREADS_TOO),
+)
 
 #: One accident of each kind.
 _EACH = {fault: 1 for fault in FAULTS if fault not in ("split", "down")}
