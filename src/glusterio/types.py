@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any, Protocol, TypeAlias
 
@@ -13,6 +14,9 @@ ROOT_GFID: Gfid = bytes(15) + b"\x01"
 
 #: "No gfid": what a request carries where it names a file by its parent and name.
 NULL_GFID: Gfid = bytes(16)
+
+#: Where something is logged: the standard library's own, or an adapter of one.
+Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
 
 #: Anything that holds bytes to be written.
 Buffer: TypeAlias = bytes | bytearray | memoryview

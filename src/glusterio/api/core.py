@@ -7,7 +7,6 @@ way, the call is counted out. So what the session counts is the callers, not the
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from glusterio.api.calling import Callings
+from glusterio.api.logs import SessionLog
 from glusterio.api.pins import Pins
 from glusterio.api.registry import REGISTRY
 from glusterio.api.standpoint import Standpoint
@@ -48,8 +48,6 @@ MONITOR = "GLUSTERIO_MONITOR"
 
 #: How many errors of which nobody heard are kept for the report; all are logged.
 UNTOLD = 1000
-
-log = logging.getLogger("glusterio")
 
 
 #: Volfiles up to this size, in characters, are kept in mind: most processes connect to few volumes, and
@@ -116,6 +114,9 @@ class Core:
             the names of directories in a directory.
         makes_anew: a file that was to be made, if it was not there, was last not there.
         callings: what is so in its callers' contexts; ``None`` as long as nobody has set anything.
+        log: where the session tells what no caller hears of, and what happens to it.
+        reconnects: how often a brick's connection was made again.
+        switches: how often the graph was exchanged for another one.
         house_is_kept: since the first handle the driver looks after the connections while nobody waits.
     """
 
@@ -124,6 +125,9 @@ class Core:
     def __init__(self, driver: CoreDriver, target: Target, trace: TraceHook | None = None) -> None:
         self.driver = driver
         self.target = target
+        self.log = driver.log = SessionLog(target.logger, target.volume)
+        self.reconnects = 0
+        self.switches = 0
         self.monitor: Monitor | None = None
         if os.environ.get(MONITOR, "0") not in ("", "0"):
             trace = self.monitor = Monitor(target.volume, trace)
@@ -194,7 +198,7 @@ class Core:
         if len(self.untold) < UNTOLD:
             self.untold.append(error)
         if self.session.state is SessionState.ACTIVE:
-            log.error("%s", error)
+            self.log.error("%s", error)
 
     def user(self, frame: Frame) -> Credentials:
         """Return on whose behalf an operation is done."""
@@ -235,6 +239,7 @@ class Core:
                 f"volume {self.target.volume}: not connected within {timeout:g} s"
             ) from None
         self.session.connected()
+        self.log.info("connected by %s", self.target.url)
 
     async def _bring_up(self) -> None:
         text, server = await volfile_of(self.target)
@@ -259,6 +264,7 @@ class Core:
             volume=self.target.volume,
             volfile_server=server,
             clock=self.driver.now,
+            log=self.log,
         )
         defaults = DAEMON_DEFAULTS if self.target.servers else {}
         options = tuple({**defaults, **self.target.options}.items())
@@ -277,6 +283,7 @@ class Core:
             self.is_down = False
         elif notice is Notice.CHILD_DOWN:
             self.is_down = True
+            self.log.warning("connection lost: %s", detail)
             for handle in self.session.handles():
                 if handle.state is HandleState.OPEN:
                     self.session.lose(handle)

@@ -17,6 +17,7 @@ Why it ends in time. Every wait is bounded by what is left of the deadline:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -118,6 +119,8 @@ class Ending:
         monitor = self._core.monitor
         if monitor is not None and monitor.wrong is not None:
             self.report.defects.append(f"what the session did was not right: {monitor.wrong}")
+        level = logging.INFO if self.report.graceful else logging.WARNING
+        self._core.log.log(level, "%s", self.report)
         return self.report
 
     @contextmanager

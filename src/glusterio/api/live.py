@@ -8,12 +8,9 @@ brick still sees the parent's end when the parent ends.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import warnings
 from typing import Any, Protocol
-
-log = logging.getLogger("glusterio")
 
 #: What a session gets at interpreter exit, in seconds.
 EXIT_TIMEOUT = 2.0
@@ -69,7 +66,7 @@ def _close_all() -> None:
         try:
             session.close_at_exit(EXIT_TIMEOUT)
         except Exception:  # the others shall be closed all the same
-            log.exception("closing a session at interpreter exit")
+            session.core.log.exception("closing a session at interpreter exit")
 
 
 def _forget_all() -> None:

@@ -13,7 +13,6 @@ upcall-utils.h.
 
 from __future__ import annotations
 
-import logging
 import os
 import uuid
 import weakref
@@ -48,8 +47,6 @@ MOST: Final = 10_000
 
 #: What of a file may mean that its names, or the way through it, are not what they were.
 _NAMES: Final = ~(UpcallFlag.SIZE | UpcallFlag.TIMES)
-
-log = logging.getLogger("glusterio")
 
 
 class UpcallKind(Enum):
@@ -299,7 +296,13 @@ class Upcalls:
             upcall = await next_upcall(self._core, Frame(), subscription)
             if upcall is None:
                 return
-            self._core.driver.start_detached(_nothing(), partial(_call, callback, upcall))
+            self._core.driver.start_detached(_nothing(), partial(self._call, callback, upcall))
+
+    def _call(self, callback: Callable[[Upcall], Any], upcall: Upcall, _: object) -> None:
+        try:
+            callback(upcall)
+        except Exception:
+            self._core.log.exception("a callback for upcalls failed")
 
     def forked(self) -> None:
         """This is a child process, whose sessions are dead."""
@@ -326,10 +329,3 @@ class Upcalls:
 
 async def _nothing() -> None:
     """End at once: for the sake of what is called then."""
-
-
-def _call(callback: Callable[[Upcall], Any], upcall: Upcall, _: object) -> None:
-    try:
-        callback(upcall)
-    except Exception:
-        log.exception("a callback for upcalls failed")

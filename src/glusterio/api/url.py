@@ -19,6 +19,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from glusterio.types import Log
+
 #: Where a management daemon listens when a URL does not say.
 MANAGEMENT_PORT = 24007
 
@@ -46,6 +48,7 @@ class Target(NamedTuple):
         path: the volfile, or the directory.
         url: the URL as given.
         options: what the session wants of its graph; :func:`glusterio.graph.tuning.checked` made it.
+        logger: where the session logs; ``None`` for ``glusterio``.
     """
 
     scheme: str
@@ -54,6 +57,7 @@ class Target(NamedTuple):
     path: str = ""
     url: str = ""
     options: Mapping[str, str] = _NO_OPTIONS
+    logger: Log | None = None
 
 
 @lru_cache(maxsize=32)

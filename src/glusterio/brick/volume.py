@@ -165,7 +165,7 @@ class Volume:
     async def _start_brick(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, f"glusterio-{self.name}")
         text = brick_volfile(self.name, self.path, self._wanted_id, self.options)
-        services = Services(new_event=Event, wall_clock=time.time_ns, volume=self.name)
+        services = Services(new_event=Event, wall_clock=time.time_ns, volume=self.name, log=log)
         self._graph = build(parse(text), XLATORS, services)
         self._fops = fops = FopProgram(self._graph.top)
         programs = Programs([fops, Handshake(self._offer, fops).program()])

@@ -14,6 +14,7 @@ Cancelling a caller cancels its fiber: the fiber unwinds then and there, up to w
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -29,6 +30,7 @@ from glusterio.runtime.connecting import unknown_host
 from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, spawn
 from glusterio.runtime.link import bind_privileged
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
+from glusterio.types import Log
 
 #: How often the ping clocks are looked at, in seconds.
 TICK = 0.25
@@ -151,6 +153,7 @@ class AioDriver:
         self.lock: AbstractContextManager[Any] = _NoLock()
         self.wires: set[_Wire] = set()
         self.untold: list[Exception] = []
+        self.log: Log = logging.getLogger("glusterio")
         self._ready: deque[Fiber] = deque()
         self._draining = False
         self._drain_wanted = False

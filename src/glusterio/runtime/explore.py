@@ -25,6 +25,7 @@ that. A lock that is taken twice, or still held at a trap, is found
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -33,6 +34,7 @@ from glusterio.errors import ConnectionLostError
 from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, recover, spawn
 from glusterio.runtime.virtual import Clock, Connecting, Lock, Reach, Until, Wire
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
+from glusterio.types import Log
 
 #: So many events are kept before those are dropped that nobody can wait for any more.
 _MANY = 4096
@@ -64,6 +66,7 @@ class ExploreDriver:
         self.connecting: list[Connecting] = []
         self.events: list[Event] = []
         self.untold: list[Exception] = []
+        self.log: Log = logging.getLogger("glusterio")
         self.call_later = clock.call_later
         self._reach = reach
         self._corked = False

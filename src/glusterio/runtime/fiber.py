@@ -18,7 +18,6 @@ Cancellation, in one place:
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeGuard
@@ -38,8 +37,7 @@ from glusterio.traps import (
     Wait,
     Within,
 )
-
-log = logging.getLogger("glusterio")
+from glusterio.types import Log
 
 #: Stands in a fiber's ``trap`` when that has been completed and the fiber is about to be stepped.
 _CLAIMED: Any = object()
@@ -60,6 +58,8 @@ class Driver(Protocol):
 
     #: Guards the claims; a no-op where there is only one thread.
     lock: AbstractContextManager[Any]
+    #: Where the errors go of which nobody else hears; the session's own, once there is one.
+    log: Log
 
     def now(self) -> float:
         """Return the driver's clock, in seconds."""
@@ -303,7 +303,7 @@ class Fiber:
                     raise error  # an interrupt of whoever steps this: nobody else would hear of it
                 finally:
                     self.error = error = None  # no reference cycle through the traceback
-            log.error("a detached coroutine failed", exc_info=error)
+            self.driver.log.error("a detached coroutine failed", exc_info=error)
 
     def __repr__(self) -> str:
         state = "done" if self.done else f"at {self.trap!r}"

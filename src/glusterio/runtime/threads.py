@@ -37,6 +37,7 @@ and in ``Event.wait`` (set by ``stop``).
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -67,6 +68,7 @@ from glusterio.runtime.link import WAITING, Link
 from glusterio.runtime.sockets import WRITE, Sockets
 from glusterio.runtime.timer import Timer, Timers
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
+from glusterio.types import Log
 
 #: How long the house-keeper stays away after a caller took the lead from it, and how often the ping
 #: clocks are looked at, in seconds.
@@ -100,6 +102,7 @@ class ThreadsDriver(Sockets):
         self._detached = 0  # started and not yet ended; the house-keeper must not stay away then
         self._keeper: threading.Thread | None = None
         self.untold: list[Exception] = []
+        self.log: Log = logging.getLogger("glusterio")
 
     def keep_house(self) -> None:
         """Start the house-keeping thread, unless there is one, or another thread has stopped all.

@@ -21,6 +21,7 @@ no globals, no thread and no clock of its own.
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
@@ -31,7 +32,7 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
 from glusterio.traps import Coro, Event, Reply
-from glusterio.types import Buffer, Gfid
+from glusterio.types import Buffer, Gfid, Log
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
 from glusterio.wire.iatt import Iatt
@@ -101,6 +102,7 @@ class Services(NamedTuple):
         ping_timeout: what to use when the volfile does not say, in seconds.
         volfile_server: who gave the volfile, or ``None`` for a volfile from disk.
         clock: the driver's clock, which never goes back, in seconds; by default it stands still.
+        log: where translators tell what nobody waits to hear.
     """
 
     new_event: Callable[[], Event]
@@ -113,6 +115,7 @@ class Services(NamedTuple):
     ping_timeout: float = 42.0
     volfile_server: VolfileServer | None = None
     clock: Callable[[], float] = float
+    log: Log = logging.getLogger("glusterio")
 
 
 class _Nothing:

@@ -32,7 +32,7 @@ from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
-from glusterio.types import StrPath
+from glusterio.types import Log, StrPath
 
 
 def connect(
@@ -41,18 +41,24 @@ def connect(
     timeout: float = CONNECT_TIMEOUT,
     options: SessionOptions | None = None,
     trace: TraceHook | None = None,
+    logger: Log | None = None,
 ) -> Opening[AsyncVolume]:
     """Connect to a volume: ``async with connect(url) as vol``, or ``vol = await connect(url)``.
 
     Arguments and errors are those of :func:`glusterio.connect`. Cancelled, it leaves nothing behind.
     """
-    return Opening(_connect(url, timeout, options, trace))
+    return Opening(_connect(url, timeout, trace, options, logger))
 
 
 async def _connect(
-    url: str, timeout: float, options: SessionOptions | None, trace: TraceHook | None
+    url: str,
+    timeout: float,
+    trace: TraceHook | None,
+    options: SessionOptions | None,
+    logger: Log | None,
 ) -> AsyncVolume:
-    session = AioSession(parse_url(url)._replace(options=checked(options or {})), trace)
+    target = parse_url(url)._replace(options=checked(options or {}), logger=logger)
+    session = AioSession(target, trace)
     await session.connect(timeout)
     return AsyncVolume(session)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -23,8 +22,6 @@ from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.fiber import Fiber, for_caller
 from glusterio.runtime.threads import ThreadsDriver
 from glusterio.traps import Coro, Within
-
-log = logging.getLogger("glusterio")
 
 Op = Callable[..., Coro[Any]]
 
@@ -194,7 +191,7 @@ class ThreadsSession:
         """Close at interpreter exit, when nobody else can hear of what went wrong."""
         report = self.close(timeout, timeout / 2)
         if not report.graceful:
-            log.error("at interpreter exit, %s", report)
+            self.core.log.error("at interpreter exit, %s", report)
         live.warn_of_exit(self.core.target.volume, self._connected_at)
 
     def forget_after_fork(self) -> None:

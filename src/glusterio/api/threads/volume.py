@@ -40,7 +40,7 @@ from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
-from glusterio.types import StrPath
+from glusterio.types import Log, StrPath
 
 
 def connect(
@@ -49,6 +49,7 @@ def connect(
     timeout: float = CONNECT_TIMEOUT,
     options: SessionOptions | None = None,
     trace: TraceHook | None = None,
+    logger: Log | None = None,
 ) -> Volume:
     """Connect to a volume.
 
@@ -61,6 +62,7 @@ def connect(
             ``performance.`` may be given.
         trace: receives every transition of the session's life; see
             :func:`glusterio.lifecycle.trace.ndjson`.
+        logger: where the session logs what no caller hears of; ``None`` for the logger ``glusterio``.
 
     Raises:
         ValueError: not such a URL; or an option that there is not, or a value that it cannot have.
@@ -69,7 +71,8 @@ def connect(
         UnsupportedGraphError: the volume needs a translator that glusterio does not have.
         OSError: nobody there.
     """
-    session = ThreadsSession(parse_url(url)._replace(options=checked(options or {})), trace)
+    target = parse_url(url)._replace(options=checked(options or {}), logger=logger)
+    session = ThreadsSession(target, trace)
     session.connect(timeout)
     return Volume(session)
 

@@ -17,7 +17,6 @@ Source: GlusterFS xlators/protocol/client/src/client.c, client-handshake.c, clie
 from __future__ import annotations
 
 import errno
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -48,9 +47,6 @@ from glusterio.xlators.client.handshake import connect_to_brick
 #: How long a RELEASE waits for requests about the same fd that the brick has not answered, in
 #: seconds, beyond the caller's own patience. Then the connection is of no use any more.
 UNANSWERED = 60.0
-
-
-log = logging.getLogger("glusterio")
 
 
 class RemoteFd:
@@ -143,7 +139,7 @@ class Client(Xlator):
         try:
             message = decode_callback(record)
         except RemoteProtocolError as error:
-            log.warning("%s: a message that does not decode: %s", self.name, error)
+            self.services.log.warning("%s: a message that does not decode: %s", self.name, error)
             return
         if message is not None:
             self.notify(Notice.UPCALL, message)

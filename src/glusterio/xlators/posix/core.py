@@ -170,7 +170,7 @@ class PosixCore(Xlator):
         given = self.options.get("volume-id")
         wanted = uuid.UUID(given).bytes if given else uuid.uuid4().bytes
         note_names = boolean(self.options.get("gfid2path", "off"))
-        self.handles = Handles(self.directory, wanted, note_names)
+        self.handles = Handles(self.directory, wanted, self.services.log, note_names)
         marked = self.handles.volume_id
         if given and marked != wanted:
             self.handles.close()
@@ -182,7 +182,7 @@ class PosixCore(Xlator):
             )
         try:
             if self.handles.marker.is_unclean:
-                self.recovered = recover(self.handles, self.handles.marker.began)
+                self.recovered = recover(self.handles, self.handles.marker.began, self.services.log)
             self.handles.marker.serving()
         except BaseException:
             self.handles.close()

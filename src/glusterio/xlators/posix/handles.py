@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import stat
 from collections.abc import Iterator
 
 from glusterio.errors import fs_error
-from glusterio.types import ROOT_GFID, Gfid
+from glusterio.types import ROOT_GFID, Gfid, Log
 from glusterio.xlators.posix.gfid2path import Names
 from glusterio.xlators.posix.identity import HIDDEN, Identity, gfid_of, text_of
 from glusterio.xlators.posix.marker import Marker
@@ -39,9 +38,6 @@ _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = _PATH | os.O_DIRECTORY
 
 
-log = logging.getLogger("glusterio.brick")
-
-
 def handle_of(gfid: Gfid) -> str:
     """Return the path of a gfid's handle, relative to the root."""
     text = text_of(gfid)
@@ -54,6 +50,7 @@ class HandleTree:
     Args:
         directory: the directory that is served.
         volume_id: what to mark it with if it bears no mark yet.
+        log: where damage is told of.
         note_names: whether every file notes its names (:mod:`~glusterio.xlators.posix.gfid2path`).
 
     Attributes:
@@ -62,7 +59,10 @@ class HandleTree:
         marker: tells whether it was left as it should be.
     """
 
-    def __init__(self, directory: str, volume_id: bytes, note_names: bool = False) -> None:
+    def __init__(
+        self, directory: str, volume_id: bytes, log: Log, note_names: bool = False
+    ) -> None:
+        self._log = log
         self.root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._kept: dict[Gfid, int] = {}
         #: beginnings of gfids whose two directories in ``.glusterfs`` were seen to be such
@@ -162,7 +162,7 @@ class HandleTree:
             except FileNotFoundError:
                 return  # and so there is no handle
             if not stat.S_ISDIR(status.st_mode):
-                log.error("%s is no directory: no handle below it is used", path[:end])
+                self._log.error("%s is no directory: no handle below it is used", path[:end])
                 raise fs_error(errno.EIO)
         self._sound.add(gfid[:2])
 

@@ -14,19 +14,16 @@ began is one that was being made or removed, and goes; an older one is no brick'
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import stat
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from glusterio.types import ROOT_GFID, Gfid
+from glusterio.types import ROOT_GFID, Gfid, Log
 from glusterio.xlators.posix.handles import handle_of
 from glusterio.xlators.posix.identity import HIDDEN, INDEX, gfid_of
 from glusterio.xlators.posix.naming import NEW_HANDLE, Handles
-
-log = logging.getLogger("glusterio.brick")
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -132,12 +129,13 @@ def judge_handle(facts: HandleFacts) -> tuple[Defect, Remedy] | None:
     return Defect.ORPHAN, Remedy.REMOVED if facts.is_recent else Remedy.NAMED
 
 
-def recover(handles: Handles, began: int) -> list[Finding]:
+def recover(handles: Handles, began: int, log: Log) -> list[Finding]:
     """Look through a directory and mend it.
 
     Args:
         handles: the directory's files.
         began: when the brick that was killed began, in nanoseconds since the epoch.
+        log: where to tell of it, too.
 
     Returns:
         What was found; it is logged as well.

@@ -1,0 +1,67 @@
+"""A session's own log: whatever it tells goes to one logger, and says which session it is.
+
+``logging`` keeps a named logger for ever, so a name for each session would be a leak. A session has an
+adapter instead, which goes with it: it puts the volume's name and the session's number in front of
+each message, and into each record (``glusterio_volume``, ``glusterio_session``), for filters and
+handlers. The logger behind it is the application's, given to ``connect``, or ``glusterio``.
+
+What is logged at which level: docs/logging.md. Nothing is on the way of a read or a write.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from glusterio.types import Log
+
+#: The logger of sessions that were given none.
+LOGGER: Final = logging.getLogger("glusterio")
+LOGGER.addHandler(logging.NullHandler())  # else what nobody wants to hear would go to stderr
+
+_numbers: Final = itertools.count(1)
+
+
+class SessionLog(logging.LoggerAdapter[Any]):
+    """The log of one session.
+
+    A handler that raises does not disturb the session, which may be in the middle of anything: the
+    error is printed to stderr, as handlers of the standard library do it.
+
+    Args:
+        logger: where it goes; ``None`` for ``glusterio``.
+        volume: the volume's name.
+
+    Attributes:
+        number: the session's number in its process, from 1.
+    """
+
+    def __init__(self, logger: Log | None, volume: str) -> None:
+        self.number = next(_numbers)
+        super().__init__(
+            LOGGER if logger is None else logger,
+            {"glusterio_volume": volume, "glusterio_session": self.number},
+        )
+        self._prefix = f"{volume.replace('%', '%%')}#{self.number}: "
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Say which session it is."""
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **self.extra}  # type: ignore[dict-item]
+        return f"{self._prefix}{msg}", kwargs
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a message; what a filter or handler raises stays here."""
+        if not self.isEnabledFor(level):
+            return
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # where it was told, not this line
+        try:
+            super().log(level, msg, *args, **kwargs)
+        except Exception:
+            if logging.raiseExceptions and sys.stderr is not None:
+                traceback.print_exc()
