@@ -20,6 +20,11 @@ How an interrupted copy is told from a complete one:
   A directory that is new is such a part, too (:mod:`glusterio.cli.copy`): a tree is there when all
   of it is. And so the same command line means the same place when it is said again, which it would
   not if the directory were there: cp would copy into it.
+
+Whoever serves the original decides what is in the copy, and not what is beside it. Below the root of a
+tree nothing is written through a symbolic link, be it one that an earlier copy has left: a file takes
+its place, a directory does not, as with GNU cp. Names that a listing brings twice count once
+(:func:`glusterio.cli.trees.survey`).
 """
 
 from __future__ import annotations
@@ -137,6 +142,10 @@ class SpecialFileError(Exception):
     """A device, a pipe or a socket: there is nothing to copy."""
 
 
+class PartNameError(Exception):
+    """It has the name under which another file is written until it is complete."""
+
+
 class SameFileError(Exception):
     """The copy is another name of the original."""
 
@@ -194,6 +203,8 @@ class Transfer:
         self._done = done
         self._with_digests = with_digests
         self._umask = process_umask()
+        self._parts: frozenset[str] = frozenset()
+        self._links: set[str] = set()
         self.tally = Tally()
 
     async def tree(self, items: list[Item], source: str, target: str) -> None:
@@ -207,10 +218,13 @@ class Transfer:
         self._roots = (source, target)
         files = [item for item in items if item.is_file]
         self._progress.expect(len(files), sum(item.stat.st_size for item in files))
+        if self._manner.resume:
+            self._parts = frozenset(part_of(item.path) for item in files)
         made: list[Item] = []
 
         async def directory(item: Item) -> None:
-            is_new = await self._directory(below(target, item.path), item.stat.st_mode)
+            self._check_way(item)
+            is_new = await self._directory(item, below(target, item.path))
             if is_new or self._manner.resume:  # the run that made it may have been cut
                 made.append(item)
             self._count(item)
@@ -256,7 +270,16 @@ class Transfer:
 
     # -- the kinds --------------------------------------------------------------------------------
 
+    def _check_way(self, item: Item) -> None:
+        """Make sure that a link is not followed on the way to the copy."""
+        if self._links and posixpath.dirname(item.path) in self._links:
+            self._links.add(item.path)
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
     async def _one(self, item: Item) -> None:
+        self._check_way(item)
+        if item.path in self._parts:
+            raise PartNameError("it has the name of a part of another file's copy")
         source, target = (below(root, item.path) for root in self._roots)
         if item.is_link:
             await self._link(item, source, target)
@@ -294,22 +317,25 @@ class Transfer:
                 if name.startswith("user.") or error.errno not in _NOT_KEPT:
                     raise
 
-    async def _there(self, path: str) -> os.stat_result | None:
+    async def _there(self, item: Item, path: str) -> os.stat_result | None:
+        follow = not self._manner.resume and not item.path
         try:
-            return await self._target.stat(path, follow=not self._manner.resume)
+            return await self._target.stat(path, follow=follow)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    async def _directory(self, path: str, mode: int) -> bool:
+    async def _directory(self, item: Item, path: str) -> bool:
         """Make a directory, and tell whether it was not there before."""
         if self._manner.dry_run:
             return False
+        mode = item.stat.st_mode
         try:
             await self._target.mkdir(path, mode & 0o777 | 0o700)
         except FileExistsError:
-            there = Item("", await self._target.stat(path, follow=True))
+            there = Item("", await self._target.stat(path, follow=not item.path))
             if not there.is_directory:
-                raise NotADirectoryError(20, os.strerror(20), path) from None
+                self._links.add(item.path)
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
             if self._manner.resume and there.stat.st_mode & 0o700 != 0o700:
                 await self._target.chmod(path, mode & 0o777 | 0o700)
             return False
@@ -345,7 +371,7 @@ class Transfer:
         there = None
         within = self._source.place == self._target.place
         if manner.resume or manner.update or manner.checksum or within:
-            there = _regular(await self._there(target))
+            there = _regular(await self._there(item, target))
         if within and there is not None and there.st_ino == item.stat.st_ino:
             raise SameFileError("the copy would be the file itself")
         if there is not None and await self._is_done(item, source, target, there):
@@ -355,12 +381,12 @@ class Transfer:
         if manner.dry_run:
             return True
         if not manner.resume:
-            await self._write(item, source, target, 0, hashlib.sha256())
+            await self._fresh(item, source, target, 0, hashlib.sha256())
             await self._attributes(item, source, target)
             return True
         part = part_of(target)
         start, digest = await self._begun(item, source, target, there)
-        await self._write(item, source, part, start, digest)
+        await self._fresh(item, source, part, start, digest)
         await self._attributes(item, source, part)
         await self._target.rename(part, target)
         self.tally.resumed += start > 0
@@ -386,7 +412,7 @@ class Transfer:
     ) -> tuple[int, hashlib._Hash]:
         """Return where to go on with a part, and the digest of what is before; the part may be made."""
         part = part_of(target)
-        if _regular(await self._there(part)) is not None:
+        if _regular(await self._there(item, part)) is not None:
             return await self._agreement(item, source, part)
         if there is not None and there.st_nlink == 1 and 0 < there.st_size < item.stat.st_size:
             agreed, digest = await self._agreement(item, source, target)
@@ -402,11 +428,27 @@ class Transfer:
         ):
             return await agreement(reader, there, at_once(item.stat))
 
+    async def _fresh(
+        self, item: Item, source: str, target: str, start: int, digest: hashlib._Hash
+    ) -> None:
+        """Write a file, in a tree also in the place of a link."""
+        try:
+            await self._write(item, source, target, start, digest)
+        except OSError as error:
+            if error.errno != errno.ELOOP or not item.path:
+                raise
+            if not Item("", await self._target.stat(target)).is_link:
+                raise
+            await self._target.unlink(target)
+            await self._write(item, source, target, start, digest)
+
     async def _write(
         self, item: Item, source: str, target: str, start: int, digest: hashlib._Hash
     ) -> None:
         """Write a file from ``start`` on; ``digest`` is that of what is before."""
         flags = os.O_WRONLY | os.O_CREAT | (0 if start else os.O_TRUNC)
+        if item.path:
+            flags |= os.O_NOFOLLOW
         async with (
             self._source.open(source, os.O_RDONLY) as reader,
             self._target.open(target, flags, item.stat.st_mode & 0o777) as writer,
@@ -474,6 +516,10 @@ class Transfer:
         if found is None:
             end = max(offset, (await reader.stat()).st_size)
             return end, end
+        if not offset <= found[0] < found[1]:
+            raise OSError(
+                errno.EIO, os.strerror(errno.EIO), "of the file's holes it is told nonsense"
+            )
         return found
 
     async def _hole(self, digest: hashlib._Hash | None, size: int) -> None:

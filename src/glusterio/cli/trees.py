@@ -71,7 +71,7 @@ async def survey(
     complain: Complaint,
     leave_out: Callable[[str], bool] = lambda path: False,
 ) -> list[Item]:
-    """List everything below a directory, and not the directory itself; parents come first.
+    """List everything below a directory, not itself: parents come first, and each name once.
 
     Args:
         side: where it is.
@@ -90,7 +90,9 @@ async def survey(
                 raise
             complain(directory, error)
             return
-        for name, stat in names:
+        # A directory that changes meanwhile may bring a name twice; so may a server that means ill, as
+        # a link and then as something that would be written where that leads.
+        for name, stat in {entry.name: entry.stat for entry in reversed(names)}.items():
             item = Item(os.path.join(directory, name), stat)
             if not leave_out(item.path):
                 found.append(item)
