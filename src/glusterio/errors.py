@@ -22,7 +22,8 @@ Three rules decide the class of an error.
     ├── ConnectionLostError (ConnectionError)  .may_have_happened tells about the call
     ├── HandleStaleError (OSError)             the brick that held the handle is gone
     ├── HandshakeError (ConnectionError)
-    │   ├── AuthRejectedError                  refused by address, login or port
+    │   ├── AuthRejectedError                  refused by address, login, certificate or port
+    │   ├── TlsError                           there is no TLS between us: who refused it, and why
     │   ├── VolumeNotFoundError
     │   └── VersionMismatchError
     ├── ProtocolError
@@ -41,6 +42,7 @@ from __future__ import annotations
 
 import errno as _errno
 import os
+from enum import Enum
 from typing import ClassVar
 
 
@@ -102,36 +104,75 @@ class HandleStaleError(GlusterError, OSError):
         super().__init__(_errno.EBADF, message)
 
 
+class Refusal(Enum):
+    """Why there is no way to a server that is there: what a :class:`HandshakeError` is about."""
+
+    ADDRESS = "address"  #: where we come from: ``auth.allow``, ``auth.reject``
+    LOGIN = "login"  #: the user name and the password
+    NAME = "name"  #: the name in our certificate: ``auth.ssl-allow``
+    ACCESS = "access"  #: one of these three; a brick of GlusterFS does not tell which
+    PORT = "port"  #: our source port: only those below 1024 will do (``server.allow-insecure``)
+    OUR_CERTIFICATE = "our certificate"  #: the server does not accept it, or wants one
+    ITS_CERTIFICATE = "its certificate"  #: we do not accept the server's
+    TLS_WANTED = "tls wanted"  #: the server speaks TLS, and we did not
+    TLS_UNKNOWN = "tls unknown"  #: we spoke TLS, and the server does not
+    TLS = "tls"  #: anything else about TLS: versions, ciphers, files that cannot be read
+    VOLUME = "volume"  #: no such volume, or no such brick
+    VERSION = "version"  #: other versions of the protocol
+    NOT_READY = "not ready"  #: the brick is not running, or only just starting
+    ROOM = "room"  #: the brick has as many clients as it takes
+
+
 class HandshakeError(GlusterError, ConnectionError):
     """A server answered, but would not have us.
 
     Args:
         message: the reason, in the server's words where it gave any.
         errno: the errno that the server sent.
+        reason: what it is about; ``None`` where that is not known.
+
+    Attributes:
+        reason: what it is about.
     """
 
     default_errno: ClassVar[int] = _errno.ECONNREFUSED
+    default_reason: ClassVar[Refusal | None] = None
 
-    def __init__(self, message: str, errno: int | None = None) -> None:
+    def __init__(
+        self, message: str, errno: int | None = None, reason: Refusal | None = None
+    ) -> None:
         super().__init__(self.default_errno if errno is None else errno, message)
+        self.reason = self.default_reason if reason is None else reason
 
 
 class AuthRejectedError(HandshakeError):
-    """The brick refused this client: by address, by login, or by its source port."""
+    """The brick refused this client: by address, login, name in its certificate, or source port."""
 
     default_errno = _errno.EACCES
+
+
+class TlsError(HandshakeError):
+    """There is no TLS between us and a server: one side does not speak it, or refuses the other.
+
+    What Python's :mod:`ssl` said of it is the error's ``__cause__``.
+    """
+
+    default_errno = _errno.EPROTO
+    default_reason = Refusal.TLS
 
 
 class VolumeNotFoundError(HandshakeError):
     """The management daemon, or the brick, knows no such volume."""
 
     default_errno = _errno.ENOENT
+    default_reason = Refusal.VOLUME
 
 
 class VersionMismatchError(HandshakeError):
     """The server does not offer a program version that glusterio speaks."""
 
     default_errno = _errno.EPROTONOSUPPORT
+    default_reason = Refusal.VERSION
 
 
 class ProtocolError(GlusterError):

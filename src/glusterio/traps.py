@@ -218,6 +218,31 @@ class Spawn(Trap[None]):
         self.coroutines = coroutines
 
 
+class Tls(NamedTuple):
+    """What a connection is secured with: a context, or the files to make one of.
+
+    The files' defaults, and what is checked with them, are GlusterFS's: see
+    :func:`glusterio.runtime.certificates.context_of`.
+
+    Attributes:
+        context: an ``ssl.SSLContext``; it counts alone, if there is one.
+        certificate: the file with our certificate, and those between it and the authority's.
+        key: the file with its private key.
+        authorities: the file with the certificates of the authorities that we trust.
+        ciphers: which ciphers may be used up to TLS 1.2, in OpenSSL's words; empty for its defaults.
+        revoked: a directory with lists of revoked certificates, or empty.
+        anybody: take whatever certificate the server has, and show none: to find out what it speaks.
+    """
+
+    context: Any = None
+    certificate: str = "/etc/ssl/glusterfs.pem"
+    key: str = "/etc/ssl/glusterfs.key"
+    authorities: str = "/etc/ssl/glusterfs.ca"
+    ciphers: str = ""
+    revoked: str = ""
+    anybody: bool = False
+
+
 class Connect(Trap[None]):
     """Connect to a server and attach the link to ``connection``.
 
@@ -225,19 +250,27 @@ class Connect(Trap[None]):
         address: ``(host, port)``, or the path of a Unix socket.
         connection: the sans-I/O connection that will speak over the link.
         privileged: try a source port below 1024 first, as older bricks want.
+        tls: what to secure it with; ``None`` for a connection in the clear. The server's name is the
+            host.
 
     Raises (in the awaiting coroutine):
         OSError: unreachable, refused, unknown host.
+        TlsError: there is no TLS between us.
     """
 
-    __slots__ = ("address", "connection", "privileged")
+    __slots__ = ("address", "connection", "privileged", "tls")
 
     def __init__(
-        self, address: tuple[str, int] | str, connection: Any, privileged: bool = False
+        self,
+        address: tuple[str, int] | str,
+        connection: Any,
+        privileged: bool = False,
+        tls: Tls | None = None,
     ) -> None:
         self.address = address
         self.connection = connection
         self.privileged = privileged
+        self.tls = tls
 
 
 class Disconnect(Trap[None]):

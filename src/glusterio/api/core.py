@@ -264,6 +264,8 @@ class Core:
             volume=self.target.volume,
             volfile_server=server,
             clock=self.driver.now,
+            ssl=self.target.ssl,
+            management_tls=self.target.management_tls(),
             log=self.log,
         )
         defaults = DAEMON_DEFAULTS if self.target.servers else {}

@@ -19,6 +19,7 @@ from glusterio.xlators.client.handshake import ask
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
+from glusterio.api.url import Target
 
 #: Where a brick keeps its volume's id: on its root.
 _ATTRIBUTE: Final = "trusted.glusterfs.volume-id"
@@ -45,17 +46,18 @@ async def _from_servers(core: Core) -> uuid.UUID:
     failure: OSError = fs_error(errno.ENODATA)
     for server in core.target.servers:
         try:
-            return await _from_server(server, core.target.volume)
+            return await _from_server(server, core.target)
         except OSError as error:
             failure = error
     raise failure
 
 
-async def _from_server(server: tuple[str, int] | str, volume: str) -> uuid.UUID:
+async def _from_server(server: tuple[str, int] | str, target: Target) -> uuid.UUID:
+    volume = target.volume
     where = server if isinstance(server, str) else f"{server[0]}:{server[1]}"
     connection = Connection(f"management daemon {where}")
     try:
-        await Connect(server, connection)
+        await Connect(server, connection, tls=target.management_tls())
         options: dict[str, str] = {"flags": str(_VOLUME_ID), "volname": volume}
         reply = await ask(
             connection,

@@ -4,6 +4,7 @@
 URL                                      what it means
 =======================================  ========================================================
 ``gluster://HOST[:PORT][,HOST...]/VOL``  ask these management daemons in turn for the volfile
+``gluster+tls://HOST[:PORT].../VOL``     the same, over TLS
 ``gluster+unix:///VOL?socket=PATH``      ask the management daemon behind this Unix socket
 ``volfile:///PATH``                      use this volfile
 ``embedded:///DIRECTORY``                serve this directory inside the process, without a network
@@ -12,13 +13,15 @@ URL                                      what it means
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from glusterio.traps import Tls
 from glusterio.types import Log
 
 #: Where a management daemon listens when a URL does not say.
@@ -26,6 +29,10 @@ MANAGEMENT_PORT = 24007
 
 #: Where glusterd's own Unix socket is, as Debian and Red Hat have it.
 MANAGEMENT_SOCKET = "/var/run/glusterd.socket"
+
+#: A file that says that management daemons are spoken to by TLS (libglusterfs/src/glusterfs/
+#: glusterfs.h, ``SECURE_ACCESS_FILE``).
+SECURE_ACCESS = "/var/lib/glusterd/secure-access"
 
 #: A server: ``[::1]``, ``::1`` or ``host``, the first and the last with a port if need be.
 _SERVER = re.compile(
@@ -42,13 +49,15 @@ class Target(NamedTuple):
     """What a URL names.
 
     Attributes:
-        scheme: ``gluster``, ``gluster+unix``, ``volfile`` or ``embedded``.
+        scheme: ``gluster``, ``gluster+tls``, ``gluster+unix``, ``volfile`` or ``embedded``.
         volume: the volume's name, or one made from the path.
         servers: where to ask for the volfile: ``(host, port)`` or a socket's path, in order.
         path: the volfile, or the directory.
         url: the URL as given.
         options: what the session wants of its graph; :func:`glusterio.graph.tuning.checked` made it.
         logger: where the session logs; ``None`` for ``glusterio``.
+        ssl: an ``ssl.SSLContext``, with which every brick is spoken to; ``None`` where the volfile says
+            whether, and with what.
     """
 
     scheme: str
@@ -58,6 +67,18 @@ class Target(NamedTuple):
     url: str = ""
     options: Mapping[str, str] = _NO_OPTIONS
     logger: Log | None = None
+    ssl: Any = None
+
+    def management_tls(self) -> Tls | None:
+        """Return what the management daemons are spoken to with; ``None`` for in the clear.
+
+        As for GlusterFS's clients, a file on this machine can say that all management is by TLS.
+        """
+        if self.scheme == "gluster+tls" or (
+            self.scheme == "gluster" and os.path.exists(SECURE_ACCESS)
+        ):
+            return Tls(self.ssl)
+        return None
 
 
 @lru_cache(maxsize=32)
@@ -68,12 +89,12 @@ def parse_url(url: str) -> Target:
         ValueError: it is none of the forms above.
     """
     scheme, _, rest = url.partition("://")
-    if scheme == "gluster":
-        return _gluster(url, rest)
+    if scheme in ("gluster", "gluster+tls"):
+        return _gluster(scheme, url, rest)
     if scheme not in ("gluster+unix", "volfile", "embedded"):
         raise ValueError(
-            f"{url!r}: a volume's URL begins with gluster://, gluster+unix://, volfile:// or"
-            " embedded://"
+            f"{url!r}: a volume's URL begins with gluster://, gluster+tls://, gluster+unix://,"
+            " volfile:// or embedded://"
         )
     parts = urlsplit(url)
     path = unquote(parts.path, errors="surrogateescape")
@@ -91,15 +112,15 @@ def parse_url(url: str) -> Target:
     return Target(scheme, name, path=path, url=url)
 
 
-def _gluster(url: str, rest: str) -> Target:
+def _gluster(scheme: str, url: str, rest: str) -> Target:
     hosts, _, volume = rest.partition("/")
     volume = unquote(volume.strip("/"))
     if not volume or "/" in volume:
-        raise ValueError(f"{url!r}: gluster://HOST/VOLUME is needed")
+        raise ValueError(f"{url!r}: {scheme}://HOST/VOLUME is needed")
     servers = tuple(_server(url, host) for host in hosts.split(",") if host)
     if not servers:
         raise ValueError(f"{url!r}: no host")
-    return Target("gluster", volume, servers, url=url)
+    return Target(scheme, volume, servers, url=url)
 
 
 def _server(url: str, text: str) -> tuple[str, int]:

@@ -10,13 +10,17 @@ import re
 from collections.abc import Sequence
 
 from glusterio.api.url import Target
-from glusterio.errors import HandshakeError, VolumeNotFoundError
+from glusterio.errors import (
+    HandshakeError,
+    VolumeNotFoundError,
+)
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Connect, Disconnect, Offload
+from glusterio.traps import Connect, Disconnect, Offload, Tls
 from glusterio.wire.handshake import GetspecReply, GetspecRequest
 from glusterio.wire.programs import HANDSHAKE, HandshakeProc
 from glusterio.xlators.base import VolfileServer
 from glusterio.xlators.client.handshake import ask
+from glusterio.xlators.client.refusals import UNEXPLAINED, why_lost
 
 #: The range of operating versions that we claim to know: everything.
 _OP_VERSIONS = {"min-op-version": "1", "max-op-version": "100000"}
@@ -46,7 +50,7 @@ async def volfile_of(target: Target) -> tuple[str, VolfileServer | None]:
     if target.scheme == "embedded":
         directory = _SPECIAL.sub(r"\\\g<0>", target.path)
         return _EMBEDDED.format(directory=directory), None
-    return await _ask_servers(target.servers, target.volume)
+    return await _ask_servers(target.servers, target.volume, target.management_tls())
 
 
 def _read_text(path: str) -> str:
@@ -55,13 +59,13 @@ def _read_text(path: str) -> str:
 
 
 async def _ask_servers(
-    servers: Sequence[tuple[str, int] | str], volume: str
+    servers: Sequence[tuple[str, int] | str], volume: str, tls: Tls | None
 ) -> tuple[str, VolfileServer]:
     """Ask each server in turn; the first volfile counts."""
     failures: list[OSError] = []
     for server in servers:
         try:
-            return await _ask_server(server, volume)
+            return await _ask_server(server, volume, tls)
         except OSError as error:
             failures.append(error)
     if len(failures) == 1:
@@ -75,11 +79,13 @@ async def _ask_servers(
     )
 
 
-async def _ask_server(server: tuple[str, int] | str, volume: str) -> tuple[str, VolfileServer]:
+async def _ask_server(
+    server: tuple[str, int] | str, volume: str, tls: Tls | None
+) -> tuple[str, VolfileServer]:
     where = server if isinstance(server, str) else f"{server[0]}:{server[1]}"
     connection = Connection(f"management daemon {where}")
     try:
-        await Connect(server, connection)
+        await Connect(server, connection, tls=tls)
         reply = await ask(
             connection,
             HANDSHAKE,
@@ -93,6 +99,9 @@ async def _ask_server(server: tuple[str, int] | str, volume: str) -> tuple[str, 
             raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
     except GeneratorExit:
         raise
+    except UNEXPLAINED as error:
+        await Disconnect(connection)
+        raise await why_lost(error, server, connection, tls) from error.__cause__
     except BaseException:
         await Disconnect(connection)
         raise

@@ -12,7 +12,7 @@ from glusterio.brick.clients import Client
 from glusterio.brick.fds import FdTable
 from glusterio.brick.limits import Limits
 from glusterio.errors import RemoteProtocolError, fs_error
-from glusterio.rpc.service import AUTH_BAD_CREDENTIAL, Request, ServerConnection
+from glusterio.rpc.service import Request, ServerConnection
 from glusterio.runtime.serve import Endpoint
 from glusterio.traps import Coro
 from glusterio.types import Buffer
@@ -20,7 +20,7 @@ from glusterio.wire.credentials import Credentials
 from glusterio.wire.handshake import DUMP_CALLS as _DUMP_CALLS
 from glusterio.wire.handshake import CallSpec, DumpReply, DumpRequest, PingReply, ProgramDetail
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import DUMP, FOPS, AcceptStat, DumpProc, Program
+from glusterio.wire.programs import AUTH_BAD_CREDENTIAL, DUMP, FOPS, AcceptStat, DumpProc, Program
 
 log = logging.getLogger("glusterio.brick")
 

@@ -23,7 +23,6 @@ from glusterio.brick.connection import Answer, CallDenied, Connection, SimplePro
 from glusterio.brick.limits import Limits
 from glusterio.brick.server import FopProgram
 from glusterio.brick.subdir import ConfinedFops, find_directory
-from glusterio.rpc.service import AUTH_REJECTED_CREDENTIAL
 from glusterio.traps import Offload
 from glusterio.types import ROOT_GFID
 from glusterio.wire.dictionary import old_text
@@ -37,7 +36,13 @@ from glusterio.wire.handshake import (
     SetvolumeReply,
     SetvolumeRequest,
 )
-from glusterio.wire.programs import FOPS, HANDSHAKE, RELEASES_COPIES, HandshakeProc
+from glusterio.wire.programs import (
+    AUTH_REJECTED_CREDENTIAL,
+    FOPS,
+    HANDSHAKE,
+    RELEASES_COPIES,
+    HandshakeProc,
+)
 
 log = logging.getLogger("glusterio.brick")
 

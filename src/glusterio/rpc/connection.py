@@ -24,13 +24,14 @@ from typing import NoReturn
 from glusterio.errors import (
     AuthRejectedError,
     ConnectionLostError,
+    Refusal,
     RemoteProtocolError,
     VersionMismatchError,
 )
 from glusterio.rpc.stream import DIRECT, MAX_RECORD, RecordStream
 from glusterio.traps import Reply
 from glusterio.wire.credentials import encode_none
-from glusterio.wire.programs import DUMP, DumpProc
+from glusterio.wire.programs import AUTH_REJECTED_CREDENTIAL, DUMP, DumpProc
 from glusterio.wire.records import (
     LAST_FRAGMENT,
     MARK_SIZE,
@@ -354,6 +355,12 @@ class Connection(RecordStream):
         header = parse_message(memoryview(record))
         if not isinstance(header, ReplyHeader):
             raise RemoteProtocolError(f"{self.name}: neither a call nor a reply")
+        if header.reply_stat and header.low == AUTH_REJECTED_CREDENTIAL:
+            return AuthRejectedError(
+                f"{self.name}: the request was denied: the server takes requests from source ports"
+                " below 1024 only, which root alone may have (server.allow-insecure)",
+                reason=Refusal.PORT,
+            )
         if header.reply_stat:
             return AuthRejectedError(f"{self.name}: the request was denied")
         if header.accept_stat in (1, 2, 3):

@@ -24,6 +24,7 @@ from glusterio.errors import LocalProtocolError, RemoteProtocolError
 from glusterio.rpc.stream import MAX_RECORD, RecordStream
 from glusterio.wire.credentials import encode_none
 from glusterio.wire.programs import (
+    AUTH_BAD_CREDENTIAL,
     MAX_AUTH_BYTES,
     RPC_VERSION,
     AcceptStat,
@@ -50,10 +51,6 @@ MAX_QUEUED: Final = 16 * 1024 * 1024
 
 #: Replies up to this size leave in one buffer, in bytes: copying costs less than a second one.
 _JOINED: Final = 8 * 1024
-
-#: Why a credential is refused (RFC 5531 section 9, ``auth_stat``).
-AUTH_BAD_CREDENTIAL: Final = 1
-AUTH_REJECTED_CREDENTIAL: Final = 2
 
 #: A call's header up to the length of its credential: xid, direction, RPC version, program, version,
 #: procedure, flavor, length.

@@ -33,6 +33,7 @@ _BUFFER = 256 * 1024
 _FIRST_PLACE = LARGEST
 _MARK = struct.Struct(">I")
 _NOTHING = memoryview(b"")
+_TLS_ALERT = b"\x15\x03"
 
 
 class RecordStream:
@@ -80,6 +81,14 @@ class RecordStream:
     def on_tail(self) -> None:
         """The tail that :meth:`place_for` found a place for is complete."""
         raise NotImplementedError
+
+    def holds_nothing(self) -> bool:
+        """Tell whether no part of a record has come that was not handed on."""
+        return not self._end and self._place is None
+
+    def looks_like_tls(self) -> bool:
+        """Tell whether what could not be read is an alert of TLS (RFC 8446, section 5.1)."""
+        return bytes(self._view[self._start : self._start + 2]) == _TLS_ALERT
 
     # -- for drivers ------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,16 +25,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
-from glusterio.errors import ConnectionLostError, RemoteProtocolError
+from glusterio.errors import ConnectionLostError, HandshakeError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
+from glusterio.runtime.certificates import context_of
 from glusterio.runtime.connecting import unknown_host
 from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, spawn
 from glusterio.runtime.link import bind_privileged
-from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
+from glusterio.runtime.secured import tls_error
+from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn, Tls
 from glusterio.types import Log
 
 #: How often the ping clocks are looked at, in seconds.
 TICK = 0.25
+
+#: Seconds that a handshake may take by itself: how long all of connecting may is the caller's to say.
+_FOR_EVER = 1e6
 
 
 class _NoLock:
@@ -91,9 +97,12 @@ class _Wire(asyncio.BufferedProtocol):
         self.transport = None
         connection = self.connection
         reason = "the connection was closed"
-        if isinstance(exc, OSError) and exc.errno:
+        lost: Exception | None = None
+        if isinstance(exc, ssl.SSLError):
+            lost = tls_error(exc, connection.name)
+        elif isinstance(exc, OSError) and exc.errno:
             reason = os.strerror(exc.errno)
-        lost = ConnectionLostError(f"{connection.name}: {reason}")
+        lost = lost or ConnectionLostError(f"{connection.name}: {reason}")
         self.driver.complete(connection.fail(lost))
         self.driver.drain()
 
@@ -406,23 +415,60 @@ class AioDriver:
         def wire() -> _Wire:
             return _Wire(self, trap.connection)
 
-        if isinstance(address, str):
-            await self.loop.create_unix_connection(wire, address)
-            return
         try:
-            if trap.privileged and os.geteuid() == 0:
-                await self._connect_privileged(wire, *address)
+            if trap.tls is not None:
+                await self._connect_secure(wire, trap, trap.tls)
+            elif isinstance(address, str):
+                await self.loop.create_unix_connection(wire, address)
+            elif trap.privileged and os.geteuid() == 0:
+                sock = await self._reach(*address, privileged=True)
+                await self._use(sock, wire)
             else:
                 await self.loop.create_connection(wire, *address)
         except socket.gaierror as error:
             raise unknown_host(address[0], error) from None
+        except HandshakeError:
+            raise
         except OSError as error:
-            if not error.errno:  # several addresses, each with an error of its own
-                raise
+            if not error.errno or isinstance(address, str):
+                raise  # several addresses, each with an error of its own
             where = f"{address[0]}:{address[1]}"
             raise OSError(error.errno, os.strerror(error.errno), where) from None
 
-    async def _connect_privileged(self, wire: Callable[[], _Wire], host: str, port: int) -> None:
+    async def _connect_secure(self, wire: Callable[[], _Wire], trap: Connect, tls: Tls) -> None:
+        """Connect, and then shake hands: who does not like the other in it has answered."""
+        context = tls.context
+        if context is None:  # which takes reading files
+            context = await self.loop.run_in_executor(self.threads, context_of, tls)
+        address = trap.address
+        if isinstance(address, str):
+            where, name = address, ""
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                await self.loop.sock_connect(sock, address)
+            except BaseException:
+                sock.close()
+                raise
+        else:
+            where, name = f"{address[0]}:{address[1]}", address[0]
+            sock = await self._reach(*address, privileged=trap.privileged and os.geteuid() == 0)
+        try:
+            await self._use(
+                sock, wire, ssl=context, server_hostname=name, ssl_handshake_timeout=_FOR_EVER
+            )
+        except (OSError, ValueError) as error:
+            raise tls_error(error, where) from error
+
+    async def _use(self, sock: socket.socket, wire: Callable[[], _Wire], **how: Any) -> None:
+        try:
+            await self.loop.create_connection(wire, sock=sock, **how)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _reach(self, host: str, port: int, *, privileged: bool) -> socket.socket:
+        """Connect to one of a host's addresses, from a privileged port if wanted."""
         failure: OSError | None = None
         for family, _, _, _, where in await self.loop.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
@@ -430,10 +476,10 @@ class AioDriver:
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
                 sock.setblocking(False)
-                bind_privileged(sock)
+                if privileged:
+                    bind_privileged(sock)
                 await self.loop.sock_connect(sock, where)
-                await self.loop.create_connection(wire, sock=sock)
-                return
+                return sock
             except OSError as error:
                 failure = error
                 sock.close()

@@ -1,4 +1,8 @@
-"""A connection being made, address after address, without blocking: for the threads driver."""
+"""A connection being made, address after address, without blocking: for the threads driver.
+
+With TLS, the handshake belongs to it. Who does not like the other in it has answered: no further
+address is tried then.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from glusterio.traps import Connect, Reply
 
 if TYPE_CHECKING:
     from glusterio.runtime.fiber import Fiber
+    from glusterio.runtime.secured import Secured
     from glusterio.runtime.threads import ThreadsDriver
 
 #: What connecting says that goes on.
@@ -42,6 +47,10 @@ def unknown_host(host: str, error: socket.gaierror) -> socket.gaierror:
     return socket.gaierror(error.errno, f"{host}: {error.strerror}")
 
 
+#: What a handshake is received in, in bytes: the certificates are the most of it.
+_HANDSHAKE = 65536
+
+
 class Connecting:
     """Tries one address after the other and wakes its fiber with the outcome.
 
@@ -51,7 +60,9 @@ class Connecting:
         trap: what was asked for.
     """
 
-    __slots__ = ("_candidates", "_driver", "_error", "_fiber", "sock", "trap")
+    __slots__ = (
+        "_candidates", "_driver", "_error", "_fiber", "_secured", "_unsent", "sock", "trap",
+    )  # fmt: skip
 
     def __init__(self, driver: ThreadsDriver, fiber: Fiber, trap: Connect) -> None:
         self._driver = driver
@@ -59,6 +70,8 @@ class Connecting:
         self.trap = trap
         self._candidates: list[tuple[int, Any]] = []
         self._error: OSError | None = None
+        self._secured: Secured | None = None
+        self._unsent = b""
         self.sock: socket.socket = None  # type: ignore[assignment]
 
     def begin(self) -> None:
@@ -71,7 +84,10 @@ class Connecting:
         self._next()
 
     def progress(self) -> None:
-        """The socket is writable: connected, or refused."""
+        """The socket is writable: connected, or refused. Or a handshake can go on."""
+        if self._secured is not None:
+            self._shake_hands(self._secured)
+            return
         try:
             code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         except OSError:  # cancelled by another thread at this very moment
@@ -111,9 +127,69 @@ class Connecting:
         self._fiber.wake(self.trap, None, self._error or OSError(f"no address for {self._where()}"))
 
     def _connected(self) -> None:
-        self._driver.attach(self.sock, self.trap.connection)
+        if self.trap.tls is not None and self._secured is None:
+            self._begin_tls()
+            return
+        self._driver.attach(self.sock, self.trap.connection, self._secured)
         if not self._fiber.wake(self.trap, None):  # cancelled meanwhile
             self._driver.disconnect(self.trap.connection)
+
+    # -- TLS --------------------------------------------------------------------------------------
+
+    def _begin_tls(self) -> None:
+        from glusterio.runtime.certificates import context_of  # with ssl, 10 ms that few need
+        from glusterio.runtime.secured import Secured, tls_error
+
+        address, tls = self.trap.address, self.trap.tls
+        assert tls is not None
+        try:
+            host = None if isinstance(address, str) else address[0]
+            self._secured = Secured(context_of(tls), host)
+            self._secured.shake_hands()
+            self._unsent = self._secured.to_send()
+        except Exception as error:
+            self.sock.close()
+            failure = error if isinstance(error, OSError) else tls_error(error, self._where())
+            self._fiber.wake(self.trap, None, failure)
+            return
+        self._driver.watch(self, select.POLLIN | select.POLLOUT)
+
+    def _shake_hands(self, secured: Secured) -> None:
+        from glusterio.runtime.secured import tls_error
+
+        try:
+            try:
+                if data := self.sock.recv(_HANDSHAKE):
+                    secured.feed(data)
+                else:
+                    raise ConnectionResetError
+            except BlockingIOError:
+                pass
+            is_done = False
+            try:
+                is_done = secured.shake_hands()
+            finally:  # what is wrong the peer shall hear, too
+                self._unsent += secured.to_send()
+                if self._unsent:
+                    try:
+                        self._unsent = self._unsent[self.sock.send(self._unsent) :]
+                    except BlockingIOError:
+                        pass
+            if not is_done or self._unsent:
+                events = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+                self._driver.watch_for(self, events)
+                return
+        except OSError as error:
+            if self._fiber.trap is not self.trap:  # cancelled by another thread, which closed it
+                return
+            self._driver.unwatch(self)
+            self.sock.close()
+            self._fiber.wake(self.trap, None, tls_error(error, self._where()))
+            return
+        self._driver.unwatch(self)
+        self._connected()
+
+    # -- the end ----------------------------------------------------------------------------------
 
     def _where(self) -> str:
         address = self.trap.address

@@ -12,13 +12,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.connecting import Connecting
 from glusterio.runtime.home import PerThread
 from glusterio.runtime.link import Link
 from glusterio.traps import Connect, Reply
+
+if TYPE_CHECKING:
+    from glusterio.runtime.secured import Secured
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -121,9 +124,16 @@ class Sockets:
                 self.unwatch(watched)
                 watched.forget()
 
-    def attach(self, sock: socket.socket, connection: Connection) -> None:
-        """Take over a connected socket."""
-        link = Link(sock, connection)
+    def attach(
+        self, sock: socket.socket, connection: Connection, secured: Secured | None = None
+    ) -> None:
+        """Take over a connected socket, and the TLS on it if there is one."""
+        if secured is None:
+            link = Link(sock, connection)
+        else:
+            from glusterio.runtime.secure_link import SecureLink  # with ssl, which few need
+
+            link = SecureLink(sock, connection, secured)
         connection.link = link
         with self.lock:
             self._locks += (link.sending, link.receiving)
@@ -141,6 +151,11 @@ class Sockets:
         self._watched[watched.sock.fileno()] = watched
         self._poller.register(watched.sock, events)
         self._find_sole()
+
+    def watch_for(self, watched: Link | Connecting, events: int) -> None:
+        """Poll for other events than before, if it is polled for at all."""
+        with contextlib.suppress(OSError, ValueError):  # closed since, by another thread
+            self._poller.modify(watched.sock, events)
 
     def _find_sole(self) -> None:
         watched = list(self._watched.values())

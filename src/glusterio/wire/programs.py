@@ -204,6 +204,10 @@ RPC_VERSION: Final = 2
 #: A credential's body may not be longer (RFC 5531 section 8.2).
 MAX_AUTH_BYTES: Final = 400
 
+#: Why a credential is refused (RFC 5531 section 9, ``auth_stat``).
+AUTH_BAD_CREDENTIAL: Final = 1
+AUTH_REJECTED_CREDENTIAL: Final = 2
+
 #: The descriptor that means "whatever file has this gfid, without opening it".
 ANONYMOUS_FD: Final = -2
 
@@ -217,6 +221,10 @@ GFID_REQ: Final = "gfid-req"
 #: What a brick says of itself in its answer to SETVOLUME when it closes both files of a COPY_FILE_RANGE
 #: at their RELEASE. GlusterFS's own do not, and do not say so.
 RELEASES_COPIES: Final = "glusterio.releases-copies"
+
+#: What a brick that refuses a client in SETVOLUME refuses him for: ``address``, ``login`` or ``name``.
+#: GlusterFS's own bricks do not say it.
+REFUSED_BY: Final = "glusterio.refused-by"
 
 
 #: The key of a lock's mode in LK's extra data, and the mode that keeps others from the data, too, on

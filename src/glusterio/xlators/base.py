@@ -31,7 +31,7 @@ from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Coro, Event, Reply
+from glusterio.traps import Coro, Event, Reply, Tls
 from glusterio.types import Buffer, Gfid, Log
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
@@ -102,6 +102,9 @@ class Services(NamedTuple):
         ping_timeout: what to use when the volfile does not say, in seconds.
         volfile_server: who gave the volfile, or ``None`` for a volfile from disk.
         clock: the driver's clock, which never goes back, in seconds; by default it stands still.
+        ssl: an ``ssl.SSLContext`` of the caller's, with which every brick is spoken to; ``None`` where
+            the volfile alone says whether, and with what.
+        management_tls: what management daemons are spoken to with; ``None`` for in the clear.
         log: where translators tell what nobody waits to hear.
     """
 
@@ -116,6 +119,8 @@ class Services(NamedTuple):
     volfile_server: VolfileServer | None = None
     clock: Callable[[], float] = float
     log: Log = logging.getLogger("glusterio")
+    ssl: Any = None
+    management_tls: Tls | None = None
 
 
 class _Nothing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from types import TracebackType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
@@ -34,6 +34,9 @@ from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.types import Log, StrPath
 
+if TYPE_CHECKING:
+    from glusterio.runtime.certificates import SSLContext
+
 
 def connect(
     url: str,
@@ -42,12 +45,13 @@ def connect(
     options: SessionOptions | None = None,
     trace: TraceHook | None = None,
     logger: Log | None = None,
+    ssl: SSLContext | None = None,
 ) -> Opening[AsyncVolume]:
     """Connect to a volume: ``async with connect(url) as vol``, or ``vol = await connect(url)``.
 
     Arguments and errors are those of :func:`glusterio.connect`. Cancelled, it leaves nothing behind.
     """
-    return Opening(_connect(url, timeout, trace, options, logger))
+    return Opening(_connect(url, timeout, trace, options, logger, ssl))
 
 
 async def _connect(
@@ -56,8 +60,9 @@ async def _connect(
     trace: TraceHook | None,
     options: SessionOptions | None,
     logger: Log | None,
+    ssl: SSLContext | None,
 ) -> AsyncVolume:
-    target = parse_url(url)._replace(options=checked(options or {}), logger=logger)
+    target = parse_url(url)._replace(options=checked(options or {}), logger=logger, ssl=ssl)
     session = AioSession(target, trace)
     await session.connect(timeout)
     return AsyncVolume(session)

@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from types import TracebackType
-from typing import IO, Any, Literal, overload
+from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from glusterio.api import handles
 from glusterio.api.call_site import call_site
@@ -42,6 +42,9 @@ from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.types import Log, StrPath
 
+if TYPE_CHECKING:
+    from glusterio.runtime.certificates import SSLContext
+
 
 def connect(
     url: str,
@@ -50,12 +53,13 @@ def connect(
     options: SessionOptions | None = None,
     trace: TraceHook | None = None,
     logger: Log | None = None,
+    ssl: SSLContext | None = None,
 ) -> Volume:
     """Connect to a volume.
 
     Args:
-        url: ``gluster://HOST[:PORT][,HOST...]/VOLUME``, ``gluster+unix:///VOLUME?socket=PATH``,
-            ``volfile:///PATH`` or ``embedded:///DIRECTORY``.
+        url: ``gluster://HOST[:PORT][,HOST...]/VOLUME``, the same with ``gluster+tls://``,
+            ``gluster+unix:///VOLUME?socket=PATH``, ``volfile:///PATH`` or ``embedded:///DIRECTORY``.
         timeout: for all of it, in seconds.
         options: what this session wants otherwise than the volume's owner, by the names of ``gluster
             volume set``: ``{"performance.write-behind": False}``; those that begin with
@@ -63,15 +67,17 @@ def connect(
         trace: receives every transition of the session's life; see
             :func:`glusterio.lifecycle.trace.ndjson`.
         logger: where the session logs what no caller hears of; ``None`` for the logger ``glusterio``.
+        ssl: what every brick is spoken to with, by TLS, and with ``gluster+tls`` the management daemon;
+            ``None`` where the volfile alone says whether, with GlusterFS's files.
 
     Raises:
         ValueError: not such a URL; or an option that there is not, or a value that it cannot have.
         TimeoutError: not connected in time.
-        VolumeNotFoundError, AuthRejectedError, HandshakeError: a server would not have us.
+        VolumeNotFoundError, AuthRejectedError, TlsError, HandshakeError: a server would not have us.
         UnsupportedGraphError: the volume needs a translator that glusterio does not have.
         OSError: nobody there.
     """
-    target = parse_url(url)._replace(options=checked(options or {}), logger=logger)
+    target = parse_url(url)._replace(options=checked(options or {}), logger=logger, ssl=ssl)
     session = ThreadsSession(target, trace)
     session.connect(timeout)
     return Volume(session)

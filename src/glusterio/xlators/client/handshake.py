@@ -10,18 +10,19 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from glusterio.errors import (
     AuthRejectedError,
     ConnectionLostError,
     HandshakeError,
+    Refusal,
     RemoteProtocolError,
     VersionMismatchError,
-    VolumeNotFoundError,
 )
+from glusterio.graph.options import boolean, option
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Connect, Disconnect, Reply, Wait
+from glusterio.traps import Connect, Disconnect, Reply, Tls, Wait
 from glusterio.wire.credentials import Credentials, encode_v2
 from glusterio.wire.handshake import (
     PortByBrickReply,
@@ -33,6 +34,7 @@ from glusterio.wire.messages import decode, encode
 from glusterio.wire.programs import FOPS, HANDSHAKE, PORTMAP, HandshakeProc, PortmapProc
 from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
 from glusterio.xlators.base import Services
+from glusterio.xlators.client.refusals import UNEXPLAINED, Address, refusal_of, why_lost
 
 #: Where glusterd listens.
 GLUSTERD_PORT = 24007
@@ -41,7 +43,14 @@ GLUSTERD_PORT = 24007
 _STARTING_TRIES = 20
 _STARTING_PAUSE = 0.25
 
-Address = tuple[str, int] | str
+#: What :class:`~glusterio.traps.Tls` is made of: the options of the transport, without their beginning.
+_TLS_FILES: Final = {
+    "certificate": "ssl-own-cert",
+    "key": "ssl-private-key",
+    "authorities": "ssl-ca-list",
+    "ciphers": "ssl-cipher-list",
+    "revoked": "ssl-crl-path",
+}
 
 
 async def ask(
@@ -69,6 +78,30 @@ async def ask(
 @lru_cache(maxsize=4)
 def _credentials(pid: int, uid: int, gid: int) -> bytes:
     return encode_v2(Credentials(pid, uid, gid, lk_owner=bytes(8)))
+
+
+def tls_for(address: Address, options: Mapping[str, str], services: Services) -> Tls | None:
+    """Return what a connection to a brick, or to its portmapper, is secured with.
+
+    A context that the session was given counts for every brick; else it is for the volfile to say. As
+    in GlusterFS (socket.c, ``socket_fix_ssl_opts``), whoever listens on port 24007 is a management
+    daemon.
+
+    Raises:
+        VolfileError: the volfile says neither on nor off.
+    """
+    if not isinstance(address, str) and address[1] == GLUSTERD_PORT:
+        return services.management_tls
+    if services.ssl is not None:
+        return Tls(services.ssl)
+    if not option(options, "transport.socket.ssl-enabled", boolean, False):
+        return None
+    found: dict[str, Any] = {
+        field: options[f"transport.socket.{key}"]
+        for field, key in _TLS_FILES.items()
+        if options.get(f"transport.socket.{key}")
+    }
+    return Tls()._replace(**found)
 
 
 async def find_brick(options: Mapping[str, str], services: Services) -> Address:
@@ -109,13 +142,17 @@ async def _ask_portmap(
         reply = await _port_of(brick, server.connection)
     else:
         connection = Connection(f"glusterd {host}:{port}")
+        tls = tls_for(daemon, options, services)
         try:
-            await Connect(daemon, connection)
+            await Connect(daemon, connection, tls=tls)
             reply = await _port_of(brick, connection)
+        except UNEXPLAINED as error:
+            raise await why_lost(error, daemon, connection, tls) from error.__cause__
         finally:
             await Disconnect(connection)
     if reply.op_ret < 0 or not 0 < reply.port < 65536:
-        raise HandshakeError(f"brick {host}:{brick} is not running", errno.ENOTCONN)
+        what = f"brick {host}:{brick} is not running"
+        raise HandshakeError(what, errno.ENOTCONN, Refusal.NOT_READY)
     return host, reply.port
 
 
@@ -176,7 +213,7 @@ async def _accepted_at(
     try:
         return await _attempt(address, name, options, services, on_lost, privileged=False)
     except AuthRejectedError as refusal:
-        if refusal.errno != errno.EACCES or isinstance(address, str) or os.geteuid() != 0:
+        if refusal.reason is not Refusal.PORT or isinstance(address, str) or os.geteuid() != 0:
             raise
         try:
             return await _attempt(address, name, options, services, on_lost, privileged=True)
@@ -196,8 +233,9 @@ async def _attempt(
     where = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
     ping = float(options.get("ping-timeout", services.ping_timeout))
     connection = Connection(f"brick {where}", ping)
+    tls = tls_for(address, options, services)
     try:
-        await Connect(address, connection, privileged)
+        await Connect(address, connection, privileged, tls)
         for _ in range(_STARTING_TRIES):
             reply = await ask(
                 connection,
@@ -210,9 +248,12 @@ async def _attempt(
                 break
             await Wait(services.new_event(), _STARTING_PAUSE)
         if reply.op_ret < 0:
-            raise _refusal(reply, where, options.get("remote-subvolume", ""))
+            raise refusal_of(reply, where, options, tls)
     except GeneratorExit:
         raise
+    except UNEXPLAINED as error:
+        await Disconnect(connection)
+        raise await why_lost(error, address, connection, tls) from error.__cause__
     except BaseException:
         await Disconnect(connection)
         raise
@@ -238,16 +279,3 @@ def _introduction(name: str, options: Mapping[str, str], services: Services) -> 
         "volfile-key": services.volume,
     }
     return introduction
-
-
-def _refusal(reply: SetvolumeReply, where: str, subvolume: str) -> HandshakeError:
-    """Return the error for a SETVOLUME that failed."""
-    said = reply.options.get("ERROR", b"")
-    words = said.rstrip(b"\0").decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-    code = reply.op_errno
-    message = f"brick {where}: {words or os.strerror(code)}"
-    if code == errno.ENOENT:
-        return VolumeNotFoundError(f"{message} ({subvolume})")
-    if code in (errno.EACCES, errno.EPERM):
-        return AuthRejectedError(message, code)
-    return HandshakeError(message, code)

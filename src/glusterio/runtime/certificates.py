@@ -1,0 +1,104 @@
+"""Certificates: contexts made of files, and what a peer's certificate says.
+
+Where a session is given no ``ssl.SSLContext``, one is made of the files that GlusterFS has: our
+certificate, its key, and the authorities that we trust. What is checked is what GlusterFS checks, on
+both sides: the peer must have a certificate of one of these authorities. The host's name is not
+looked for in it, since GlusterFS's certificates bear a name of any kind (the brick's
+``auth.ssl-allow`` is about that name), and few bear the host's. A context of the caller's own decides
+for itself: with ``check_hostname`` the certificate must be the host's.
+
+Sources: GlusterFS rpc/rpc-transport/socket/src/socket.c (``ssl_setup_connection_params``,
+``ssl_setup_connection_postfix``).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from ssl import SSLContext as SSLContext
+from typing import Any
+
+from glusterio.errors import TlsError
+from glusterio.traps import Tls
+
+
+def context_of(tls: Tls, *, server_side: bool = False) -> SSLContext:
+    """Return the context that a connection is secured with. It may read files.
+
+    Args:
+        tls: a context, or the files to make one of.
+        server_side: whether it is for those who connect to us.
+
+    Raises:
+        TlsError: a file cannot be read, or does not hold what it should; the message names it.
+    """
+    if tls.context is not None:
+        context: SSLContext = tls.context
+        return context
+    context = SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    if tls.anybody:
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Once it is there, a TLS connection is never negotiated anew: see Secured.write().
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    for path in (tls.certificate, tls.key, tls.authorities):
+        _check_readable(path)
+    try:
+        context.load_cert_chain(tls.certificate, tls.key, _no_password)
+    except (OSError, ValueError) as error:
+        what = f"{tls.certificate} and {tls.key} are no certificate and its key"
+        raise TlsError(f"{what} ({_words(error)})") from error
+    try:
+        context.load_verify_locations(tls.authorities)
+        if tls.revoked:
+            context.load_verify_locations(capath=tls.revoked)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    except OSError as error:
+        raise TlsError(f"{tls.authorities}: no certificates ({_words(error)})") from error
+    if tls.ciphers:
+        try:
+            context.set_ciphers(tls.ciphers)
+        except ssl.SSLError as error:
+            raise TlsError(f"{tls.ciphers!r}: no cipher of this name") from error
+    return context
+
+
+def _no_password() -> bytes:
+    # A server has nobody to ask, and a library must not ask.
+    raise ValueError("the key is locked with a password")
+
+
+def _check_readable(path: str) -> None:
+    """Look whether a file can be read, since OpenSSL does not always say which one it could not.
+
+    Raises:
+        TlsError: it cannot.
+    """
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise TlsError(
+            f"{path}: {os.strerror(error.errno or 0)}. TLS needs a certificate, its key and the"
+            " certificates of its authorities: give connect() ssl=, an ssl.SSLContext, or put"
+            " GlusterFS's files there"
+        ) from error
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or error)
+
+
+def name_in(certificate: Mapping[str, Any] | None) -> str:
+    """Return the common name in a certificate, as ``SSLObject.getpeercert`` returns it; or nothing.
+
+    As in GlusterFS it is the first, where there are several.
+    """
+    for part in (certificate or {}).get("subject", ()):
+        for key, value in part:
+            if key == "commonName":
+                return str(value)
+    return ""

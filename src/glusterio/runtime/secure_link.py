@@ -1,0 +1,187 @@
+"""A link over TLS: as :class:`~glusterio.runtime.link.Link`, but what travels is encrypted.
+
+It has Link's two locks, and what OpenSSL does happens under ``sending``: receiving, too, may have to
+say something, and OpenSSL's connections are not for several threads at once. So ``receive`` waits for
+bytes with ``receiving`` held alone, as there, and takes ``sending`` to decrypt them.
+
+What is encrypted has left, as far as the connection knows: it cannot be taken back. So little is: a few
+records at a time, and no more before the socket has taken them.
+
+All that comes out of one receive is handed on by it: the poller knows nothing of what OpenSSL holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+from typing import Final
+
+from glusterio.errors import ConnectionLostError, RemoteProtocolError
+from glusterio.rpc.connection import Connection
+from glusterio.runtime.link import ALONE, NOT_WAITING, Link
+from glusterio.runtime.secured import RECORD, Secured, tls_error
+from glusterio.traps import Reply
+
+_NOT_NOW = (BlockingIOError, InterruptedError)
+_AT_ONCE: Final = int(socket.MSG_DONTWAIT)
+_ALL: Final = (0,)
+
+#: So much is received at once, in bytes.
+_BUFFER: Final = 256 * 1024
+
+#: So much is encrypted before it is sent, in bytes.
+_AHEAD: Final = 8 * RECORD
+
+
+class SecureLink(Link):
+    """A connected socket, the TLS on it, and the connection that speaks over it.
+
+    Args:
+        sock: the socket.
+        connection: the connection.
+        secured: the TLS, whose handshake is done.
+    """
+
+    __slots__ = ("_buffer", "_encrypted", "_secured")
+
+    def __init__(self, sock: socket.socket, connection: Connection, secured: Secured) -> None:
+        super().__init__(sock, connection)
+        self._secured = secured
+        self._buffer = memoryview(bytearray(_BUFFER))
+        self._encrypted = memoryview(b"")  # and not sent yet
+
+    def submit(self, reply: Reply) -> bool:
+        with self.sending:
+            self.connection.submit(reply)
+            return True if self.wants_write else self._send()
+
+    def _send(self) -> bool:
+        try:
+            while True:
+                self._send_encrypted()
+                if not self._encrypt():
+                    break
+        except _NOT_NOW:
+            self.wants_write = True
+            return True
+        except OSError:
+            # The receiving side will hear of it, with every byte that came before it.
+            self._shut_down()
+        except BaseException:  # KeyboardInterrupt between sending and taking note of it
+            self._shut_down()
+            raise
+        self.wants_write = False
+        return False
+
+    def _send_encrypted(self) -> None:
+        while self._encrypted:
+            count = self.sock.send(self._encrypted, _AT_ONCE)
+            self._encrypted = self._encrypted[count:]
+
+    def _encrypt(self) -> bool:
+        """Encrypt some of what is queued; return whether there is anything to be sent."""
+        connection, secured = self.connection, self._secured
+        while connection.has_data_to_send and secured.unsent < _AHEAD:
+            data = _first(connection.data_to_send())
+            # OpenSSL takes a record at a time; of no bytes at all it would say that they were taken.
+            connection.sent(secured.write(data) if data else 0)
+        self._encrypted = memoryview(secured.to_send())
+        return bool(self._encrypted)
+
+    def receive(
+        self, how: tuple[int] = NOT_WAITING, reply: Reply | None = None
+    ) -> list[Reply] | None:
+        with self.receiving:
+            if self.closed:
+                return []
+            connection = self.connection
+            count = None
+            try:
+                # No interrupt comes in between here: see Link.receive().
+                (count,) = map(self.sock.recv_into, (self._buffer,), _ALL, how)
+                if count:
+                    with self.sending:
+                        return self._take(self._buffer[:count], reply)
+            except _NOT_NOW:
+                return None
+            except RemoteProtocolError as error:
+                return self._fail(error)
+            except ssl.SSLError as error:
+                self._say_why()
+                return self._fail(tls_error(error, connection.name))
+            except OSError as error:
+                text = f"{connection.name}: {os.strerror(error.errno or 0)}"
+                return self._fail(ConnectionLostError(text))
+            except BaseException:  # KeyboardInterrupt: bytes may have come and not been looked at
+                if count:
+                    self._shut_down()
+                raise
+            with self.sending:
+                return connection.eof()
+
+    def _take(self, encrypted: memoryview, reply: Reply | None) -> list[Reply]:
+        """Decrypt what has come, and take what it holds."""
+        connection, secured = self.connection, self._secured
+        came: list[Reply] = []
+        try:
+            secured.feed(encrypted)
+            while True:
+                count = secured.read_into(connection.get_buffer())
+                if count is None:
+                    break
+                if not count:
+                    # No more will be sent: the requests that are left get no answer.
+                    return came + connection.eof()
+                if (
+                    reply is not None
+                    and not came
+                    and not secured.may_hold_more
+                    and connection.may_come_alone()
+                    and connection.received_just(reply, count)
+                ):
+                    return ALONE
+                came += connection.received(count)
+                connection.came = came
+        finally:
+            if came and connection.came is not came:  # so that none is lost: see Connection.came
+                connection.came = came + connection.came
+        if secured.unsent and not self.wants_write and self._send():
+            # It is about keys, and can wait for the next request or the next tick.
+            self.wants_write = False
+        return came
+
+    def _fail(self, error: Exception) -> list[Reply]:
+        # Answers that came before it are handed out with those that fail.
+        with self.sending:
+            came = self.connection.came
+            failed = self.connection.fail(error)
+            self.connection.came = failed = [each for each in came if each not in failed] + failed
+            return failed
+
+    def _say_why(self) -> None:
+        """Send the alert that tells the peer what was wrong."""
+        with self.sending, contextlib.suppress(OSError):
+            self._encrypted = memoryview(bytes(self._encrypted) + self._secured.to_send())
+            self._send_encrypted()
+
+    def close(self, error: Exception) -> list[Reply]:
+        with self.receiving, self.sending:
+            if not self.closed and not self._encrypted:
+                self._secured.say_goodbye()
+                self._say_why()
+            return super().close(error)
+
+
+def _first(buffers: list[bytes | bytearray | memoryview]) -> bytes | bytearray | memoryview:
+    """Return the first bytes of some buffers: a record full of them, if there are so many."""
+    size = 0
+    for number, each in enumerate(buffers):
+        size += len(each)
+        if size >= RECORD:
+            if not number:
+                return memoryview(each)[:RECORD]
+            taken = buffers[: number + 1]
+            return b"".join(taken)[:RECORD] if size - len(each) else memoryview(each)[:RECORD]
+    return buffers[0] if len(buffers) == 1 else b"".join(buffers)
