@@ -13,6 +13,7 @@ r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 :mod:`glusterio.aio` is the same for asyncio.
 """
 
+from glusterio import metrics
 from glusterio.api.acl import Acl, AclEntry, AclTag
 from glusterio.api.facts import statedumps as statedump
 from glusterio.api.locks import LockHolder
@@ -112,5 +113,6 @@ __all__ = [
     "XdrError",
     "__version__",
     "connect",
+    "metrics",
     "statedump",
 ]

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from glusterio.api.calling import Callings
+from glusterio.api.counting import CountedCallings, CountedSession
 from glusterio.api.logs import SessionLog
 from glusterio.api.pins import Pins
 from glusterio.api.registry import REGISTRY
@@ -113,10 +114,12 @@ class Core:
         links_are_counted: a directory with a link count above 1 was seen: the file system counts
             the names of directories in a directory.
         makes_anew: a file that was to be made, if it was not there, was last not there.
-        callings: what is so in its callers' contexts; ``None`` as long as nobody has set anything.
+        callings: what is so in its callers' contexts; ``None`` as long as nobody has set anything
+            and nothing is counted.
         log: where the session tells what no caller hears of, and what happens to it.
         reconnects: how often a brick's connection was made again.
         switches: how often the graph was exchanged for another one.
+        untold_errors: how many errors there were of which no caller heard.
         house_is_kept: since the first handle the driver looks after the connections while nobody waits.
     """
 
@@ -131,7 +134,13 @@ class Core:
         self.monitor: Monitor | None = None
         if os.environ.get(MONITOR, "0") not in ("", "0"):
             trace = self.monitor = Monitor(target.volume, trace)
-        self.session = Session(driver.new_lock(), driver.new_event, trace, target.volume)
+        given = (driver.new_lock(), driver.new_event, trace, target.volume)
+        if target.metrics:
+            self.session: Session = (counted := CountedSession(driver.now, *given))
+            self.callings: Callings | None = CountedCallings(counted.operations, driver.now)
+        else:
+            self.session = Session(*given)
+            self.callings = None
         self.inodes = InodeTable(lock=driver.new_lock())
         self.upcalls = Upcalls(self)
         self.pins = Pins(driver.new_lock(), self.inodes)
@@ -146,7 +155,7 @@ class Core:
         self.house_is_kept = False
         self.identity = Credentials(os.getpid(), os.geteuid(), os.getegid(), tuple(os.getgroups()))
         self.now = driver.now
-        self.callings: Callings | None = None
+        self.untold_errors = 0
         #: errors of which nobody in the application heard; the teardown reports them
         self.untold = driver.untold
         #: the top translator's :meth:`~glusterio.xlators.base.Xlator.known`, once there is one
@@ -195,6 +204,7 @@ class Core:
         error = with_path(error, handle.path)
         if handle.error is None:
             handle.error = error
+        self.untold_errors += 1
         if len(self.untold) < UNTOLD:
             self.untold.append(error)
         if self.session.state is SessionState.ACTIVE:

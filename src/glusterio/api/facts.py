@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from glusterio.api import live
+from glusterio.api.metrics import metrics
 from glusterio.errors import HandshakeError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
@@ -99,7 +100,8 @@ def statedump(core: Core) -> dict[str, Any]:
     Returns:
         ``volume``, ``url``, ``state``; lists: ``calls`` (what is under way), ``handles``, ``objects``;
         ``inodes``: how many are known; ``references``: who holds them; ``calls_admitted`` since the
-        beginning; ``translators``: what each counts.
+        beginning; ``metrics``: see :class:`glusterio.metrics.Metrics`; ``translators``: what
+        each counts.
     """
     session = core.session
     graph = core.graph
@@ -139,6 +141,7 @@ def statedump(core: Core) -> dict[str, Any]:
         ],
         "inodes": len(core.inodes),
         "references": core.inodes.check(),
+        "metrics": metrics(core).as_dict(),
         "translators": [
             {"name": xlator.name, "type": xlator.xlator_type, **xlator.counts()}
             for xlator in (graph.xlators if graph is not None else ())

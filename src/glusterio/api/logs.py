@@ -65,3 +65,21 @@ class SessionLog(logging.LoggerAdapter[Any]):
         except Exception:
             if logging.raiseExceptions and sys.stderr is not None:
                 traceback.print_exc()
+
+    def last_words(self, message: str) -> None:
+        """Log an error of which nobody could hear in another way; if nobody listens, to stderr."""
+        self.error("%s", message)
+        if not _is_heard(self.logger) and sys.stderr is not None:
+            print(f"{self._prefix}{message}", file=sys.stderr)
+
+
+def _is_heard(log: Log) -> bool:
+    """Tell whether a logger, or one above it, has a handler that does anything."""
+    while not isinstance(log, logging.Logger):
+        log = log.logger
+    logger: logging.Logger | None = log
+    while logger is not None:
+        if not all(isinstance(each, logging.NullHandler) for each in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False

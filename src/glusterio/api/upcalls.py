@@ -240,6 +240,8 @@ class Upcalls:
         self._subscriptions: dict[Subscription, None] = {}
         self._ended = False
         self._pumps: dict[Subscription, Event] = {}
+        #: how many of each kind have come
+        self.told: dict[str, int] = {}
 
     def heard(self, notice: Notice, detail: object) -> None:
         """The graph tells something. From any thread; waits for nothing."""
@@ -251,6 +253,7 @@ class Upcalls:
         if gfid is not None and upcall.flags & _NAMES and is_active:
             core.inodes.invalidate(gfid)
         with self._lock:
+            self.told[upcall.kind.value] = self.told.get(upcall.kind.value, 0) + 1
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
             subscription.post(upcall)

@@ -58,6 +58,7 @@ class Target(NamedTuple):
         logger: where the session logs; ``None`` for ``glusterio``.
         ssl: an ``ssl.SSLContext``, with which every brick is spoken to; ``None`` where the volfile says
             whether, and with what.
+        metrics: whether its calls are counted.
     """
 
     scheme: str
@@ -68,6 +69,7 @@ class Target(NamedTuple):
     options: Mapping[str, str] = _NO_OPTIONS
     logger: Log | None = None
     ssl: Any = None
+    metrics: bool = False
 
     def management_tls(self) -> Tls | None:
         """Return what the management daemons are spoken to with; ``None`` for in the clear.

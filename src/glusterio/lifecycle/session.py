@@ -53,6 +53,7 @@ class Call:
         fiber: what runs the call; the runtime's, for cancelling it.
         disowned: the teardown has counted the call out, since it would not end.
         unwanted: why it shall give up, said perhaps before there was a fiber to be told.
+        began: when it was admitted, by the driver's clock, where it is timed.
     """
 
     # What few calls need is the class's.
@@ -60,6 +61,7 @@ class Call:
     fiber: Any = None
     disowned = False
     unwanted: Exception | None = None
+    began = 0.0
 
     def __init__(self, number: int, op: str, handle: Handle | None) -> None:
         self.number = number

@@ -46,12 +46,13 @@ def connect(
     trace: TraceHook | None = None,
     logger: Log | None = None,
     ssl: SSLContext | None = None,
+    metrics: bool = False,
 ) -> Opening[AsyncVolume]:
     """Connect to a volume: ``async with connect(url) as vol``, or ``vol = await connect(url)``.
 
     Arguments and errors are those of :func:`glusterio.connect`. Cancelled, it leaves nothing behind.
     """
-    return Opening(_connect(url, timeout, trace, options, logger, ssl))
+    return Opening(_connect(url, timeout, trace, options, logger, ssl, metrics))
 
 
 async def _connect(
@@ -61,8 +62,11 @@ async def _connect(
     options: SessionOptions | None,
     logger: Log | None,
     ssl: SSLContext | None,
+    metrics: bool,
 ) -> AsyncVolume:
-    target = parse_url(url)._replace(options=checked(options or {}), logger=logger, ssl=ssl)
+    target = parse_url(url)._replace(
+        options=checked(options or {}), logger=logger, ssl=ssl, metrics=metrics
+    )
     session = AioSession(target, trace)
     await session.connect(timeout)
     return AsyncVolume(session)

@@ -191,7 +191,7 @@ class ThreadsSession:
         """Close at interpreter exit, when nobody else can hear of what went wrong."""
         report = self.close(timeout, timeout / 2)
         if not report.graceful:
-            self.core.log.error("at interpreter exit, %s", report)
+            self.core.log.last_words(f"at interpreter exit, {report}")
         live.warn_of_exit(self.core.target.volume, self._connected_at)
 
     def forget_after_fork(self) -> None:

@@ -54,6 +54,7 @@ def connect(
     trace: TraceHook | None = None,
     logger: Log | None = None,
     ssl: SSLContext | None = None,
+    metrics: bool = False,
 ) -> Volume:
     """Connect to a volume.
 
@@ -69,6 +70,7 @@ def connect(
         logger: where the session logs what no caller hears of; ``None`` for the logger ``glusterio``.
         ssl: what every brick is spoken to with, by TLS, and with ``gluster+tls`` the management daemon;
             ``None`` where the volfile alone says whether, with GlusterFS's files.
+        metrics: count each call, its time, its errors and its bytes, for :meth:`Volume.metrics`.
 
     Raises:
         ValueError: not such a URL; or an option that there is not, or a value that it cannot have.
@@ -77,7 +79,9 @@ def connect(
         UnsupportedGraphError: the volume needs a translator that glusterio does not have.
         OSError: nobody there.
     """
-    target = parse_url(url)._replace(options=checked(options or {}), logger=logger, ssl=ssl)
+    target = parse_url(url)._replace(
+        options=checked(options or {}), logger=logger, ssl=ssl, metrics=metrics
+    )
     session = ThreadsSession(target, trace)
     session.connect(timeout)
     return Volume(session)

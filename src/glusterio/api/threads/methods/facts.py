@@ -8,7 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from glusterio.api import facts
+from glusterio.api import facts, metrics
+from glusterio.api.metrics import Metrics
 from glusterio.api.threads.base import VolumeBase
 
 
@@ -28,6 +29,15 @@ class Facts(VolumeBase):
         """
         found: uuid.UUID = self._session.call(facts.volume_id, None)
         return found
+
+    def metrics(self) -> Metrics:
+        """Tell what this session has done and what it holds, as numbers.
+
+        It waits for nothing, and may be asked for at any time, from any thread, after the end too.
+        Operations and bytes are counted with ``connect(metrics=True)`` only.
+        :func:`glusterio.metrics.all` tells of all sessions of the process.
+        """
+        return metrics.metrics(self._session.core)
 
     def statedump(self) -> dict[str, Any]:
         """Tell what goes on in this session: calls, handles, objects, inodes, translators.

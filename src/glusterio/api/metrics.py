@@ -1,0 +1,157 @@
+"""Metrics: what a session has done and what it holds, as numbers, at one moment.
+
+What a session knows anyway (calls, handles, connections made again) is always told. What has to be
+counted on each call's way (:mod:`glusterio.api.counting`) is there with ``connect(metrics=True)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from glusterio.api import live
+from glusterio.api.counting import (
+    BUCKETS,
+    READING,
+    WRITING,
+    CountedSession,
+    Operation,
+)
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationMetrics:
+    """What has been counted of one operation.
+
+    Attributes:
+        buckets: how many calls took at most as long as each of :data:`BUCKETS`, in seconds, and longer
+            than the bound before it; the last is of those that took longer still.
+        seconds: how long all of them took, in seconds.
+        errors: how many failed, by errno's name, or the error's where it has none; so cancelled ones.
+    """
+
+    buckets: tuple[int, ...]
+    seconds: float
+    errors: Mapping[str, int]
+
+    @property
+    def count(self) -> int:
+        """How many calls have ended, failed ones too."""
+        return sum(self.buckets)
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return sum(self.errors.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """A session's numbers, at one moment.
+
+    Attributes:
+        volume: the volume's name.
+        session: the session's number in this process; its log has the same.
+        state: ``active``, ``closed`` and so on.
+        counted: whether ``operations`` and the bytes are counted: ``connect(metrics=True)``.
+        operations: by name, as the report of a close names them.
+        bytes_read: what the application's reads have brought.
+        bytes_written: what its writes were told to be written.
+        calls: calls that were admitted, from the beginning.
+        calls_in_flight: calls that are under way.
+        handles: files and directories that were opened, or were to be, from the beginning.
+        handles_open: those that a brick may hold open for the session.
+        objects: gfid objects that are not closed.
+        inodes: files that the session knows of.
+        reconnects: how often a brick's connection was made again.
+        graph_switches: how often the graph was exchanged for another one.
+        upcalls: what bricks have told unasked, by kind.
+        untold_errors: errors of which no caller heard; they are in the log, and in the close's report.
+    """
+
+    volume: str
+    session: int
+    state: str
+    counted: bool
+    operations: Mapping[str, OperationMetrics] = field(default_factory=dict)
+    bytes_read: int = 0
+    bytes_written: int = 0
+    calls: int = 0
+    calls_in_flight: int = 0
+    handles: int = 0
+    handles_open: int = 0
+    objects: int = 0
+    inodes: int = 0
+    reconnects: int = 0
+    graph_switches: int = 0
+    upcalls: Mapping[str, int] = field(default_factory=dict)
+    untold_errors: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same as plain values, as JSON can hold them."""
+        told: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        told["upcalls"] = dict(self.upcalls)
+        told["operations"] = {
+            name: {
+                "count": each.count,
+                "seconds": each.seconds,
+                "errors": dict(each.errors),
+                "buckets": dict(zip([*map(str, BUCKETS), "inf"], each.buckets, strict=True)),
+            }
+            for name, each in self.operations.items()
+        }
+        return told
+
+
+def metrics(core: Core) -> Metrics:
+    """Return a session's numbers. From any thread, at any time; nothing waits for it."""
+    session = core.session
+    counted: dict[str, Operation] = {}
+    if isinstance(session, CountedSession):
+        counted = session.operations.copy()
+        for operation in counted.values():
+            operation.gather()
+    return Metrics(
+        volume=session.name,
+        session=core.log.number,
+        state=session.state.name.lower(),
+        counted=isinstance(session, CountedSession),
+        operations={
+            name: _of(counted[name])
+            for name in sorted(counted)
+            if any(counted[name].buckets) or counted[name].errors
+        },
+        bytes_read=_bytes_of(counted, READING),
+        bytes_written=_bytes_of(counted, WRITING),
+        calls=session.calls_admitted,
+        calls_in_flight=len(session.calls),
+        handles=session.handles_reserved,
+        handles_open=len(session.ledger),
+        objects=len(core.pins.all()),
+        inodes=len(core.inodes),
+        reconnects=core.reconnects,
+        graph_switches=core.switches,
+        upcalls=core.upcalls.told.copy(),
+        untold_errors=core.untold_errors,
+    )
+
+
+def _of(operation: Operation) -> OperationMetrics:
+    return OperationMetrics(
+        buckets=tuple(operation.buckets),
+        seconds=operation.seconds,
+        errors=operation.errors.copy(),
+    )
+
+
+def _bytes_of(operations: Mapping[str, Operation], names: Iterable[str]) -> int:
+    return sum(operations[name].size for name in names if name in operations)
+
+
+def all_sessions() -> list[Metrics]:
+    """Return the numbers of every session of this process that has not ended."""
+    return [metrics(session.core) for session in live.sessions()]
