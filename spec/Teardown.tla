@@ -14,168 +14,12 @@
 (* step, a connection may be lost at any step: each is an action that is    *)
 (* always possible, and nothing says that a brick or a thread ever goes on. *)
 (*                                                                          *)
-(* Every rule that the code keeps is a constant (a "guard").  The session   *)
-(* is safe with all of them TRUE; for each there is a configuration in      *)
-(* which it is FALSE, and TLC shows what happens then.                      *)
+(* What it speaks of is in TeardownState, with the rules that the code      *)
+(* keeps, each of which is a constant (a "guard"); what must always hold is *)
+(* in TeardownHolds; what a session lives through (a connection that is     *)
+(* lost, and comes back; a new graph) is in TeardownChanges.                *)
 (****************************************************************************)
-EXTENDS Integers, FiniteSets, TLC, Tables
-
-CONSTANTS
-    Threads,         \* who calls; each has one call under way at most
-    Handles,         \* the files that may be opened; a handle is never used twice
-    Writes,          \* TRUE: writes may be deferred (performance/write-behind)
-    Switches,        \* TRUE: the graph may be replaced, once
-    Loses,           \* TRUE: connections may be lost
-    Forks            \* TRUE: the process may fork; what follows is the child
-
-CONSTANTS
-    GateAtAdmit,     \* a call is admitted only while the session is active
-    CountWithGate,   \* ... and counted in the same step
-    BorrowWithGate,  \* ... in which it borrows its handle, too
-    AdmitLooks,      \* a handle is lent only while it is open
-    GateAtReserve,   \* a handle is reserved only while the session is active
-    ReserveFirst,    \* it is in the ledger before OPEN is sent
-    AbandonWatches,  \* an OPEN whose caller gave up is not forgotten
-    LateCloses,      \* a handle that is opened after the gate is closed at once
-    SettleWaits,     \* the drain begins when no call is left
-    ConnectCounts,   \* the connecting is such a call
-    Disowns,         \* a call that does not end is counted out at the deadline
-    DisownedIsOut,   \* ... and its own leaving gives nothing back a second time
-    AnswersFirst,    \* a call is counted out after its caller was told
-    AnswersAll,      \* also the caller of a call that was cut short
-    RefsFirst,       \* RELEASE waits for the borrowers
-    AnswersDue,      \* RELEASE waits for the brick's answers about the handle
-    FlushFirst,      \* RELEASE waits for the deferred writes
-    NamesLost,       \* deferred writes that cannot be written are in the report
-    ReleaseOnce,     \* one RELEASE for each handle
-    DrainWaits,      \* the drain ends when the ledger is empty
-    Cuts,            \* at the deadline the connections are cut
-    StrikesLast,     \* nothing is struck off the ledger while its brick may hold it
-    PartsAll,        \* every connection is closed, those of old graphs, too
-    CloseWaits,      \* a close returns when the session is closed, whoever closes it
-    SwitchWhileOpen, \* no new graph after the gate
-    FlushAtSwitch,   \* deferred writes are written before a handle migrates
-    DropsOwn,        \* a call gives back the fd that it took
-    OldFdWaits,      \* an old graph's fd is released when nobody uses it
-    OldFdFirst,      \* a handle is not closed while an old graph's fd is open
-    OldGraphWaits,   \* an old graph goes when nothing of it is used
-    ForkDies         \* the child's session is dead
-
-VARIABLES
-    \* what lifecycle/session.py holds
-    session,     \* the session's state
-    calls,       \* the threads whose calls are counted
-    connecting,  \* whether the call that connects is counted
-    state,       \* state[h]: the handle's state; "NONE" before it is reserved
-    refs,        \* refs[h]: the calls that have borrowed it
-    \* what the callers are doing
-    pc,          \* pc[t]: where the thread t is
-    on,          \* on[t]: the handle that it opens or uses
-    took,        \* took[t]: the graph whose fd it uses
-    untold,      \* threads that have left, and whose caller was not told
-    \* graphs, wire and bricks
-    active,      \* the graph that opens use
-    conn,        \* conn[g]: the connection to the brick of the graph g
-    at,          \* at[h]: the graph of the handle's present fd
-    held,        \* held[h][g]: references on its fd of the graph g
-    wire,        \* wire[h]: the message about the handle's life that is on its way
-    unanswered,  \* <<h, g>>: a request about h, on g, that nobody waits for any more
-    brick,       \* <<h, g>>: the brick of g holds an fd for h
-    deferred,    \* handles with writes that were acknowledged, and not sent
-    \* what happened
-    lostWrite,   \* whether such a write was lost without a word
-    returned,    \* whether a close() has returned
-    forked       \* whether this is a child process
-
-life == <<session, calls, connecting, state, refs>>
-callers == <<pc, on, took, untold>>
-world == <<active, conn, at, held, wire, unanswered, brick, deferred>>
-facts == <<lostWrite, returned, forked>>
-vars == <<life, callers, world, facts>>
-
-Graphs == {1, 2}
-None == 0
-
-Symmetry == Permutations(Threads) \cup Permutations(Handles)
-
-TypeOK ==
-    /\ session \in DOMAIN SessionTable
-    /\ calls \subseteq Threads
-    /\ connecting \in BOOLEAN
-    /\ state \in [Handles -> DOMAIN HandleTable \cup {"NONE"}]
-    /\ refs \in [Handles -> Int]
-    /\ pc \in [Threads -> {"out", "passed", "calling", "using", "stuck"}]
-    /\ on \in [Threads -> Handles \cup {None}]
-    /\ took \in [Threads -> Graphs \cup {None}]
-    /\ untold \subseteq Threads
-    /\ active \in Graphs
-    /\ conn \in [Graphs -> {"none", "up", "down", "gone"}]
-    /\ at \in [Handles -> Graphs]
-    /\ held \in [Handles -> [Graphs -> Int]]
-    /\ wire \in [Handles -> {"none", "open", "opened", "refused", "release", "released", "twice"}]
-    /\ unanswered \subseteq Handles \X Graphs
-    /\ brick \subseteq Handles \X Graphs
-    /\ deferred \subseteq Handles
-    /\ lostWrite \in BOOLEAN /\ returned \in BOOLEAN /\ forked \in BOOLEAN
-
-Init ==
-    /\ session = "NEW"
-    /\ calls = {}
-    /\ connecting = FALSE
-    /\ state = [h \in Handles |-> "NONE"]
-    /\ refs = [h \in Handles |-> 0]
-    /\ pc = [t \in Threads |-> "out"]
-    /\ on = [t \in Threads |-> None]
-    /\ took = [t \in Threads |-> None]
-    /\ untold = {}
-    /\ active = 1
-    /\ conn = [g \in Graphs |-> "none"]
-    /\ at = [h \in Handles |-> 1]
-    /\ held = [h \in Handles |-> [g \in Graphs |-> 0]]
-    /\ wire = [h \in Handles |-> "none"]
-    /\ unanswered = {}
-    /\ brick = {}
-    /\ deferred = {}
-    /\ lostWrite = FALSE /\ returned = FALSE /\ forked = FALSE
-
--------------------------------------------------------------------------------
-(* The tables, used *)
-
-SessionMove(event) ==
-    /\ event \in DOMAIN SessionTable[session]
-    /\ session' = SessionTable[session][event]
-
-Can(h, event) == state[h] # "NONE" /\ event \in DOMAIN HandleTable[state[h]]
-
-HandleMove(h, event) ==
-    /\ Can(h, event)
-    /\ state' = [state EXCEPT ![h] = HandleTable[state[h]][event]]
-
-\* The handles that lifecycle/session.py knows: those that a brick may hold, or come to hold.
-Ledger == {h \in Handles : state[h] \notin {"NONE", "CLOSED"}}
-
-BeforeGate == session \in {"NEW", "CONNECTING", "ACTIVE"}
-FromDrain == session \in {"DRAINING", "PARTING", "CHECKING", "ENDING", "CLOSED"}
-AfterDrain == session \in {"PARTING", "CHECKING", "ENDING", "CLOSED"}
-AfterParting == session \in {"CHECKING", "ENDING", "CLOSED"}
-
-Up(g) == conn[g] = "up"
-
-\* What is forgotten of a handle that is closed.  A deferred write may be forgotten only when its
-\* connection is gone, and the report names it.
-Forget(h) ==
-    /\ at' = [at EXCEPT ![h] = 1]
-    /\ held' = [held EXCEPT ![h] = [g \in Graphs |-> 0]]
-    /\ wire' = [wire EXCEPT ![h] = "none"]
-    /\ deferred' = deferred \ {h}
-    /\ lostWrite' = (lostWrite \/ (h \in deferred /\ (Up(at[h]) \/ ~NamesLost)))
-
-\* The connections to the bricks of these graphs end: the bricks let go of everything, and what
-\* was on its way is lost.
-Disconnect(graphs) ==
-    /\ conn' = [g \in Graphs |-> IF g \in graphs /\ Up(g) THEN "down" ELSE conn[g]]
-    /\ brick' = {b \in brick : b[2] \notin graphs}
-    /\ unanswered' = {u \in unanswered : u[2] \notin graphs}
+EXTENDS TeardownChanges
 
 -------------------------------------------------------------------------------
 (* A session begins *)
@@ -183,25 +27,26 @@ Disconnect(graphs) ==
 CONNECT ==
     /\ SessionMove("CONNECT")
     /\ connecting' = TRUE
-    /\ UNCHANGED <<calls, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<calls, reloading, state, refs, callers, world, facts>>
 
 BrickConnects ==
     /\ connecting
     /\ conn[1] = "none"
     /\ conn' = [conn EXCEPT ![1] = "up"]
-    /\ UNCHANGED <<life, callers, active, at, held, wire, unanswered, brick, deferred, facts>>
+    /\ UNCHANGED <<life, callers, active, at, held, wire, unanswered, brick, carry, locks, deferred,
+                   error, facts>>
 
 CONNECTED ==
     /\ connecting
     /\ conn[1] = "up"
     /\ SessionMove("CONNECTED")
     /\ connecting' = FALSE
-    /\ UNCHANGED <<calls, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<calls, reloading, state, refs, callers, world, facts>>
 
 ConnectFails ==  \* or is cancelled; the call that connects leaves
     /\ connecting
     /\ connecting' = FALSE
-    /\ UNCHANGED <<session, calls, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<session, calls, reloading, state, refs, callers, world, facts>>
 
 -------------------------------------------------------------------------------
 (* Calls *)
@@ -226,8 +71,8 @@ ADMIT(t, h) ==
             /\ IF h = None THEN UNCHANGED <<refs, took, held>> ELSE Borrow(t, h)
        ELSE /\ pc' = [pc EXCEPT ![t] = "passed"]
             /\ UNCHANGED <<refs, took, held>>
-    /\ UNCHANGED <<session, connecting, state, untold, active, conn, at, wire, unanswered, brick,
-                   deferred, facts>>
+    /\ UNCHANGED <<session, connecting, reloading, state, untold, bearing, active, conn, at, wire,
+                   unanswered, brick, carry, locks, deferred, error, facts>>
 
 \* What comes in a step of its own when a guard is missing.
 Enter(t) ==
@@ -235,16 +80,46 @@ Enter(t) ==
     /\ calls' = calls \cup {t}
     /\ pc' = [pc EXCEPT ![t] = IF on[t] = None THEN "calling" ELSE "using"]
     /\ IF on[t] = None THEN UNCHANGED <<refs, took, held>> ELSE Borrow(t, on[t])
-    /\ UNCHANGED <<session, connecting, state, on, untold, active, conn, at, wire, unanswered,
-                   brick, deferred, facts>>
+    /\ UNCHANGED <<session, connecting, reloading, state, on, untold, bearing, active, conn, at,
+                   wire, unanswered, brick, carry, locks, deferred, error, facts>>
 
 \* A write is acknowledged before it is sent.
 DeferWrite(t) ==
-    /\ Writes
+    /\ Writes > 0
     /\ pc[t] = "using"
     /\ took[t] = at[on[t]]
-    /\ deferred' = deferred \cup {on[t]}
-    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, brick, facts>>
+    /\ DefersNoMore => carry[on[t]] \in {"none", "left"}
+    /\ deferred' = [deferred EXCEPT ![on[t]] = IF @ < Writes THEN @ + 1 ELSE @]
+    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, brick, carry, locks,
+                   error, facts>>
+
+\* A write, or an fsync, takes out the error of a deferred write, to tell of it.
+TakeError(t) ==
+    /\ pc[t] = "using"
+    /\ error[on[t]] = "owed"
+    /\ t \notin bearing
+    /\ bearing' = bearing \cup {t}
+    /\ error' = IF TakesOut THEN [error EXCEPT ![on[t]] = "taken"] ELSE error
+    /\ UNCHANGED <<life, pc, on, took, untold, active, conn, at, held, wire, unanswered, brick,
+                   carry, locks, deferred, facts>>
+
+\* Whoever was about to tell of it has done so, or is cancelled; then somebody else will.
+ErrorGoes(t, cut) ==
+    /\ bearing' = bearing \ {t}
+    /\ error' = IF t \in bearing
+                THEN [error EXCEPT ![on[t]] = IF ~cut THEN "told" ELSE IF HandsOn THEN "owed" ELSE @]
+                ELSE error
+
+\* A byte range of the file is locked.
+Lock(t) ==
+    /\ Locks
+    /\ pc[t] = "using"
+    /\ CanAnswer(on[t], took[t])
+    /\ LocksFollow => took[t] = at[on[t]]
+    /\ locks[on[t]] = "none"
+    /\ locks' = [locks EXCEPT ![on[t]] = IF took[t] = at[on[t]] THEN "held" ELSE "lost"]
+    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, brick, carry, deferred,
+                   error, facts>>
 
 \* The graph whose fd a call that leaves gives back.
 GivenBack(t) == IF DropsOwn THEN took[t] ELSE at[on[t]]
@@ -266,21 +141,25 @@ LEAVE(t, cut) ==
     /\ untold' = IF (cut /\ ~AnswersAll) \/ ~AnswersFirst THEN untold \cup {t} ELSE untold
     /\ IF on[t] # None /\ pc[t] # "calling"
        THEN /\ GiveBack(t)
-            /\ unanswered' = IF cut /\ Up(took[t]) THEN unanswered \cup {<<on[t], took[t]>>}
+            /\ unanswered' = IF cut /\ CanAnswer(on[t], took[t])
+                             THEN unanswered \cup {<<on[t], took[t]>>}
                              ELSE unanswered
        ELSE UNCHANGED <<refs, held, unanswered>>
-    /\ UNCHANGED <<session, connecting, state, active, conn, at, wire, brick, deferred, facts>>
+    /\ ErrorGoes(t, cut)
+    /\ UNCHANGED <<session, connecting, reloading, state, active, conn, at, wire, brick, carry,
+                   locks, deferred, facts>>
 
 Tell(t) ==  \* only where a call is counted out first
     /\ t \in untold
     /\ AnswersAll
     /\ untold' = untold \ {t}
-    /\ UNCHANGED <<life, pc, on, took, world, facts>>
+    /\ UNCHANGED <<life, pc, on, took, bearing, world, facts>>
 
 BrickAnswers(h, g) ==
     /\ <<h, g>> \in unanswered
     /\ unanswered' = unanswered \ {<<h, g>>}
-    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, brick, deferred, facts>>
+    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, brick, carry, locks, deferred, error,
+                   facts>>
 
 -------------------------------------------------------------------------------
 (* A handle is opened *)
@@ -299,22 +178,23 @@ RESERVE(t, h) ==
     /\ session = "ACTIVE" \/ (~GateAtReserve /\ session = "SETTLING")
     /\ state' = [state EXCEPT ![h] = "RESERVED"]
     /\ on' = [on EXCEPT ![t] = h]
-    /\ UNCHANGED <<session, calls, connecting, refs, pc, took, untold, world, facts>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, pc, took, untold, bearing, world,
+                   facts>>
 
 \* The handle was struck off, or dropped; the open fails, nothing was sent.
 OpenFails(t) ==
     /\ pc[t] = "calling" /\ on[t] # None
     /\ state[on[t]] = "CLOSED"
     /\ on' = [on EXCEPT ![t] = None]
-    /\ UNCHANGED <<life, pc, took, untold, world, facts>>
+    /\ UNCHANGED <<life, pc, took, untold, bearing, world, facts>>
 
-SEND(t) ==
+SEND(t) ==  \* if the connection may come back it waits for that
     /\ pc[t] = "calling" /\ on[t] # None
     /\ HandleMove(on[t], "SEND")
     /\ at' = [at EXCEPT ![on[t]] = active]
-    /\ wire' = [wire EXCEPT ![on[t]] = IF Up(active) THEN "open" ELSE "refused"]
-    /\ UNCHANGED <<session, calls, connecting, refs, callers, active, conn, held, unanswered,
-                   brick, deferred, facts>>
+    /\ wire' = [wire EXCEPT ![on[t]] = IF Lives(active) THEN "open" ELSE "refused"]
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, active, conn, held,
+                   unanswered, brick, carry, locks, deferred, error, facts>>
 
 SendUnreserved(t, h) ==  \* only where a guard is missing
     /\ ~ReserveFirst
@@ -324,13 +204,15 @@ SendUnreserved(t, h) ==  \* only where a guard is missing
     /\ at' = [at EXCEPT ![h] = active]
     /\ wire' = [wire EXCEPT ![h] = "open"]
     /\ on' = [on EXCEPT ![t] = h]
-    /\ UNCHANGED <<life, pc, took, untold, active, conn, held, unanswered, brick, deferred, facts>>
+    /\ UNCHANGED <<life, pc, took, untold, bearing, active, conn, held, unanswered, brick, carry,
+                   locks, deferred, error, facts>>
 
 BrickOpens(h, yes) ==
     /\ wire[h] = "open" /\ Up(at[h])
     /\ wire' = [wire EXCEPT ![h] = IF yes THEN "opened" ELSE "refused"]
     /\ brick' = IF yes THEN brick \cup {<<h, at[h]>>} ELSE brick
-    /\ UNCHANGED <<life, callers, active, conn, at, held, unanswered, deferred, facts>>
+    /\ UNCHANGED <<life, callers, active, conn, at, held, unanswered, carry, locks, deferred, error,
+                   facts>>
 
 \* The caller is cancelled, or times out, while OPEN is on its way.
 ABANDON(t) ==
@@ -340,7 +222,8 @@ ABANDON(t) ==
        ELSE /\ Can(on[t], "ABANDON")
             /\ state' = [state EXCEPT ![on[t]] = "CLOSED"]
     /\ on' = [on EXCEPT ![t] = None]
-    /\ UNCHANGED <<session, calls, connecting, refs, pc, took, untold, world, facts>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, pc, took, untold, bearing, world,
+                   facts>>
 
 \* The reply came, and the brick has opened it.
 Bound(h) ==
@@ -348,8 +231,8 @@ Bound(h) ==
     /\ wire' = [wire EXCEPT ![h] = "none"]
     /\ held' = [held EXCEPT ![h][at[h]] = 1]
     /\ OpenerLeaves(h)
-    /\ UNCHANGED <<session, calls, connecting, refs, took, untold, active, conn, at, unanswered,
-                   brick, deferred, facts>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, took, untold, bearing, active, conn,
+                   at, unanswered, brick, carry, locks, deferred, error, facts>>
 
 OPENED(h) ==
     /\ BeforeGate \/ ~LateCloses
@@ -363,12 +246,12 @@ LATE(h) ==
 
 \* The reply came, and says no; or its connection is gone, and none will come.
 REFUSED(h) ==
-    /\ wire[h] = "refused" \/ ~Up(at[h])
+    /\ wire[h] = "refused" \/ (~Up(at[h]) /\ ~There(h))
     /\ HandleMove(h, "REFUSED")
     /\ OpenerLeaves(h)
     /\ Forget(h)
-    /\ UNCHANGED <<session, calls, connecting, refs, took, untold, active, conn, unanswered, brick,
-                   returned, forked>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, took, untold, bearing, active, conn,
+                   unanswered, brick, returned, forked>>
 
 -------------------------------------------------------------------------------
 (* A handle is closed *)
@@ -376,106 +259,68 @@ REFUSED(h) ==
 CLOSE(h) ==  \* by the application, or by the drain
     /\ session \in {"ACTIVE", "SETTLING", "DRAINING"}
     /\ HandleMove(h, "CLOSE")
-    /\ UNCHANGED <<session, calls, connecting, refs, callers, world, facts>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, world, facts>>
 
-Flush(h) ==  \* the deferred writes are sent, and answered
-    /\ h \in deferred
-    /\ Up(at[h])
-    /\ deferred' = deferred \ {h}
-    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, brick, facts>>
+Flush(h) ==  \* a deferred write is sent, and answered
+    /\ deferred[h] > 0
+    /\ CanAnswer(h, at[h])
+    /\ deferred' = [deferred EXCEPT ![h] = @ - 1]
+    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, brick, carry, locks,
+                   error, facts>>
 
-\* Nobody stands in the way of h's end.
-Idle(h) ==
-    /\ RefsFirst => refs[h] = 0
-    /\ AnswersDue => \A g \in Graphs : <<h, g>> \notin unanswered
-    /\ OldFdFirst => \A g \in Graphs : g # at[h] => <<h, g>> \notin brick
+\* The brick says no; or the connection did not come back in time.  One error tells of all that failed
+\* before it was told.
+FlushFails(h) ==
+    /\ Fails
+    /\ deferred[h] > 0
+    /\ error[h] \in {"none", "owed"}
+    /\ deferred' = [deferred EXCEPT ![h] = @ - 1]
+    /\ error' = [error EXCEPT ![h] = "owed"]
+    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, brick, carry, locks,
+                   facts>>
 
 SendRelease(h) ==
     /\ state[h] = "CLOSING"
     /\ Up(at[h])
     /\ Idle(h)
-    /\ FlushFirst => h \notin deferred
+    /\ FlushFirst => deferred[h] = 0
+    /\ ReleaseLooks => There(h)
     /\ wire[h] \in (IF ReleaseOnce THEN {"none"} ELSE {"none", "release"})
     /\ wire' = [wire EXCEPT ![h] = IF @ = "none" THEN "release" ELSE "twice"]
-    /\ UNCHANGED <<life, callers, active, conn, at, held, unanswered, brick, deferred, facts>>
+    /\ UNCHANGED <<life, callers, active, conn, at, held, unanswered, brick, carry, locks, deferred,
+                   error, facts>>
 
 BrickReleases(h) ==
     /\ wire[h] = "release" /\ Up(at[h])
     /\ wire' = [wire EXCEPT ![h] = "released"]
     /\ brick' = brick \ {<<h, at[h]>>}
-    /\ UNCHANGED <<life, callers, active, conn, at, held, unanswered, deferred, facts>>
+    /\ UNCHANGED <<life, callers, active, conn, at, held, unanswered, carry, locks, deferred, error,
+                   facts>>
 
-\* The brick said so; or its connection is gone, and the fd with it.
+\* There is nothing to release: its connection is gone, and the fd with it.  While the connection may
+\* come back, deferred writes wait for that; a handle that was lost has nothing to wait for.
+NotThere(h) ==
+    IF Reconnects
+    THEN /\ ~There(h)
+         /\ wire[h] # "released"
+         /\ ReopenFirst => wire[h] # "reopen"
+         /\ deferred[h] = 0 \/ wire[h] = "gone" \/ ~Lives(at[h])
+    ELSE ~Up(at[h])
+
+\* The brick said so; or there is nothing to release.
 RELEASED(h) ==
-    /\ wire[h] = "released" \/ (~Up(at[h]) /\ Idle(h))
+    /\ wire[h] = "released" \/ (NotThere(h) /\ Idle(h))
     /\ HandleMove(h, "RELEASED")
     /\ Forget(h)
-    /\ UNCHANGED <<session, calls, connecting, refs, callers, active, conn, unanswered, brick,
-                   returned, forked>>
-
--------------------------------------------------------------------------------
-(* A connection is lost *)
-
-Lose(g) ==
-    /\ Loses
-    /\ Up(g)
-    /\ Disconnect({g})
-    /\ UNCHANGED <<life, callers, active, at, held, wire, deferred, facts>>
-
-LOST(h) ==
-    /\ ~Up(at[h])
-    /\ HandleMove(h, "LOST")
-    /\ UNCHANGED <<session, calls, connecting, refs, callers, world, facts>>
-
--------------------------------------------------------------------------------
-(* The graph is replaced *)
-
-NewGraph ==
-    /\ Switches
-    /\ active = 1
-    /\ session = "ACTIVE" \/ (~SwitchWhileOpen /\ ~BeforeGate /\ session # "CLOSED")
-    /\ active' = 2
-    /\ conn' = [conn EXCEPT ![2] = "up"]
-    /\ UNCHANGED <<life, callers, at, held, wire, unanswered, brick, deferred, facts>>
-
-Migrate(h) ==  \* it is opened on the new graph, and then its reference on the old fd goes back
-    /\ session = "ACTIVE"
-    /\ state[h] = "OPEN"
-    /\ at[h] < active /\ Up(1) /\ Up(2)
-    /\ FlushAtSwitch => h \notin deferred
-    /\ at' = [at EXCEPT ![h] = 2]
-    /\ held' = [held EXCEPT ![h][1] = @ - 1, ![h][2] = @ + 1]
-    /\ brick' = brick \cup {<<h, 2>>}
-    /\ deferred' = deferred \ {h}
-    /\ lostWrite' = (lostWrite \/ h \in deferred)
-    /\ UNCHANGED <<life, callers, active, conn, wire, unanswered, returned, forked>>
-
-ReleaseOld(h) ==
-    /\ at[h] = 2
-    /\ <<h, 1>> \in brick
-    /\ OldFdWaits => held[h][1] = 0 /\ <<h, 1>> \notin unanswered
-    /\ brick' = brick \ {<<h, 1>>}
-    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, deferred, facts>>
-
-OldGraphGoes ==
-    /\ active = 2
-    /\ conn[1] \in {"up", "down"}
-    /\ OldGraphWaits =>
-        \A h \in Handles :
-            /\ held[h][1] = 0
-            /\ <<h, 1>> \notin brick \cup unanswered
-            /\ at[h] = 1 => state[h] \in {"NONE", "RESERVED", "CLOSED"}
-    /\ conn' = [conn EXCEPT ![1] = "gone"]
-    /\ brick' = {b \in brick : b[2] # 1}
-    /\ unanswered' = {u \in unanswered : u[2] # 1}
-    /\ UNCHANGED <<life, callers, active, at, held, wire, deferred, facts>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, active, conn, unanswered,
+                   brick, returned, forked>>
 
 -------------------------------------------------------------------------------
 (* The end.  api/ending.py, step by step *)
 
 GATE ==
     /\ SessionMove("GATE")
-    /\ UNCHANGED <<calls, connecting, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<calls, connecting, reloading, state, refs, callers, world, facts>>
 
 \* The deadline is over, and the thread t, which was told to give up, has not: it sits in a system
 \* call, perhaps.  It is counted out, and what it borrowed is taken back.
@@ -487,66 +332,79 @@ Disown(t) ==
     /\ IF pc[t] = "using"
        THEN /\ pc' = [pc EXCEPT ![t] = "stuck"]
             /\ GiveBack(t)
-            /\ unanswered' = IF Up(took[t]) THEN unanswered \cup {<<on[t], took[t]>>}
+            /\ unanswered' = IF CanAnswer(on[t], took[t])
+                             THEN unanswered \cup {<<on[t], took[t]>>}
                              ELSE unanswered
+            /\ ErrorGoes(t, TRUE)
             /\ IF DisownedIsOut
                THEN on' = [on EXCEPT ![t] = None] /\ took' = [took EXCEPT ![t] = None]
                ELSE UNCHANGED <<on, took>>
-       ELSE UNCHANGED <<pc, on, took, refs, held, unanswered>>
-    /\ UNCHANGED <<session, connecting, state, untold, active, conn, at, wire, brick, deferred,
-                   facts>>
+       ELSE UNCHANGED <<pc, on, took, bearing, refs, held, unanswered, error>>
+    /\ UNCHANGED <<session, connecting, reloading, state, untold, active, conn, at, wire, brick,
+                   carry, locks, deferred, facts>>
 
 DisownConnect ==
     /\ Disowns
     /\ session = "SETTLING"
     /\ connecting
     /\ connecting' = FALSE
-    /\ UNCHANGED <<session, calls, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<session, calls, reloading, state, refs, callers, world, facts>>
+
+DisownReload ==
+    /\ Disowns
+    /\ session = "SETTLING"
+    /\ reloading
+    /\ reloading' = FALSE
+    /\ UNCHANGED <<session, calls, connecting, state, refs, callers, world, facts>>
 
 SETTLED ==
     /\ SettleWaits => calls = {}
     /\ ConnectCounts => ~connecting
+    /\ ReloadCounts => ~reloading
     /\ SessionMove("SETTLED")
-    /\ UNCHANGED <<calls, connecting, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<calls, connecting, reloading, state, refs, callers, world, facts>>
 
 DROP(h) ==  \* nothing was ever sent for it: by the drain, or by its opener, who was interrupted
     /\ HandleMove(h, "DROP")
-    /\ UNCHANGED <<session, calls, connecting, refs, callers, world, facts>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, world, facts>>
 
 Cut ==  \* the deadline is over; what it waits for may have come in this very moment
     /\ Cuts
     /\ session = "DRAINING"
-    /\ \E g \in Graphs : Up(g)
-    /\ Disconnect(Graphs)
-    /\ UNCHANGED <<life, callers, active, at, held, wire, deferred, facts>>
+    /\ \E g \in Graphs : Lives(g)
+    /\ Disconnect(Graphs, Ended)
+    /\ carry' = [h \in Handles |-> "none"]
+    /\ UNCHANGED <<life, callers, active, at, held, deferred, error, facts>>
 
 \* Of what nothing closes: the thread that would have to is stuck.  The report names it.
 STRIKE(h) ==
     /\ session = "DRAINING"
-    /\ StrikesLast => \A g \in Graphs : ~Up(g)
+    /\ StrikesLast => \A g \in Graphs : ~Lives(g)
     /\ state[h] = "OPENING"
     /\ HandleMove(h, "STRIKE")
     /\ Forget(h)
-    /\ UNCHANGED <<session, calls, connecting, refs, callers, active, conn, unanswered, brick,
-                   returned, forked>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, active, conn, unanswered,
+                   brick, returned, forked>>
 
 DRAINED ==
     /\ DrainWaits => Ledger = {}
     /\ SessionMove("DRAINED")
-    /\ UNCHANGED <<calls, connecting, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<calls, connecting, reloading, state, refs, callers, world, facts>>
 
 PARTED ==
     /\ SessionMove("PARTED")
-    /\ Disconnect(IF PartsAll THEN Graphs ELSE {active})
-    /\ UNCHANGED <<calls, connecting, state, refs, callers, active, at, held, wire, deferred, facts>>
+    /\ Disconnect(IF PartsAll THEN Graphs ELSE {active}, Ended)
+    /\ carry' = [h \in Handles |-> "none"]
+    /\ UNCHANGED <<calls, connecting, reloading, state, refs, callers, active, at, held, deferred,
+                   error, facts>>
 
 CHECKED ==
     /\ SessionMove("CHECKED")
-    /\ UNCHANGED <<calls, connecting, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<calls, connecting, reloading, state, refs, callers, world, facts>>
 
 ENDED ==
     /\ SessionMove("ENDED")
-    /\ UNCHANGED <<calls, connecting, state, refs, callers, world, facts>>
+    /\ UNCHANGED <<calls, connecting, reloading, state, refs, callers, world, facts>>
 
 CloseReturns ==  \* to the thread that ended the session, and to any other that called close()
     /\ ~BeforeGate /\ session # "FORKED"
@@ -566,6 +424,7 @@ FORK ==
        THEN /\ SessionMove("FORK")
             /\ calls' = {}
             /\ connecting' = FALSE
+            /\ reloading' = FALSE
             /\ state' = [h \in Handles |-> "NONE"]
             /\ refs' = [h \in Handles |-> 0]
             /\ pc' = [t \in Threads |-> "out"]
@@ -577,7 +436,11 @@ FORK ==
             /\ conn' = [g \in Graphs |-> "none"]
             /\ active' = 1
             /\ unanswered' = {}
-            /\ deferred' = {}
+            /\ carry' = [h \in Handles |-> "none"]
+            /\ locks' = [h \in Handles |-> "none"]
+            /\ deferred' = [h \in Handles |-> 0]
+            /\ error' = [h \in Handles |-> "none"]
+            /\ bearing' = {}
             /\ UNCHANGED <<untold, brick, lostWrite, returned>>
        ELSE UNCHANGED <<life, callers, world, lostWrite, returned>>
 
@@ -585,7 +448,7 @@ FORK ==
 \* What the ending does by itself, as long as it runs at all.
 Ending ==
     \/ SETTLED \/ DRAINED \/ PARTED \/ CHECKED \/ ENDED
-    \/ Cut \/ DisownConnect
+    \/ Cut \/ DisownConnect \/ DisownReload
     \/ \E t \in Threads : Disown(t)
     \/ \E h \in Handles :
         \/ session = "DRAINING" /\ (CLOSE(h) \/ DROP(h) \/ STRIKE(h))
@@ -595,19 +458,23 @@ Ending ==
 Next ==
     \/ CONNECT \/ BrickConnects \/ CONNECTED \/ ConnectFails
     \/ \E t \in Threads :
-        \/ ADMIT(t, None) \/ Enter(t) \/ DeferWrite(t) \/ Tell(t)
+        \/ ADMIT(t, None) \/ Enter(t) \/ DeferWrite(t) \/ TakeError(t) \/ Lock(t) \/ Tell(t)
         \/ LEAVE(t, FALSE) \/ LEAVE(t, TRUE)
         \/ OpenFails(t) \/ SEND(t) \/ ABANDON(t) \/ Disown(t)
         \/ \E h \in Handles : ADMIT(t, h) \/ RESERVE(t, h) \/ SendUnreserved(t, h)
     \/ \E h \in Handles :
         \/ BrickOpens(h, TRUE) \/ BrickOpens(h, FALSE)
         \/ OPENED(h) \/ LATE(h) \/ REFUSED(h)
-        \/ CLOSE(h) \/ Flush(h) \/ SendRelease(h) \/ BrickReleases(h) \/ RELEASED(h)
-        \/ LOST(h) \/ Migrate(h) \/ ReleaseOld(h) \/ DROP(h) \/ STRIKE(h)
-        \/ \E g \in Graphs : BrickAnswers(h, g)
-    \/ \E g \in Graphs : Lose(g)
-    \/ NewGraph \/ OldGraphGoes
-    \/ GATE \/ DisownConnect \/ SETTLED \/ Cut \/ DRAINED \/ PARTED \/ CHECKED \/ ENDED
+        \/ CLOSE(h) \/ Flush(h) \/ FlushFails(h)
+        \/ SendRelease(h) \/ BrickReleases(h) \/ RELEASED(h)
+        \/ LOST(h) \/ Reopen(h) \/ BrickReopens(h, TRUE) \/ BrickReopens(h, FALSE)
+        \/ BeginCarry(h) \/ AskNew(h) \/ BrickCarries(h, TRUE) \/ BrickCarries(h, FALSE)
+        \/ CARRIED(h) \/ NotCarried(h)
+        \/ DROP(h) \/ STRIKE(h)
+        \/ \E g \in Graphs : BrickAnswers(h, g) \/ ReleaseOld(h, g)
+    \/ \E g \in Graphs : Lose(g) \/ ComesBack(g) \/ RECONNECTED(g) \/ OldGraphGoes(g)
+    \/ BeginReload \/ NewGraph \/ SWITCHED \/ ReloadFails \/ ReloadEnds
+    \/ GATE \/ DisownConnect \/ DisownReload \/ SETTLED \/ Cut \/ DRAINED \/ PARTED \/ CHECKED \/ ENDED
     \/ CloseReturns
     \/ FORK
 
@@ -618,54 +485,7 @@ Spec == Init /\ [][Next]_vars
 FairSpec == Spec /\ WF_vars(Ending)
 
 -------------------------------------------------------------------------------
-(* What must always hold *)
-
-NoLeakedFds == session = "CLOSED" => Ledger = {}
-
-DrainedImpliesAllClosed == AfterDrain => Ledger = {}
-
-LeakedOnlyFromHeldRefs == FromDrain => \A h \in Handles : refs[h] = 0
-
-AdmittedOnlyBeforeDrain == FromDrain =>
-    /\ calls = {} /\ ~connecting
-    /\ \A t \in Threads : pc[t] # "using"
-
-CompositionSafety == session = "CLOSED" => Ledger = {} /\ brick = {} /\ calls = {}
-
-\* Once the inode tables are looked at, nothing is left that could touch one: no call, no reply,
-\* no connection.  And nobody uses a graph that is gone.
-NoUseAfterFree ==
-    /\ AfterParting => /\ unanswered = {}
-                       /\ \A h \in Handles : wire[h] = "none"
-                       /\ \A g \in Graphs : ~Up(g)
-    /\ \A t \in Threads : pc[t] = "using" => conn[took[t]] # "gone"
-
-NoLostCallback == FromDrain => untold = {}
-
-Holders(h, g) ==
-    Cardinality({t \in Threads : pc[t] = "using" /\ on[t] = h /\ took[t] = g})
-    + (IF state[h] \in {"OPEN", "STALE", "CLOSING"} /\ at[h] = g THEN 1 ELSE 0)
-
-RefsAddUp == \A h \in Handles :
-    /\ refs[h] = Cardinality({t \in Threads : pc[t] = "using" /\ on[t] = h})
-    /\ \A g \in Graphs : held[h][g] = Holders(h, g)
-
-\* A brick holds nothing that the ledger does not know; and in the end nothing.  (What a child
-\* process finds on the bricks is its parent's.)
-BrickAgrees ==
-    /\ session # "FORKED" => \A b \in brick : b[1] \in Ledger
-    /\ session = "CLOSED" => brick = {}
-
-\* No RELEASE overtakes a request: what the brick works on is open.
-NoOvertaking ==
-    /\ \A u \in unanswered : u \in brick
-    /\ \A t \in Threads : pc[t] = "using" /\ Up(took[t]) => <<on[t], took[t]>> \in brick
-
-ReleasedOnce == \A h \in Handles : wire[h] # "twice"
-
-NoLostWrites == ~lostWrite
-
-ReturnsWhenClosed == returned => session = "CLOSED"
+(* What must hold of steps, and of lives *)
 
 \* About steps: after the gate no handle is reserved, and none becomes open.
 NoStaleFds == [][~BeforeGate => \A h \in Handles :
@@ -693,19 +513,21 @@ SessionLeft == [NEW |-> 9, CONNECTING |-> 8, ACTIVE |-> 7, SETTLING |-> 6, DRAIN
 
 HandleLeft(h) ==
     [NONE |-> 0, RESERVED |-> 6, OPENING |-> 5, OPEN |-> 4, ABANDONED |-> 4, STALE |-> 3,
-     CLOSING |-> IF wire[h] = "none" THEN 2 ELSE 1, CLOSED |-> 0][state[h]]
+     CLOSING |-> IF wire[h] \in {"none", "reopen", "gone"} THEN 2 ELSE 1, CLOSED |-> 0][state[h]]
 
-GraphLeft(g) == [none |-> 2, up |-> 1, down |-> 0, gone |-> 0][conn[g]]
+GraphLeft(g) == IF conn[g] = "none" THEN 2 ELSE IF Lives(g) THEN 1 ELSE 0
 
 EndingComesCloser == [][Ends =>
     /\ SessionLeft' <= SessionLeft
     /\ connecting' => connecting
+    /\ reloading' => reloading
     /\ calls' \subseteq calls
     /\ \A h \in Handles : HandleLeft(h)' <= HandleLeft(h)
     /\ \A g \in Graphs : GraphLeft(g)' <= GraphLeft(g)
     /\ Ending =>
         \/ SessionLeft' < SessionLeft
         \/ connecting' # connecting
+        \/ reloading' # reloading
         \/ calls' # calls
         \/ \E h \in Handles : HandleLeft(h)' < HandleLeft(h)
         \/ \E g \in Graphs : GraphLeft(g)' < GraphLeft(g)]_vars

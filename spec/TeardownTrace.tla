@@ -41,6 +41,7 @@ After == Step[7]
 Counted == Step[8]
 InLedger == Step[9]
 Lent == Step[10]
+G == Step[11]
 
 -------------------------------------------------------------------------------
 (* Steps that are no action of Teardown's by themselves *)
@@ -64,7 +65,19 @@ Reuse ==
     /\ \A t \in Threads : on[t] # H
     /\ \A g \in Graphs : <<H, g>> \notin brick \cup unanswered
     /\ state' = [state EXCEPT ![H] = "NONE"]
-    /\ UNCHANGED <<session, calls, connecting, refs, callers, world, facts>>
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, world, facts>>
+
+\* Before its connection comes back it must have been lost.
+Down == IF Up(G) THEN Lose(G) ELSE UNCHANGED vars
+
+\* All handles of the graph are opened again that may be.  For each that is Reopen, and BrickReopens.
+Reopened ==
+    /\ brick' = brick \cup {<<h, G>> : h \in {i \in Handles :
+        /\ at[i] = G
+        /\ \/ wire[i] = "opened"
+           \/ wire[i] = "none" /\ state[i] \in {"OPEN", "CLOSING"}}}
+    /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, carry, locks, deferred,
+                   error, facts>>
 
 Taken ==
     \/ Act = "CONNECT" /\ CONNECT
@@ -84,10 +97,16 @@ Taken ==
     \/ Act = "REFUSED" /\ REFUSED(H)
     \/ Act = "CLOSE" /\ CLOSE(H)
     \/ Act = "LOST" /\ LOST(H)
+    \/ Act = "CARRIED" /\ CARRIED(H)
     \/ Act = "RELEASED" /\ RELEASED(H)
     \/ Act = "DROP" /\ DROP(H)
     \/ Act = "STRIKE" /\ STRIKE(H)
     \/ Act = "REUSE" /\ Reuse
+    \/ Act = "DOWN" /\ Down
+    \/ Act = "BACK" /\ ComesBack(G)
+    \/ Act = "REOPENED" /\ Reopened
+    \/ Act = "RECONNECTED" /\ RECONNECTED(G)
+    \/ Act = "SWITCHED" /\ SWITCHED
     \/ Act = "GATE" /\ GATE
     \/ Act = "SETTLED" /\ SETTLED
     \/ Act = "DRAINED" /\ DRAINED
@@ -99,7 +118,8 @@ Taken ==
 -------------------------------------------------------------------------------
 (* What the line says *)
 
-OfSession == {"CONNECT", "CONNECTED", "GATE", "SETTLED", "DRAINED", "PARTED", "CHECKED", "ENDED", "FORK"}
+OfSession == {"CONNECT", "CONNECTED", "SWITCHED", "RECONNECTED", "GATE", "SETTLED", "DRAINED", "PARTED",
+              "CHECKED", "ENDED", "FORK"}
 OfCall == {"JOIN", "PART", "DISOWN_CONNECT", "ADMIT", "LEAVE", "DISOWN"}
 
 Agrees ==
@@ -122,10 +142,11 @@ Matched ==
 \* src/glusterio/verify/fitting.py tells why these are enough.
 Hidden ==
     /\ More
-    /\ \/ Act = "CONNECTED" /\ BrickConnects
+    /\ \/ Act \in {"CONNECTED", "DOWN"} /\ BrickConnects
        \/ Act = "LEAVE" /\ OpenFails(T)
-       \/ Act = "LOST" /\ Lose(1)
-       \/ Act = "RELEASED" /\ (BrickAnswers(H, 1) \/ SendRelease(H) \/ BrickReleases(H))
+       \/ Act = "LOST" /\ Lose(at[H])
+       \/ Act = "RELEASED" /\ (SendRelease(H) \/ BrickReleases(H))
+       \/ Act = "RELEASED" /\ \E g \in Graphs : BrickAnswers(H, g) \/ ReleaseOld(H, g)
        \/ Act = "STRIKE" /\ Cut
     /\ UNCHANGED <<trace, next>>
 

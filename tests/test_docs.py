@@ -24,7 +24,7 @@ def test_the_diagrams_are_those_of_the_tables() -> None:
         drawn = set(
             re.findall(r"\b([A-Z]{4,})\b", re.sub(r"<!--.*?-->|<!.*?>", "", svg, flags=re.S))
         )
-        named = set(re.findall(r"\b([A-Z]{4,})\b", text))
+        named = set(re.findall(r"\b([A-Z]{4,})\b", text.replace("\\n", " ")))
         assert drawn == named, "the picture is not that of the description: draw it again"
 
 

@@ -104,8 +104,12 @@ def _fixes(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
 #: What can happen in Teardown, by the constant that switches it on.
 CAN = {
     "Writes": "deferred writes",
+    "Fails": "that fail",
     "Switches": "a graph switch",
+    "Steps": "in its steps",
     "Loses": "lost connections",
+    "Reconnects": "that come back",
+    "Locks": "locks",
     "Forks": "a fork",
 }
 

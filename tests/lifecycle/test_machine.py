@@ -249,7 +249,10 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: SessionState.SETTLING <= self.session.state < SessionState.CLOSED)
     @rule()
     def go_on_ending(self) -> None:
-        (event,) = SESSION_TABLE[self.session.state].keys() - {SessionEvent.FORK}
+        (event,) = SESSION_TABLE[self.session.state].keys() - {
+            SessionEvent.FORK,
+            SessionEvent.RECONNECTED,
+        }
         before = self.session.state
         held_up = (event is SessionEvent.SETTLED and self.session.calls) or (
             event is SessionEvent.DRAINED and self.session.ledger

@@ -426,3 +426,45 @@ def test_closing_a_handle_against_many_threads() -> None:
         assert wrong == []
         assert handle.refs == 0
         session.move(handle, HandleEvent.RELEASED)
+
+
+# -- what a session lives through -----------------------------------------------------------------
+
+
+def test_a_new_graph_has_the_next_number_and_none_comes_after_the_gate() -> None:
+    session = session_in(SessionState.ACTIVE)
+    assert [session.switched(), session.switched()] == [2, 3]
+    assert [record.of for record in session.records if record.event == "SWITCHED"] == [2, 3]
+    session.close_gate()
+    with pytest.raises(SessionClosedError):
+        session.switched()
+    assert session.graphs == 3
+
+
+@pytest.mark.parametrize("state", HandleState, ids=lambda state: state.name)
+def test_only_an_open_handle_is_carried_over(state: HandleState) -> None:
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, state)
+    handle.fd = "old"
+    carried = session.carry(handle, "new")
+    assert carried == (state is HandleState.OPEN)
+    assert handle.fd == ("new" if carried else "old")
+    assert handle.state is state
+
+
+def test_no_handle_is_carried_over_after_the_gate() -> None:
+    session = session_in(SessionState.ACTIVE)
+    handle = handle_in(session, HandleState.OPEN)
+    session.close_gate()
+    assert not session.carry(handle, "new")
+    assert handle.fd is None
+
+
+@pytest.mark.parametrize("state", SessionState, ids=lambda state: state.name)
+def test_a_connection_comes_back_until_the_drain_is_over(state: SessionState) -> None:
+    session = session_in(state)
+    session.records.clear()
+    back = SessionState.CONNECTING <= state <= SessionState.DRAINING
+    assert session.reconnected(1) == back
+    assert [(record.event, record.of) for record in session.records] == [("RECONNECTED", 1)] * back
+    assert session.state is state

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from glusterio.verify.checking import text as module_text
+
 SPEC = Path(__file__).parent.parent.parent / "spec"
 CHECKS: list[dict[str, Any]] = tomllib.loads((SPEC / "expected.toml").read_text())["check"]
 LIVENESS = {"TeardownEnds", "CleanUpHappens"}
@@ -67,7 +69,7 @@ def test_a_configuration_says_what_it_is_for(check: dict[str, Any]):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_constant_is_set(module: str):
-    text = re.sub(r"\n? *\\\*.*", "", (SPEC / f"{module}.tla").read_text())
+    text = re.sub(r"\n? *\\\*.*", "", module_text(SPEC, module))
     names: set[str] = set()
     for block in text.split("\nCONSTANTS")[1:]:
         names |= set(re.findall(r"\w+", block.split("\n\n", 1)[0]))

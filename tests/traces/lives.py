@@ -137,6 +137,95 @@ def lost(life: Life) -> None:
     life.close(one, two, three)
 
 
+def came_back(life: Life) -> None:
+    """The connection is lost, and comes back; one file is not there any more, and one open waits."""
+    life.connect()
+    one, two = life.opened(), life.opened()
+    call = life.admit("open")
+    three = life.open(call, E.SEND)
+    life.lose(one)
+    other = life.admit("open")
+    four = life.open(other, E.SEND)
+    life.begin_close(two)
+    assert life.reconnected()
+    life.move(four, E.OPENED)
+    life.move(three, E.OPENED)
+    life.leave(other)
+    life.leave(call)
+    life.move(two, E.RELEASED)
+    assert life.reconnected()
+    life.lose(three)
+    life.close(one, three, four)
+
+
+def back_while_ending(life: Life) -> None:
+    """It comes back while the session is settling, and while it drains; and then not any more."""
+    life.connect()
+    one, two = life.opened(), life.opened()
+    using = life.admit("pread", one)
+    life.close_gate()
+    life.lose(two)
+    assert life.reconnected()
+    life.leave(using)
+    life.apply(S.SETTLED)
+    assert life.reconnected()
+    for handle in (one, two):
+        life.begin_close(handle)
+        life.move(handle, E.RELEASED)
+    life.apply(S.DRAINED)
+    assert not life.reconnected()
+    life.apply(S.PARTED)
+    life.apply(S.CHECKED)
+    life.apply(S.ENDED)
+
+
+def switched(life: Life) -> None:
+    """The graph is replaced, twice: one file is carried over, one is being used, one stays behind."""
+    life.connect()
+    one, two, three = life.opened(), life.opened(), life.opened()
+    using = life.admit("pread", two)
+    opening = life.admit("open")
+    four = life.open(opening, E.SEND)
+    reload = life.admit("reload")
+    assert life.switched() == 2
+    assert life.carry(one, "fd")
+    assert life.carry(two, "fd")
+    life.leave(life.admit("pread", two))
+    life.move(four, E.OPENED)
+    life.leave(opening)
+    assert life.carry(four, "fd")
+    life.leave(using)
+    life.leave(reload)
+    life.begin_close(one)
+    life.move(one, E.RELEASED)
+    assert life.switched() == 3
+    assert life.carry(two, "fd")
+    assert not life.carry(one, "fd")
+    five = life.opened()
+    life.close_gate()
+    assert not life.carry(three, "fd")
+    life.drain(two, three, four, five)
+
+
+def switched_and_back(life: Life) -> None:
+    """The graph is replaced while the old one's brick is away; and then the new one's comes back."""
+    life.connect()
+    one, two = life.opened(), life.opened()
+    life.lose(one)
+    assert life.switched() == 2
+    assert life.carry(two, "fd")
+    three = life.opened()
+    assert life.reconnected(1)
+    assert life.reconnected(2)
+    life.lose(three)
+    call = life.admit("open")
+    four = life.open(call, E.SEND)
+    assert life.reconnected(2)
+    life.move(four, E.OPENED)
+    life.leave(call)
+    life.close(one, two, three, four)
+
+
 def counted_out(life: Life) -> None:
     """Two calls never end: one sits between RESERVE and SEND, one uses a file and opens another."""
     life.connect()
@@ -207,6 +296,10 @@ LIVES: list[Callable[[Life], None]] = [
     given_up,
     late,
     lost,
+    came_back,
+    back_while_ending,
+    switched,
+    switched_and_back,
     counted_out,
     interrupted,
     never_up,

@@ -76,6 +76,57 @@ def test_it_is_the_specification_that_decides(guard: str, story: str) -> None:
     assert not fit(SPEC, lines, [guard]).accepted
 
 
+#: What is no true history: a story, the line that is changed, and what is wrong with it there.
+WRONG: list[tuple[str, str, str | None, str]] = [
+    ("came_back", "RECONNECTED", None, "OPENED"),  # an open that waited, and nothing came back
+    ("came_back", "RECONNECTED", "of=0", "RECONNECTED"),
+    ("came_back", "RECONNECTED", "of=2", "RECONNECTED"),  # there is one graph
+    ("came_back", "RECONNECTED", "SWITCHED", "SWITCHED"),
+    ("back_while_ending", "DRAINED", "RECONNECTED after", "RECONNECTED"),
+    ("switched", "SWITCHED", None, "CARRIED"),
+    ("switched", "SWITCHED", "of=3", "SWITCHED"),
+    ("switched", "CARRIED", "CARRIED after", "CARRIED"),  # it is on the new graph
+    ("switched", "GATE", "SWITCHED after", "SWITCHED"),
+    ("switched", "RELEASED", "CARRIED after", "CARRIED"),
+    ("switched_and_back", "OPENED", "RECONNECTED after", "RECONNECTED"),
+]
+
+
+@pytest.mark.parametrize(("story", "event", "change", "where"), WRONG)
+def test_what_is_no_true_history_of_what_a_session_lives_through(
+    story: str, event: str, change: str | None, where: str
+) -> None:
+    """The monitor says the same: tests/traces/test_monitor.py."""
+    lines, at = forged(story, event, change)
+    found = fit(SPEC, lines)
+    assert not found.accepted
+    assert lines[found.line - 1].event == where
+    assert found.line - 1 >= at
+
+
+def forged(story: str, event: str, change: str | None) -> tuple[list[Line], int]:
+    """A story with one change: a line is dropped, changed, or followed by another one."""
+    lines = lived(next(each for each in LIVES if each.__name__ == story))
+    at = next(i for i, line in enumerate(lines) if line.event == event)
+    line = lines[at]
+    if change is None:
+        changed = []
+    elif change.startswith("of="):
+        changed = [line._replace(of=int(change[3:]))]
+    elif change.endswith(" after"):
+        more = change.split()[0]
+        subject, number, of = ("handle", line.number, 0) if more == "CARRIED" else ("session", 0, 9)
+        of = {"RECONNECTED": 2 if event == "OPENED" else 1, "SWITCHED": 4}.get(more, of)
+        after = line.after
+        changed = [
+            line,
+            Line(0, subject, number, more, after, after, line.calls, line.handles, 0, of),
+        ]
+    else:
+        changed = [line._replace(event=change)]
+    return renumbered([*lines[:at], *changed, *lines[at + 1 :]]), at
+
+
 def test_a_rejection_tells_the_line_and_what_was_possible_there() -> None:
     lines = lived(one_file)
     at = next(i for i, line in enumerate(lines) if line.event == "GATE")

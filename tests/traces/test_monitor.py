@@ -25,6 +25,7 @@ from tests.embedded import BrickProcess, start_brick
 from tests.lifecycle.driven import Flag
 from tests.traces.lives import LIVES, lived
 from tests.traces.mutants import corpus, mutants
+from tests.traces.test_fitting import WRONG, forged
 
 
 def followed(lines: list[Line]) -> tuple[bool, int]:
@@ -43,6 +44,7 @@ def followed(lines: list[Line]) -> tuple[bool, int]:
 def test_it_says_what_the_specification_says_at_the_same_line() -> None:
     traces = corpus() | {story.__name__: lived(story) for story in LIVES}
     traces |= {mutant.name: mutant.lines for mutant in mutants()}
+    traces |= {f"{wrong}": forged(*wrong[:3])[0] for wrong in WRONG}
     for name, lines in traces.items():
         found = fit(SPEC, lines)
         assert followed(lines) == (found.accepted, found.line), (name, found.why)

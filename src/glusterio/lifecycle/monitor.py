@@ -47,8 +47,12 @@ _WHEN = {
     "OPENED": _BEFORE_GATE,
     "LATE": _AFTER_GATE,
     "CLOSE": _BEFORE_PARTING,
+    "CARRIED": frozenset(("ACTIVE",)),
     "STRIKE": frozenset(("DRAINING",)),
 }
+
+#: What happens to one of a session's graphs, and says which.
+_OF_A_GRAPH = frozenset(("RECONNECTED", "SWITCHED"))
 
 #: What only the thread that opens a handle does.
 _OPENERS = frozenset(("SEND", "ABANDON"))
@@ -85,8 +89,10 @@ class Monitor:
         self._handles: dict[int, str] = {}  # their states
         self._lent: dict[int, int] = {}
         self._opener: dict[int, int] = {}  # of a handle: the call that opens it, until it is done
+        self._graph = 1  # the one in use
+        self._at: dict[int, int] = {}  # of a handle: the graph that it was opened on
+        self._gone: set[int] = set()  # graphs whose connection is known to be lost
         self._unsent: set[int] = set()  # OPEN could not go out: the connection was gone
-        self._gone = False
         self._looks: dict[str, Callable[[TraceRecord], str | None]] = {
             "session": self._of_session,
             "call": self._of_call,
@@ -175,7 +181,7 @@ class Monitor:
         event = record.event
         if self._connecting:
             return "the call that connects is counted with CONNECT"
-        if record.number or record.of or record.refs:
+        if record.number or record.refs or (record.of and event not in _OF_A_GRAPH):
             return "a session has no number, no other party, and lends nothing"
         after = _SESSION[self._session].get(event)
         if after is None or (record.before, record.after) != (self._session, after):
@@ -190,6 +196,15 @@ class Monitor:
             self._calls.clear()
             self._handles.clear()
             self._lent.clear()
+        if event == "SWITCHED":
+            self._graph += 1
+        if event in _OF_A_GRAPH and not 0 < record.of <= self._graph:
+            return f"there are {self._graph} graphs"
+        if event == "SWITCHED" and record.of != self._graph:
+            return f"it is graph {self._graph}"
+        if event == "RECONNECTED":
+            self._gone.discard(record.of)
+            self._unsent = {one for one in self._unsent if self._at[one] != record.of}
         self._connecting = event == "CONNECT"
         self._session = after
         return None
@@ -271,18 +286,27 @@ class Monitor:
             return f"it is {before}, which ends by itself"
         if event in _OPENERS and number not in self._opener:
             return "nobody opens it"
-        if event == "SEND" and self._gone:
-            self._unsent.add(number)
+        if event == "SEND":
+            self._at[number] = self._graph
+            if self._graph in self._gone:
+                self._unsent.add(number)
         elif event in ("OPENED", "LATE") and number in self._unsent:
-            return "its brick was gone before OPEN was sent"  # no session connects anew
+            return "its brick was gone before OPEN was sent, and has not come back"
         elif event == "LOST":
-            self._gone = True
+            self._gone.add(self._at[number])
+        elif event == "CARRIED":
+            if self._at[number] == self._graph:
+                return "it is on the graph in use"
+            if self._graph in self._gone:
+                return "the new graph's brick is gone"
+            self._at[number] = self._graph
         if event in _ENDS_AN_OPEN or after == "CLOSED":
             self._opener.pop(number, None)
         if after == "CLOSED":
             del self._handles[number]
             self._lent.pop(number, None)
             self._unsent.discard(number)
+            self._at.pop(number, None)
         else:
             self._handles[number] = after
         return None

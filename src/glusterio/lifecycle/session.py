@@ -102,6 +102,8 @@ class Session:
         self.idle = event()
         self.calls_admitted = 0
         self.handles_reserved = 0
+        #: how many graphs there have been: the number of the one in use
+        self.graphs = 1
         self._sequence = 0
 
     # -- the gate ---------------------------------------------------------------------------------
@@ -240,7 +242,53 @@ class Session:
             self._apply(SessionEvent.GATE)
             return True
 
-    def _apply(self, event: SessionEvent) -> SessionState:
+    # -- what a session lives through -------------------------------------------------------------
+
+    def switched(self) -> int:
+        """A new graph is in use from now on.
+
+        Returns:
+            Its number: the first graph of a session is 1.
+
+        Raises:
+            SessionClosedError: the session is not active: the new graph must go.
+        """
+        with self._lock:
+            if self.state is not _ACTIVE:
+                raise self._why_not_admitted()
+            self.graphs = number = self.graphs + 1
+            self._apply(SessionEvent.SWITCHED, number)
+            return number
+
+    def carry(self, handle: Handle, fd: Any) -> bool:
+        """Let a handle use its fd on the new graph, if it is still open, and the session active.
+
+        Returns:
+            ``False`` if not: nothing was done, and nobody knows of the new fd but the caller.
+        """
+        with self._lock:
+            if self.state is not _ACTIVE or handle.state is not _OPEN:
+                return False
+            handle.fd = fd
+            self._move(handle, HandleEvent.CARRIED)
+            return True
+
+    def reconnected(self, graph: int = 1) -> bool:
+        """A connection that was lost is back: each handle of it is open again, or was lost.
+
+        Args:
+            graph: the number of the graph that it is of.
+
+        Returns:
+            ``False`` if the session has no use for it any more: it must go at once.
+        """
+        with self._lock:
+            if SessionEvent.RECONNECTED not in SESSION_TABLE[self.state]:
+                return False
+            self._apply(SessionEvent.RECONNECTED, graph)
+            return True
+
+    def _apply(self, event: SessionEvent, of: int = 0) -> SessionState:
         before = self.state
         try:
             after = SESSION_TABLE[before][event]
@@ -254,7 +302,7 @@ class Session:
         if after is SessionState.SETTLING and not self.calls:
             self.idle.set()
         if self._trace is not None:
-            self._record("session", 0, event.name, before.name, after.name)
+            self._record("session", 0, event.name, before.name, after.name, 0, of)
         return after
 
     def _why_not_admitted(self, handle: Handle | None = None) -> SessionClosedError:
@@ -367,7 +415,7 @@ class Session:
             return True
 
     def lose(self, handle: Handle) -> None:
-        """The connection to an open handle's brick is gone: it becomes stale. Else nothing."""
+        """What an open handle stood for is gone with its connection: it becomes stale. Else nothing."""
         with self._lock:
             if HandleEvent.LOST in HANDLE_TABLE[handle.state]:
                 self._move(handle, HandleEvent.LOST)

@@ -28,11 +28,18 @@ Beside that path lie the three accidents of an open file:
   the reply comes (or its connection is gone); if the brick did open it, it is released at once.
 * the reply comes after the gate closed: the event is then ``LATE`` instead of ``OPENED``, and the
   handle goes straight to ``CLOSING``. So no handle is ever ``OPEN`` that the drain did not see.
-* the brick goes away: ``STALE``. The brick has closed its side; only our own side is left to close.
+* the brick goes away, and the handle cannot be opened again: ``STALE``. The brick has closed its side;
+  only our own side is left to close.
 
 ``CLOSING`` is entered once, by whoever comes first: the application, the drain, or a late reply.
 That one, and nobody else, sends RELEASE. While calls still hold references the handle waits in
 ``CLOSING`` for them, because a RELEASE can overtake a WRITE on the brick.
+
+Three events change no state. They are in the tables since these say *when* they may happen: a
+connection that was lost comes back (``RECONNECTED``) until the drain is over, and not after it; a new
+graph replaces the old one (``SWITCHED``) only while calls are admitted; and an open handle, no other,
+gets its fd on the new graph (``CARRIED``). A handle that is open stays so while its connection is
+away: on its return it is opened again on the brick, or becomes ``STALE`` if it cannot be.
 
 The tables are nested dictionaries, ``TABLE[state][event] -> next state``. A pair that is not there is
 a defect in glusterio and raises :class:`~glusterio.errors.LocalProtocolError`. The diagrams in the
@@ -73,6 +80,8 @@ class SessionEvent(IntEnum):
     CHECKED = 6
     ENDED = 7
     FORK = 8
+    RECONNECTED = 9  #: a connection that was lost is back, and every handle of it is open or lost
+    SWITCHED = 10  #: a new graph is in use
 
 
 class HandleState(IntEnum):
@@ -97,9 +106,10 @@ class HandleEvent(IntEnum):
     REFUSED = 4  #: the brick did not open it
     ABANDON = 5  #: the caller gave up waiting for the reply
     CLOSE = 6  #: the application, or the drain, wants it closed
-    LOST = 7  #: the connection to its brick is gone
+    LOST = 7  #: the connection to its brick is gone, and with it what the handle stood for
     RELEASED = 8  #: the brick holds it no longer
     STRIKE = 9  #: a defect: nothing closes it, and the drain strikes it off the ledger
+    CARRIED = 10  #: it is open on the new graph, and uses that from now on
 
 
 _S, _E = SessionState, SessionEvent
@@ -117,6 +127,11 @@ SESSION_TABLE: dict[SessionState, dict[SessionEvent, SessionState]] = {
     _S.FORKED: {},
 }
 
+# A connection may come back while there is anything to be done with it.
+for _session in (_S.CONNECTING, _S.ACTIVE, _S.SETTLING, _S.DRAINING):
+    SESSION_TABLE[_session][_E.RECONNECTED] = _session
+SESSION_TABLE[_S.ACTIVE][_E.SWITCHED] = _S.ACTIVE
+
 _H, _V = HandleState, HandleEvent
 
 HANDLE_TABLE: dict[HandleState, dict[HandleEvent, HandleState]] = {
@@ -127,7 +142,7 @@ HANDLE_TABLE: dict[HandleState, dict[HandleEvent, HandleState]] = {
         _V.REFUSED: _H.CLOSED,
         _V.ABANDON: _H.ABANDONED,
     },
-    _H.OPEN: {_V.CLOSE: _H.CLOSING, _V.LOST: _H.STALE},
+    _H.OPEN: {_V.CLOSE: _H.CLOSING, _V.LOST: _H.STALE, _V.CARRIED: _H.OPEN},
     _H.ABANDONED: {_V.OPENED: _H.CLOSING, _V.LATE: _H.CLOSING, _V.REFUSED: _H.CLOSED},
     _H.STALE: {_V.CLOSE: _H.CLOSING},
     _H.CLOSING: {_V.RELEASED: _H.CLOSED},

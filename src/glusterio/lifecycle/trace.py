@@ -29,7 +29,8 @@ class TraceRecord(NamedTuple):
         handles: handles in the ledger, after the step.
         refs: references lent by the handle concerned, after the step; 0 if none is.
         of: the other party. Of a call, the handle that it borrows, or the first that it gives back; of
-            ``RESERVE``, the call that opens; else 0.
+            ``RESERVE``, the call that opens; of ``SWITCHED`` and ``RECONNECTED``, the number of the
+            graph, the first of which is 1; else 0.
     """
 
     seq: int

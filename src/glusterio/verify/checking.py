@@ -17,6 +17,17 @@ from glusterio.verify.tla import Module, SpecError, parse
 _STANDARD = {"Naturals", "Integers", "FiniteSets", "TLC"}
 
 
+def text(spec: Path, name: str) -> str:
+    """Return the text of a module, after that of those that it extends.
+
+    Raises:
+        OSError: one of them is not there.
+    """
+    own = (spec / f"{name}.tla").read_text(encoding="utf-8")
+    _, extends = parse(own)
+    return "\n".join([*[text(spec, other) for other in extends if other not in _STANDARD], own])
+
+
 def load(spec: Path, name: str) -> Module:
     """Read a module, with what it extends.
 

@@ -6,10 +6,12 @@ trace, so it may have happened, or not. The trace is rejected at the line after 
 
 Why the sets stay small, and nothing is lost. What is unseen and concerns a handle is looked at only
 right before a line that needs it: it commutes with everything in between, but for the loss of a
-connection. A loss lets nothing happen that could not happen without it but ``LOST`` and ``STRIKE``, so
-it is looked at before these; and what a loss could overtake is a brick's answer to an OPEN, which is
-therefore given at once. A deferred write, and a call that leaves without its answer, let nothing happen
-either; they are left out.
+connection. A loss lets nothing happen that could not happen without it but ``LOST``, ``STRIKE`` and
+``RECONNECTED``, so it is looked at before these; and what a loss could overtake is a brick's answer to
+an OPEN, which is therefore given at once. What is opened again when a connection comes back is said in
+no line either; but the connection is not up again before all is that was not lost, so it all is, at
+once. A deferred write, and a call that leaves without its answer, let nothing happen either; they are
+left out, and so is how a handle is carried over, which in a trace is one step.
 """
 
 from __future__ import annotations
@@ -35,12 +37,18 @@ from glusterio.verify.traces import (
 MODULE = "Teardown"
 
 #: What a trace does not say may have happened right before a step. Of an action: what, with which of
-#: the step's arguments (``g`` is the one graph that there is).
+#: the step's arguments (``@`` is the graph that its handle is of, ``*`` each that there is).
 HIDDEN: dict[str, tuple[tuple[str, str], ...]] = {
     "CONNECTED": (("BrickConnects", ""),),
+    "DOWN": (("BrickConnects", ""),),
     "LEAVE": (("OpenFails", "t"),),
-    "LOST": (("Lose", "g"),),
-    "RELEASED": (("BrickAnswers", "hg"), ("SendRelease", "h"), ("BrickReleases", "h")),
+    "LOST": (("Lose", "@"),),
+    "RELEASED": (
+        ("BrickAnswers", "h*"),
+        ("ReleaseOld", "h*"),
+        ("SendRelease", "h"),
+        ("BrickReleases", "h"),
+    ),
     "STRIKE": (("Cut", ""),),
 }
 
@@ -52,9 +60,12 @@ ARGUMENTS: dict[str, str] = {
     "ADMIT": "th",
     "RESERVE": "th",
     "LEAVE": "t-",
+    "RECONNECTED": "g",
+    "BACK": "g",
 }
 
-GRAPH = 1
+#: What such a step is called in the specification, where that is not its name.
+NAMES = {"BACK": "ComesBack"}
 
 
 @dataclass
@@ -80,16 +91,19 @@ class Fit:
     hidden: set[str] = field(default_factory=set)
 
 
-def settings(constants: Iterable[str], threads: int, handles: int, *missing: str) -> Config:
-    """The configuration for a trace: every guard, one graph, no deferred writes.
+def settings(
+    constants: Iterable[str], threads: int, handles: int, graphs: int = 1, *missing: str
+) -> Config:
+    """The configuration for a trace: every guard, no deferred writes, no locks, switches as one step.
 
     Args:
         constants: the module's.
-        threads, handles: how many names there are.
+        threads, handles, graphs: how many there are.
         missing: guards that are not there.
     """
     config = Config("Spec", dict.fromkeys(constants, True))
-    config.constants.update(dict.fromkeys(("Writes", "Switches", *missing), False))
+    config.constants.update(dict.fromkeys(("Fails", "Locks", "Steps", *missing), False))
+    config.constants.update(Writes=0, Switches=graphs - 1)
     for name, count in (("Threads", threads), ("Handles", handles)):
         config.constants[name] = frozenset(range(1, count + 1))
         config.members[name] = [f"{name[0].lower()}{i}" for i in range(1, count + 1)]
@@ -101,17 +115,20 @@ class Fitting:
 
     Args:
         spec: the directory with the modules.
-        threads, handles: how many names there are.
+        threads, handles, graphs: how many there are.
         missing: guards of the specification that are not there.
     """
 
-    def __init__(self, spec: Path, threads: int, handles: int, missing: Sequence[str] = ()) -> None:
+    def __init__(
+        self, spec: Path, threads: int, handles: int, graphs: int = 1, missing: Sequence[str] = ()
+    ) -> None:
         self._module = load(spec, MODULE)
-        self._config = settings(self._module.constants, threads, handles, *missing)
+        self._config = settings(self._module.constants, threads, handles, graphs, *missing)
         self._compiled = Compiled(self._module, self._config)
         self._actions: dict[str, Callable[..., list[Successor]]] = {}
         self._at = {name: i for i, name in enumerate(self._module.variables)}
         self._names = range(1, threads + 1), range(1, handles + 1)
+        self._graphs = range(1, graphs + 1)
         self._unseen: set[str] = set()
 
     def fit(self, trace: Bound) -> Fit:
@@ -164,14 +181,22 @@ class Fitting:
         action = self._actions.get(name)
         if action is None:
             action = self._actions[name] = self._compiled.action(name)
-        known = {"t": step.thread, "h": step.handle, "g": GRAPH, "-": False, "y": step.yes}
-        return action(state, *(known[a] for a in arguments))
+        known = {"t": step.thread, "h": step.handle, "g": step.graph, "-": False, "y": step.yes}
+        if "@" in arguments:
+            known["@"] = state[self._at["at"]][step.handle]
+        if "*" not in arguments:
+            return action(state, *[known[a] for a in arguments])
+        return [
+            successor
+            for graph in self._graphs
+            for successor in action(state, *[known.get(a, graph) for a in arguments])
+        ]
 
     def _taken(self, state: State, step: Step) -> list[State]:
         """What a step leads to."""
         act, at = step.act, self._at
         if act in ARGUMENTS:
-            return self._do(act, state, step, ARGUMENTS[act])
+            return self._do(NAMES.get(act, act), state, step, ARGUMENTS[act])
         if act == "DISOWN":
             return self._do("Disown", state, step, "t")
         if act == "ANSWER":
@@ -180,6 +205,11 @@ class Fitting:
             return self._do("BrickOpens", state, step, "hy") if on_its_way else [state]
         if act == "REUSE":
             return self._reused(state, step.handle)
+        if act == "DOWN":
+            up = state[at["conn"]][step.graph] == "up"
+            return self._do("Lose", state, step, "g") if up else [state]
+        if act == "REOPENED":
+            return [self._reopened(state, step.graph)]
         session, connecting = state[at["session"]], state[at["connecting"]]
         if act == "JOIN":
             return [state] if connecting and session == "CONNECTING" else []
@@ -204,6 +234,23 @@ class Fitting:
         handles[handle] = "NONE"
         states[at["state"]] = tuple(handles)
         return [tuple(states)]
+
+    def _reopened(self, state: State, graph: int) -> State:
+        """All handles of a graph are opened again that may be."""
+        at = self._at
+        of_graph, states, wire = state[at["at"]], state[at["state"]], state[at["wire"]]
+        opened = [
+            (handle, graph)
+            for handle in self._names[1]
+            if of_graph[handle] == graph
+            and (
+                wire[handle] == "opened"
+                or (wire[handle] == "none" and states[handle] in ("OPEN", "CLOSING"))
+            )
+        ]
+        after = list(state)
+        after[at["brick"]] = state[at["brick"]].union(opened)
+        return tuple(after)
 
     def _disagreement(self, before: State, after: State, step: Step) -> str:
         """In what a state after a step is not what the line says; empty if in nothing."""
@@ -244,7 +291,7 @@ class Fitting:
         threads, handles = self._names
         found: list[tuple[str, int, int]] = []
         for steps in (
-            [Step(0, act) for act in sorted(SESSION_ACTS - {"FORK"})],
+            [Step(0, act) for act in sorted(SESSION_ACTS - {"FORK", "RECONNECTED"})],
             [Step(0, act, thread) for act in ("ADMIT", "LEAVE", "DISOWN") for thread in threads],
             [Step(0, act, thread) for act in sorted(OPENERS_ACTS) for thread in threads],
         ):
@@ -269,14 +316,16 @@ def fit(spec: Path, lines: Sequence[Line], missing: Sequence[str] = ()) -> Fit:
         SpecError, OSError: the specification cannot be read.
     """
     trace = bound(lines)
-    sizes = [1 << max(2, count.bit_length()) for count in (trace.threads, trace.handles)]
-    return _fitting(spec, *sizes, tuple(missing)).fit(trace)
+    threads, handles = [1 << max(2, n.bit_length()) for n in (trace.threads, trace.handles)]
+    return _fitting(spec, threads, handles, trace.graphs, tuple(missing)).fit(trace)
 
 
 @lru_cache(8)
-def _fitting(spec: Path, threads: int, handles: int, missing: tuple[str, ...]) -> Fitting:
+def _fitting(
+    spec: Path, threads: int, handles: int, graphs: int, missing: tuple[str, ...]
+) -> Fitting:
     """To read and to compile the specification takes longer than most traces."""
-    return Fitting(spec, threads, handles, missing)
+    return Fitting(spec, threads, handles, graphs, missing)
 
 
 def told(lines: Sequence[Line], found: Fit) -> Iterator[str]:

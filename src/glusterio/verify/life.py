@@ -32,7 +32,7 @@ def life(spec: Path, lines: Sequence[Line], name: str) -> Counterexample:
         SpecError, OSError: the specification cannot be read.
     """
     trace = bound(lines)
-    living = _Living(spec, max(1, trace.threads), max(1, trace.handles))
+    living = _Living(spec, max(1, trace.threads), max(1, trace.handles), trace.graphs)
     fit = living.fit(trace)
     closing = "" if fit.accepted else "\n".join(told(lines, fit))
     return living.telling(spec).tell(

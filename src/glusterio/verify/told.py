@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from glusterio.verify.checking import Checking
+from glusterio.verify.checking import text as text_of_module
 from glusterio.verify.compiler import Compiled, State
 from glusterio.verify.config import Config
 from glusterio.verify.explore import Result
@@ -202,7 +203,7 @@ class Telling:
         self._shapes = shapes(module, config)
         self._names = config.members
         self._types = dict(_types(module))
-        self._tla = (spec / f"{module.name}.tla").read_text(encoding="utf-8")
+        self._tla = text_of_module(spec, module.name)
         self._special = {
             variable: self._specials(self._types.get(variable)) for variable in module.variables
         }

@@ -19,7 +19,7 @@ NAME = "TraceData"
 INVARIANTS = (
     "TypeOK NoLeakedFds DrainedImpliesAllClosed LeakedOnlyFromHeldRefs AdmittedOnlyBeforeDrain"
     " CompositionSafety NoUseAfterFree NoLostCallback RefsAddUp BrickAgrees NoOvertaking"
-    " ReleasedOnce NoLostWrites ReturnsWhenClosed"
+    " ReleasedOnce NoLostWrites ToldOnce LocksHonest ReturnsWhenClosed"
 )
 
 
@@ -45,9 +45,9 @@ def module(traces: Sequence[Bound]) -> str:
 
 def configuration(spec: Path, traces: Iterable[Bound]) -> str:
     """Return the text of its configuration."""
-    sizes = [(trace.threads, trace.handles) for trace in traces]
-    threads, handles = (max(1, *size) for size in zip(*sizes, strict=True))
-    constants = settings(load(spec, MODULE).constants, threads, handles).constants
+    sizes = [(trace.threads, trace.handles, trace.graphs) for trace in traces]
+    threads, handles, graphs = (max(1, *size) for size in zip(*sizes, strict=True))
+    constants = settings(load(spec, MODULE).constants, threads, handles, graphs).constants
     lines = ["SPECIFICATION TraceSpec", "CONSTANTS"]
     for name, value in constants.items():
         if isinstance(value, frozenset):

@@ -14,6 +14,8 @@ What has to be bound, since the code is finer or coarser than the specification:
 * The call that connects is a truth there (``connecting``) and no thread.
 * What a brick answers to an OPEN is known from a later line, so it is said at once. This keeps the
   states few; what else bricks and the wire do is left to be found.
+* A connection that comes back is one line: that it was lost, and that every handle of it was opened
+  again that was not lost, is said with it.
 * Numbers of calls and handles go on for ever; names are used again once nothing is left of them.
 """
 
@@ -61,6 +63,7 @@ class Step(NamedTuple):
         calls: how many threads' calls are counted.
         handles: how many handles are in the ledger.
         refs: how many references the handle has lent.
+        graph: which graph; 0 where it is of none.
     """
 
     line: int
@@ -74,6 +77,7 @@ class Step(NamedTuple):
     calls: int = 0
     handles: int = 0
     refs: int = 0
+    graph: int = 0
 
 
 class Bound(NamedTuple):
@@ -85,6 +89,7 @@ class Bound(NamedTuple):
         why: if the last step can only be ``NEVER``: what is wrong with its line.
         call_of, handle_of: after the last line, the number of each name that stands for something;
             of no thread, 0, the call that connects.
+        graphs: how many graphs there are.
     """
 
     steps: list[Step]
@@ -93,6 +98,7 @@ class Bound(NamedTuple):
     why: str
     call_of: dict[int, int]
     handle_of: dict[int, int]
+    graphs: int
 
 
 _TEXTS = ("subject", "event", "before", "after")
@@ -125,15 +131,16 @@ def dumped(lines: Sequence[Line]) -> str:
     return "".join(json.dumps(line._asdict(), separators=(",", ":")) + "\n" for line in lines)
 
 
-#: Each event of a session is an action of its name, without arguments.
-SESSION_ACTS = frozenset(
+#: Each event of a session is an action of its name; of these two a graph is told.
+GRAPH_ACTS = frozenset(("SWITCHED", "RECONNECTED"))
+SESSION_ACTS = GRAPH_ACTS | frozenset(
     ("CONNECT", "CONNECTED", "GATE", "SETTLED", "DRAINED", "PARTED", "CHECKED", "ENDED", "FORK")
 )
 
 #: Each event of a handle is an action of its name; these two are the thread's that opens it.
 OPENERS_ACTS = frozenset(("SEND", "ABANDON"))
 HANDLE_ACTS = frozenset(
-    ("OPENED", "LATE", "REFUSED", "CLOSE", "LOST", "RELEASED", "DROP", "STRIKE")
+    ("OPENED", "LATE", "REFUSED", "CLOSE", "LOST", "CARRIED", "RELEASED", "DROP", "STRIKE")
 )
 
 CALL_EVENTS = frozenset(("ADMIT", "BORROW", "LEAVE", "DISOWN"))
@@ -183,7 +190,8 @@ def bound(lines: Sequence[Line]) -> Bound:
     if binding.connect is not None:
         call_of[0] = binding.connect
     handle_of = {name: number for number, name in binding.handle.items()}
-    return Bound(steps, binding.threads.most, binding.handles.most, why, call_of, handle_of)
+    names = binding.threads.most, binding.handles.most
+    return Bound(steps, *names, why, call_of, handle_of, binding.graphs)
 
 
 class _Binding:
@@ -198,10 +206,12 @@ class _Binding:
         self._opener: dict[int, int] = {}  # of a handle's name: the thread that opens it
         self.handle: dict[int, int] = {}  # of a handle's number: its name
         self.connect: int | None = None  # the call that connects, while it is counted
+        self.graphs = 1
         self._connecting = False  # the last line was CONNECT
         self._last_call = self._last_handle = 0
         self._seq = 0
         self._answers: dict[int, bool] = {}
+        self._asked: dict[int, bool] = {}  # of a handle's name: what the brick says to its OPEN
         for line in lines:
             if line.subject == "handle" and line.event in ("OPENED", "LATE", "REFUSED"):
                 self._answers.setdefault(line.number, line.event != "REFUSED")
@@ -245,15 +255,28 @@ class _Binding:
     def _session(self, at: int, line: Line) -> Iterator[Step]:
         if line.event not in SESSION_ACTS:
             raise _Impossible(f"there is no event {line.event} of a session")
-        if line.number or line.of or line.refs:
+        if line.number or line.refs or (line.of and line.event not in GRAPH_ACTS):
             raise _Impossible("a session has no number, no other party, and lends nothing")
+        if line.event == "SWITCHED":
+            self.graphs += 1
+        if line.event in GRAPH_ACTS and not 0 < line.of <= self.graphs:
+            raise _Impossible(f"there are {self.graphs} graphs")
+        if line.event == "SWITCHED" and line.of != self.graphs:
+            raise _Impossible(f"it is graph {self.graphs}")
         if line.event == "SETTLED" and self.connect is not None:
             raise _Impossible("the call that connects has not left")
         if line.event == "FORK":
             self.calls.clear()
             self.connect = None
         self._connecting = line.event == "CONNECT"
-        yield self._look(at, line.event, line)
+        if line.event != "RECONNECTED":
+            yield self._look(at, line.event, line)
+            return
+        for act in ("DOWN", "BACK", "REOPENED"):
+            yield Step(at, act, graph=line.of)
+        yield self._look(at, line.event, line)._replace(graph=line.of)
+        for handle, yes in self._asked.items():  # what waited for it
+            yield Step(at, "ANSWER", handle=handle, yes=yes)
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -332,11 +355,14 @@ class _Binding:
                 raise _Impossible("nobody opens it")
             yield self._look(at, line.event, line, self._opener[handle], handle)
             if line.event == "SEND" and line.number in self._answers:
-                yield Step(at, "ANSWER", handle=handle, yes=self._answers[line.number])
+                self._asked[handle] = self._answers[line.number]
+                yield Step(at, "ANSWER", handle=handle, yes=self._asked[handle])
         elif line.event in HANDLE_ACTS:
             yield self._look(at, line.event, line, handle=handle)
         else:
             raise _Impossible(f"there is no event {line.event} of a handle")
+        if line.event in ("OPENED", "LATE", "REFUSED"):
+            self._asked.pop(handle, None)
         if line.event in _ENDS_AN_OPEN:
             thread = self._opener.pop(handle, 0)
             if thread in self._opens:
