@@ -245,7 +245,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "no RELEASE", "a handle is closed here alone",
         (Change(_CLOSING, "                await release(Frame(), fd)\n", "                pass\n"),
-         Change(_CLOSING, "    return core.top.release_now(fd, answered)\n", "    return None\n")),
+         Change(_CLOSING, "    return fd.top.release_now(fd, answered)  # type: ignore[no-any-return]\n", "    return None\n")),
         "",
     ),
     Planted(
@@ -296,7 +296,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a lock left behind", "a lock request that was given up, and then granted, is kept",
         (Change(_LOCKS,
-            "            await core.top.lk(Frame(identity=identity), fd, request)\n    except OSError",
+            "            await fd.top.lk(Frame(identity=identity), fd, request)\n    except OSError",
             "            pass\n    except OSError"),),
         "", ("locks",),
     ),
@@ -388,13 +388,13 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "no cut", "at the deadline the connections are not cut",
-        (Change(_ENDING, "            await self._core.graph.top.sever(error)\n", "            pass\n"),),
+        (Change(_ENDING, "            await graph.top.sever(error)\n", "            pass\n"),),
         "cuts",
     ),
     Planted(
         "not parted", "connections stay when the session has ended",
         (Change(_ENDING,
-            "                    await self._core.graph.top.sever(None)\n",
+            "                    await graph.top.sever(None)\n",
             "                    pass\n"),),
         "parts-all",
     ),

@@ -108,7 +108,9 @@ async def statvfs(core: Core, frame: Frame, path: StrPath | At) -> StatfsReply:
 
 async def fstatvfs(core: Core, frame: Frame, handle: Handle) -> StatfsReply:
     """Get the volume's figures, as seen at an open file."""
-    return await core.top.statfs(frame, StatfsRequest(handle.fd.gfid))
+    fd = handle.fd
+    found: StatfsReply = await fd.top.statfs(frame, StatfsRequest(fd.gfid))
+    return found
 
 
 # -- setting ----------------------------------------------------------------------------------------
@@ -147,13 +149,12 @@ async def setattr_of(core: Core, frame: Frame, found: Iatt, what: Change) -> Non
 
 async def fsetattr(core: Core, frame: Frame, handle: Handle, what: Change) -> None:
     """Set attributes of an open file."""
+    fd = handle.fd
     if core.user(frame).uid:
-        request = FstatRequest(handle.fd.gfid, 0)
-        if not _may_change(
-            core.user(frame), (await core.top.fstat(frame, handle.fd, request)).stat, what
-        ):
+        found = (await fd.top.fstat(frame, fd, FstatRequest(fd.gfid, 0))).stat
+        if not _may_change(core.user(frame), found, what):
             raise fs_error(errno.EPERM)
-    await core.top.fsetattr(frame, handle.fd, FsetattrRequest(handle.fd.gfid, 0, *what))
+    await fd.top.fsetattr(frame, fd, FsetattrRequest(fd.gfid, 0, *what))
     if what.valid & _RIGHTS and handle.kind is HandleKind.DIRECTORY:
         core.inodes.invalidate(handle.fd.gfid)
 

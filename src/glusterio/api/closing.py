@@ -153,8 +153,9 @@ def _let_go_at_once(core: Core, handle: Handle) -> bool:
 
     A fiber, which :func:`let_go` needs, would be a sixth of what it costs to read a small file.
     """
-    if handle.fd.unsent:  # if no brick has ever heard of it, it is closed
-        if not handle.idle.is_set or is_shared(handle.fd) or not core.top.drop(handle.fd):
+    fd = handle.fd
+    if fd.unsent:  # if no brick has ever heard of it, it is closed
+        if not handle.idle.is_set or is_shared(fd) or not fd.top.drop(fd):
             return False
         _released(core, handle)
         return True
@@ -186,7 +187,7 @@ def _release_now(core: Core, handle: Handle) -> Reply | None:
         else:
             start_later(core.driver, let_go(core, handle))
 
-    return core.top.release_now(fd, answered)
+    return fd.top.release_now(fd, answered)  # type: ignore[no-any-return]
 
 
 def _released(core: Core, handle: Handle) -> None:
@@ -214,9 +215,9 @@ async def let_go(core: Core, handle: Handle, closing: Closing | None = None) -> 
         if LockOwner in fd.context:
             await settle_locks(handle)
         if handle.kind is HandleKind.FILE:
-            release = core.top.release
+            release = fd.top.release
         else:
-            release = core.top.releasedir
+            release = fd.top.releasedir
             await until_quiet(fd)
         try:
             if may_release(handle):

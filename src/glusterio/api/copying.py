@@ -20,6 +20,7 @@ from glusterio.api.closing import close_handle, drop_handle
 from glusterio.api.handles import open_file, open_found, pread, pwrite
 from glusterio.api.in_flight import in_order
 from glusterio.api.names import readlink, symlink
+from glusterio.api.ranges import copied_on_brick
 from glusterio.api.resolve import named, own_text, walk
 from glusterio.api.xattrs import NOT_COPIED, shown
 from glusterio.errors import GlusterError, VersionMismatchError, fs_error
@@ -188,7 +189,7 @@ async def copy_data(
         )
         try:
             reply = await named(
-                core.top.copy_file_range(frame, source.fd, target.fd, request),
+                copied_on_brick(frame, source, target, request),
                 source.path,
                 target.path,
             )

@@ -100,7 +100,9 @@ class Core:
     Attributes:
         session: the lifecycle's machine: the gate, the admitted calls, the ledger.
         monitor: what watches the session, if ``GLUSTERIO_MONITOR`` is set.
-        graph: the translators, once connected.
+        graph: the translators, once connected: those that paths are asked of, and files opened by.
+        graphs: all that have not been ended, that one last: an older one has handles, or calls under
+            way, from before a switch.
         top: the one at the top of them: there is none before, nor an admitted call that would ask.
         inodes: what is known of names and files, and who holds them.
         pins: the gfid objects.
@@ -145,6 +147,7 @@ class Core:
         self.upcalls = Upcalls(self)
         self.pins = Pins(driver.new_lock(), self.inodes)
         self.graph: Graph[Xlator] | None = None
+        self.graphs: list[Graph[Xlator]] = []
         self.report: TeardownReport | None = None
         self.volfile = ""
         self.volume_id: UUID | None = None
@@ -283,19 +286,25 @@ class Core:
         volfile = (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
         graph = build(volfile, REGISTRY, services)
         self.graph = graph
+        self.graphs.append(graph)
         graph.top.parents.append(self._on_notice)
         await graph.init()
         self.top = graph.top
         self.known_at = graph.top.known
 
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
-        """What the top of the graph tells: when it is down, no brick holds our handles any more."""
+        """What the top of a graph tells: when it is down, no brick holds its handles any more."""
         self.upcalls.heard(notice, detail)
         if notice is Notice.CHILD_UP:
-            self.is_down = False
+            if self._is_current(source):
+                self.is_down = False
         elif notice is Notice.CHILD_DOWN:
-            self.is_down = True
+            if self._is_current(source):
+                self.is_down = True
             self.log.warning("connection lost: %s", detail)
             for handle in self.session.handles():
-                if handle.state is HandleState.OPEN:
+                if handle.state is HandleState.OPEN and handle.fd.top is source:
                     self.session.lose(handle)
+
+    def _is_current(self, top: Xlator) -> bool:
+        return self.graph is not None and self.graph.top is top

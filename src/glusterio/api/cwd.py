@@ -57,7 +57,8 @@ async def fchdir(core: Core, frame: Frame, handle: Handle) -> None:
     standpoint = of_handle(handle)
     if standpoint is None:
         raise fs_error(errno.ENOTDIR)
-    await core.top.access(frame, AccessRequest(handle.fd.gfid, os.X_OK))
+    fd = handle.fd
+    await fd.top.access(frame, AccessRequest(fd.gfid, os.X_OK))
     core.cwd = Standpoint(standpoint.steps)
 
 

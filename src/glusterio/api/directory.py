@@ -136,7 +136,7 @@ async def read_directory(core: Core, frame: Frame, handle: Handle, offset: int) 
     undisturbed = _is_undisturbed(core, frame, fd)
     reply = await _that_was_ahead(core, fd, offset, undisturbed)
     if reply is None:
-        reply = await core.top.readdirp(frame, fd, ReaddirpRequest(fd.gfid, 0, offset, BATCH))
+        reply = await fd.top.readdirp(frame, fd, ReaddirpRequest(fd.gfid, 0, offset, BATCH))
     entries = reply.entries
     if not entries:
         return Batch(Listing.of(()), offset, offset, True)
@@ -195,7 +195,7 @@ async def _read_on(core: Core, fd: Fd, offset: int) -> None:
 async def _fill(core: Core, fd: Fd, offset: int, ahead: Ahead) -> None:
     try:
         request = ReaddirpRequest(fd.gfid, 0, offset, BATCH)
-        ahead.reply = await core.top.readdirp(Frame(), fd, request)
+        ahead.reply = await fd.top.readdirp(Frame(), fd, request)
     except Exception:
         pass  # whoever reads there asks again, and hears of it himself
     finally:

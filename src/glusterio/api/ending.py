@@ -101,8 +101,8 @@ class Ending:
                 session.apply(SessionEvent.DRAINED)
         if session.state is SessionState.PARTING:
             with self._step("disconnect"):
-                if self._core.graph is not None:
-                    await self._core.graph.top.sever(None)
+                for graph in self._core.graphs:
+                    await graph.top.sever(None)
                 session.apply(SessionEvent.PARTED)
         if session.state is SessionState.CHECKING:
             with self._step("inodes"):
@@ -111,9 +111,9 @@ class Ending:
                 session.apply(SessionEvent.CHECKED)
         if session.state is SessionState.ENDING:
             with self._step("translators"):
-                if self._core.graph is not None:
-                    self.report.errors += await self._core.graph.fini()
-                    for xlator in self._core.graph.xlators:
+                for graph in self._core.graphs:
+                    self.report.errors += await graph.fini()
+                    for xlator in graph.xlators:
                         xlator.parents.clear()  # no cycle shall keep a session in memory
                 session.apply(SessionEvent.ENDED)
         monitor = self._core.monitor
@@ -207,8 +207,8 @@ class Ending:
             " of them because the connection was cut"
         )
         self.report.errors.append(error)
-        if self._core.graph is not None:
-            await self._core.graph.top.sever(error)
+        for graph in self._core.graphs:
+            await graph.top.sever(error)
 
     def _report_handles(self, handles: list[Handle]) -> None:
         self.report.handles = [

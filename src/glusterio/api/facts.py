@@ -104,7 +104,6 @@ def statedump(core: Core) -> dict[str, Any]:
         each counts.
     """
     session = core.session
-    graph = core.graph
     return {
         "volume": session.name,
         "url": core.target.url,
@@ -144,6 +143,7 @@ def statedump(core: Core) -> dict[str, Any]:
         "metrics": metrics(core).as_dict(),
         "translators": [
             {"name": xlator.name, "type": xlator.xlator_type, **xlator.counts()}
-            for xlator in (graph.xlators if graph is not None else ())
+            for graph in core.graphs
+            for xlator in graph.xlators
         ],
     }

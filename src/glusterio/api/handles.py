@@ -32,13 +32,13 @@ from glusterio.lifecycle.states import HandleEvent, HandleState, SessionState
 from glusterio.traps import Spawn
 from glusterio.types import NULL_GFID, Buffer, Gfid, StrPath
 from glusterio.wire.dictionary import NewGfid
-from glusterio.wire.fops.attributes import FstatRequest
+from glusterio.wire.fops.attributes import FstatRequest, StatReply
 from glusterio.wire.fops.directories import FsyncdirRequest, OpendirRequest
 from glusterio.wire.fops.files import FsyncRequest, FtruncateRequest, OpenRequest
 from glusterio.wire.fops.names import CreateRequest
 from glusterio.wire.iatt import ZERO_IATT, Iatt
 from glusterio.wire.programs import GFID_REQ
-from glusterio.xlators.base import Xlator
+from glusterio.xlators.base import Data, Xlator
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -235,7 +235,7 @@ async def _open(
     session = core.session
     top = core.top
     on_brick = flags & ~_LOCAL_FLAGS
-    fd = Fd(place.stat.gfid if place.stat is not None else NULL_GFID, on_brick)
+    fd = Fd(place.stat.gfid if place.stat is not None else NULL_GFID, on_brick, top=top)
     if not core.house_is_kept:
         core.driver.keep_house()
         core.house_is_kept = True
@@ -320,13 +320,15 @@ async def pread(core: Core, frame: Frame, handle: Handle, size: int, offset: int
         and 0 <= offset <= _LAST_OFFSET
         and handle.kind is _FILE
     ):
-        data = (await core.top.readv(frame, handle.fd, size, offset)).data
+        fd = handle.fd
+        data = (await fd.top.readv(frame, fd, size, offset)).data
         return data if type(data) is bytes else bytes(data)
     if _check_transfer(handle, check_offset(size), offset, os.O_WRONLY):
         pieces = []
         while size:
             wanted = min(size, TRANSFER)
-            piece = bytes((await core.top.readv(frame, handle.fd, wanted, offset)).data)
+            fd = handle.fd
+            piece = bytes((await fd.top.readv(frame, fd, wanted, offset)).data)
             pieces.append(piece)
             size -= wanted
             offset += wanted
@@ -358,7 +360,8 @@ async def read_rest(core: Core, frame: Frame, handle: Handle, offset: int) -> by
     A file that ends within the first piece, as most do, costs one READ and nothing else.
     """
     _check_transfer(handle, BUFFER_SIZE, offset, os.O_WRONLY)
-    found = await core.top.readv(frame, handle.fd, BUFFER_SIZE, offset)
+    fd = handle.fd
+    found = await fd.top.readv(frame, fd, BUFFER_SIZE, offset)
     data = found.data
     if found.eof or len(data) < BUFFER_SIZE:
         return data if type(data) is bytes else bytes(data)
@@ -379,11 +382,14 @@ async def read_into(core: Core, frame: Frame, handle: Handle, sink: memoryview, 
     if not _check_transfer(handle, size, offset, os.O_WRONLY):
         return 0
     if size <= TRANSFER:
-        return len((await core.top.readv(frame, handle.fd, size, offset, sink)).data)
+        fd = handle.fd
+        found: Data = await fd.top.readv(frame, fd, size, offset, sink)
+        return len(found.data)
     count = 0
     while count < size:
         part = sink[count : count + TRANSFER]
-        got = len((await core.top.readv(frame, handle.fd, len(part), offset + count, part)).data)
+        fd = handle.fd
+        got = len((await fd.top.readv(frame, fd, len(part), offset + count, part)).data)
         count += got
         if got < len(part):
             break
@@ -399,7 +405,8 @@ async def pwrite(core: Core, frame: Frame, handle: Handle, data: Buffer, offset:
         and 0 <= offset <= _LAST_OFFSET
         and handle.kind is _FILE
     ):
-        written = (await core.top.writev(frame, handle.fd, data, offset)).written
+        fd = handle.fd
+        written: int = (await fd.top.writev(frame, fd, data, offset)).written
         if written == len(data):
             return written
         data, offset = memoryview(data)[written:], offset + written
@@ -409,12 +416,14 @@ async def pwrite(core: Core, frame: Frame, handle: Handle, data: Buffer, offset:
     if not _check_transfer(handle, size, offset, os.O_RDONLY):
         return 0
     if size <= TRANSFER:
-        written = (await core.top.writev(frame, handle.fd, view, offset)).written
+        fd = handle.fd
+        written = (await fd.top.writev(frame, fd, view, offset)).written
     else:
         written = 0
     while written < size:  # a brick writes all or fails; a short count is answered as POSIX does
         part = memoryview(view)[written : written + TRANSFER]
-        more = (await core.top.writev(frame, handle.fd, part, offset + written)).written
+        fd = handle.fd
+        more = (await fd.top.writev(frame, fd, part, offset + written)).written
         if not more:
             break
         written += more
@@ -485,19 +494,23 @@ async def flush(core: Core, frame: Frame, handle: Handle) -> None:
 
 async def fsync(core: Core, frame: Frame, handle: Handle, data_only: bool) -> None:
     """Bring the file to the brick's disk."""
+    fd = handle.fd
     if handle.kind is HandleKind.DIRECTORY:
-        await core.top.fsyncdir(frame, handle.fd, FsyncdirRequest(handle.fd.gfid, 0, data_only))
+        await fd.top.fsyncdir(frame, fd, FsyncdirRequest(fd.gfid, 0, data_only))
     else:
-        await core.top.fsync(frame, handle.fd, FsyncRequest(handle.fd.gfid, 0, data_only))
+        await fd.top.fsync(frame, fd, FsyncRequest(fd.gfid, 0, data_only))
 
 
 async def fstat(core: Core, frame: Frame, handle: Handle) -> Iatt:
     """Get the open file's attributes."""
-    return (await core.top.fstat(frame, handle.fd, FstatRequest(handle.fd.gfid, 0))).stat
+    fd = handle.fd
+    found: StatReply = await fd.top.fstat(frame, fd, FstatRequest(fd.gfid, 0))
+    return found.stat
 
 
 async def ftruncate(core: Core, frame: Frame, handle: Handle, length: int) -> None:
     """Set the open file's length."""
     if check_offset(length) < 0 or handle.kind is HandleKind.DIRECTORY:
         raise fs_error(errno.EINVAL)
-    await core.top.ftruncate(frame, handle.fd, FtruncateRequest(handle.fd.gfid, 0, length))
+    fd = handle.fd
+    await fd.top.ftruncate(frame, fd, FtruncateRequest(fd.gfid, 0, length))

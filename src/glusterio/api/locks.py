@@ -176,7 +176,8 @@ async def holder(
     kind = LockType.READ if shared else LockType.WRITE
     frame.identity = _identity(lock_owner(core, handle), where)
     request = _request(handle, LockCommand.GETLK, kind, where)
-    flock = (await core.top.lk(frame, handle.fd, request)).flock
+    fd = handle.fd
+    flock = (await fd.top.lk(frame, fd, request)).flock
     if flock.type == LockType.UNLOCK:
         return None
     return LockHolder(flock.type == LockType.READ, flock.start, flock.length, flock.pid)
@@ -189,7 +190,8 @@ async def _resolve(core: Core, frame: Frame, handle: Handle, section: Section) -
     """Return which bytes a section is now."""
     length, start = check_offset(section.length), check_offset(section.offset)
     if section.whence == os.SEEK_END:
-        start += (await core.top.fstat(frame, handle.fd, FstatRequest(handle.fd.gfid, 0))).stat.size
+        fd = handle.fd
+        start += (await fd.top.fstat(frame, fd, FstatRequest(fd.gfid, 0))).stat.size
     elif section.whence != os.SEEK_SET:
         raise fs_error(errno.EINVAL)
     if length < 0:
@@ -238,7 +240,8 @@ async def _set(
     try:
         while True:
             try:
-                await core.top.lk(frame, handle.fd, request)
+                fd = handle.fd
+                await fd.top.lk(frame, fd, request)
                 return
             except InterruptedError:
                 pass  # another handle of this process took back what looked the same: ask anew
@@ -268,19 +271,19 @@ async def _take_back(
     try:
         while not given_up.answered.is_set:
             try:
-                await core.top.fgetxattr(Frame(identity=identity), fd, interrupt)
+                await fd.top.fgetxattr(Frame(identity=identity), fd, interrupt)
             except ConnectionError:
                 raise
             except OSError:
                 pass  # a brick that does not know how
             if handle.state is HandleState.CLOSING:
                 everyone = Frame(identity=identity._replace(lk_owner=b""))
-                await core.top.flush(everyone, fd, FlushRequest(fd.gfid, 0))
+                await fd.top.flush(everyone, fd, FlushRequest(fd.gfid, 0))
             await Wait(given_up.answered, pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         if given_up.granted:
             request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
-            await core.top.lk(Frame(identity=identity), fd, request)
+            await fd.top.lk(Frame(identity=identity), fd, request)
     except OSError:
         pass  # the connection is gone, or the fd, and with it the lock
     finally:
@@ -300,7 +303,8 @@ async def _dropping(
 ) -> None:
     request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
     try:
-        await core.top.lk(Frame(identity=_identity(owner, where)), handle.fd, request)
+        fd = handle.fd
+        await fd.top.lk(Frame(identity=_identity(owner, where)), fd, request)
     except Exception as error:
         dropping.error = error
     finally:

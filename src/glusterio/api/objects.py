@@ -391,7 +391,7 @@ async def read(core: Core, frame: Frame, pin: Pin, size: int, offset: int) -> by
     pieces = []
     while size:
         wanted = min(size, TRANSFER)
-        piece = bytes((await _stale(core.top.readv(frame, fd, wanted, offset))).data)
+        piece = bytes((await _stale(fd.top.readv(frame, fd, wanted, offset))).data)
         pieces.append(piece)
         size -= wanted
         offset += wanted
@@ -410,7 +410,7 @@ async def write(core: Core, frame: Frame, pin: Pin, view: Buffer, offset: int) -
     written = 0
     while written < size:
         part = memoryview(view)[written : written + TRANSFER]
-        more = (await _stale(core.top.writev(frame, fd, part, offset + written))).written
+        more = (await _stale(fd.top.writev(frame, fd, part, offset + written))).written
         if not more:
             break
         written += more
@@ -431,4 +431,4 @@ async def _anonymous(core: Core, frame: Frame, pin: Pin, size: int, offset: int,
         raise fs_error(errno.EINVAL, pin.path)
     if core.user(frame).uid:
         await _stale(core.top.access(frame, AccessRequest(pin.gfid, mode)))
-    return Fd(pin.gfid, os.O_RDWR, anonymous=True)
+    return Fd(pin.gfid, os.O_RDWR, anonymous=True, top=core.top)

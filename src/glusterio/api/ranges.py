@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from glusterio.api.handles import TRANSFER, check_offset, pread, pwrite
 from glusterio.errors import GlusterError, fs_error
+from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.traps import Coro
 from glusterio.wire.fops.data import CopyFileRangeRequest
 from glusterio.wire.fops.files import (
     DiscardRequest,
     FallocateRequest,
+    SeekReply,
     SeekRequest,
     ZerofillRequest,
 )
+from glusterio.wire.fops.names import NewEntryReply
 from glusterio.wire.programs import SeekWhat
 
 if TYPE_CHECKING:
@@ -46,20 +50,23 @@ async def fallocate(
 ) -> None:
     """Reserve space for a range; the file grows to its end, unless ``keep_size``."""
     _check_range(handle, offset, length)
-    request = FallocateRequest(handle.fd.gfid, 0, int(keep_size), offset, length)
-    await core.top.fallocate(frame, handle.fd, request)
+    fd = handle.fd
+    request = FallocateRequest(fd.gfid, 0, int(keep_size), offset, length)
+    await fd.top.fallocate(frame, fd, request)
 
 
 async def discard(core: Core, frame: Frame, handle: Handle, offset: int, length: int) -> None:
     """Make a hole of a range; the file's size stays."""
     _check_range(handle, offset, length)
-    await core.top.discard(frame, handle.fd, DiscardRequest(handle.fd.gfid, 0, offset, length))
+    fd = handle.fd
+    await fd.top.discard(frame, fd, DiscardRequest(fd.gfid, 0, offset, length))
 
 
 async def zerofill(core: Core, frame: Frame, handle: Handle, offset: int, length: int) -> None:
     """Overwrite a range with zeros; the file grows to its end."""
     _check_range(handle, offset, length)
-    await core.top.zerofill(frame, handle.fd, ZerofillRequest(handle.fd.gfid, 0, offset, length))
+    fd = handle.fd
+    await fd.top.zerofill(frame, fd, ZerofillRequest(fd.gfid, 0, offset, length))
 
 
 async def seek(core: Core, frame: Frame, handle: Handle, position: int, how: int) -> int:
@@ -74,9 +81,9 @@ async def seek(core: Core, frame: Frame, handle: Handle, position: int, how: int
         raise fs_error(errno.EINVAL)
     if check_offset(position) < 0:
         raise fs_error(errno.ENXIO)
-    return (
-        await core.top.seek(frame, handle.fd, SeekRequest(handle.fd.gfid, 0, position, int(what)))
-    ).offset
+    fd = handle.fd
+    found: SeekReply = await fd.top.seek(frame, fd, SeekRequest(fd.gfid, 0, position, int(what)))
+    return found.offset
 
 
 async def copy_file_range(
@@ -125,11 +132,27 @@ async def copy_file_range(
         source.fd.gfid, target.fd.gfid, 0, 0, offset_src, offset_dst, size
     )
     try:
-        return (await core.top.copy_file_range(frame, source.fd, target.fd, request)).op_ret
+        return (await copied_on_brick(frame, source, target, request)).op_ret
     except OSError as error:
         if error.errno not in _CANNOT or isinstance(error, GlusterError):
             raise
     return await _copy_through_here(core, frame, source, target, size, offset_src, offset_dst)
+
+
+async def copied_on_brick(
+    frame: Frame, source: Handle, target: Handle, request: CopyFileRangeRequest
+) -> NewEntryReply:
+    """Have a brick copy from one open file to another; ``op_ret`` is the number of bytes.
+
+    Raises:
+        OSError: EOPNOTSUPP: it does not do that; or the two are in different graphs just now.
+    """
+    source_fd: Fd = source.fd
+    target_fd: Fd = target.fd
+    if source_fd.top is not target_fd.top:
+        raise fs_error(errno.EOPNOTSUPP)
+    fop: Coro[NewEntryReply] = source_fd.top.copy_file_range(frame, source_fd, target_fd, request)
+    return await fop
 
 
 async def _copy_through_here(

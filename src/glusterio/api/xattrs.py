@@ -228,16 +228,15 @@ async def removexattr_of(core: Core, frame: Frame, found: Iatt, name: str) -> No
 
 async def fgetxattr(core: Core, frame: Frame, handle: Handle, name: str) -> bytes:
     """Return an attribute's value."""
-    request = _asked(core.user(frame), FgetxattrRequest(handle.fd.gfid, 0), name)
-    return _value(await core.top.fgetxattr(frame, handle.fd, request), name)
+    fd = handle.fd
+    request = _asked(core.user(frame), FgetxattrRequest(fd.gfid, 0), name)
+    return _value(await fd.top.fgetxattr(frame, fd, request), name)
 
 
 async def flistxattr(core: Core, frame: Frame, handle: Handle) -> list[str]:
     """Return the names of an open file's attributes."""
-    return _names(
-        core.user(frame),
-        await core.top.fgetxattr(frame, handle.fd, FgetxattrRequest(handle.fd.gfid, 0)),
-    )
+    fd = handle.fd
+    return _names(core.user(frame), await fd.top.fgetxattr(frame, fd, FgetxattrRequest(fd.gfid, 0)))
 
 
 async def fsetxattr(
@@ -247,9 +246,10 @@ async def fsetxattr(
     _check_new(name, value, flags)
     if core.user(frame).uid:
         _check_rights(core.user(frame), await fstat(core, frame, handle), name)
-    request = FsetxattrRequest(handle.fd.gfid, 0, flags, {name: value})
-    await core.top.fsetxattr(frame, handle.fd, request)
-    _has_changed(core, handle.fd.gfid, name)
+    fd = handle.fd
+    request = FsetxattrRequest(fd.gfid, 0, flags, {name: value})
+    await fd.top.fsetxattr(frame, fd, request)
+    _has_changed(core, fd.gfid, name)
 
 
 async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> None:
@@ -258,8 +258,9 @@ async def fremovexattr(core: Core, frame: Frame, handle: Handle, name: str) -> N
     _check_namespace(name)
     if core.user(frame).uid:
         _check_rights(core.user(frame), await fstat(core, frame, handle), name)
-    await core.top.fremovexattr(frame, handle.fd, FremovexattrRequest(handle.fd.gfid, 0, name))
-    _has_changed(core, handle.fd.gfid, name)
+    fd = handle.fd
+    await fd.top.fremovexattr(frame, fd, FremovexattrRequest(fd.gfid, 0, name))
+    _has_changed(core, fd.gfid, name)
 
 
 # -- either way -------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ class Fd:
         gfid: the file's identity; all zero until a CREATE has been answered.
         flags: the open flags (:class:`~glusterio.wire.programs.OpenFlag`).
         anonymous: good for single operations on a known gfid, without OPEN and RELEASE.
+        top: the top of its graph, in a client, where there may be several graphs: whatever is done with
+            an fd is asked of this translator.
 
     Attributes:
         context: what each translator keeps for this fd, by translator; dropped by its ``release``.
@@ -27,16 +29,23 @@ class Fd:
         settle: where a translator answers writes before the brick has them: waits until the brick has
             those of this fd, and raises the error of what failed and nobody was told of. ``None`` as
             long as none did so, and where nobody wants to wait.
+        through: nothing is to be answered early, kept, or asked for ahead: the session may have the
+            file open in another graph, too.
     """
 
     __slots__ = (
-        "__weakref__", "ahead", "anonymous", "at_hand", "context", "flags", "gfid", "settle", "unsent",
+        "__weakref__", "ahead", "anonymous", "at_hand", "context", "flags", "gfid", "settle",
+        "through", "top", "unsent",
     )  # fmt: skip
 
-    def __init__(self, gfid: Gfid, flags: int = 0, *, anonymous: bool = False) -> None:
+    def __init__(
+        self, gfid: Gfid, flags: int = 0, *, anonymous: bool = False, top: Any = None
+    ) -> None:
         self.gfid = gfid
         self.flags = flags
         self.anonymous = anonymous
+        self.top = top
+        self.through = False
         self.context: dict[object, Any] = {}
         self.at_hand: Callable[[int, int], Buffer | None] | None = None
         self.ahead = 0
