@@ -44,12 +44,12 @@ def test_operations_bytes_and_errors_are_counted(driver: Driver, vol: Any) -> No
     told = vol.metrics()
     assert told.counted
     operations = told.operations
-    assert operations["pwrite"].count == 5
-    assert operations["pread"].count == operations["preadv"].count == 1
-    assert operations["unlink"].count == operations["unlink"].failed == 4
+    assert operations["pwrite"].calls == 5
+    assert operations["pread"].calls == operations["preadv"].calls == 1
+    assert operations["unlink"].calls == operations["unlink"].failed == 4
     assert operations["unlink"].errors == {"ENOENT": 3, "EISDIR": 1}
     assert operations["pwrite"].failed == 0
-    assert operations["connect"].count == 1
+    assert operations["connect"].calls == 1
     assert (told.bytes_read, told.bytes_written) == (250 + 300 + 500, 500)
     for each in operations.values():
         assert len(each.buckets) == len(BUCKETS) + 1
@@ -110,7 +110,7 @@ def test_a_call_under_way_is_in_flight_and_a_cancelled_one_has_failed(
     with pytest.raises(glusterio.SessionClosedError):
         future.result(20)
     operation = vol.metrics().operations["statvfs"]
-    assert (operation.count, operation.errors) == (1, {"SessionClosedError": 1})
+    assert (operation.calls, operation.errors) == (1, {"SessionClosedError": 1})
     assert vol.metrics().calls_in_flight == 0
 
 
@@ -140,7 +140,7 @@ def test_a_statedump_has_them_too_and_is_json(driver: Driver, vol: Any) -> None:
     told = json.loads(json.dumps(vol.statedump()))["metrics"]
     assert told["calls"] == vol.metrics().calls
     operation = told["operations"]["statvfs"]
-    assert operation["count"] == sum(operation["buckets"].values()) == 1
+    assert operation["calls"] == sum(operation["buckets"].values()) == 1
     assert set(operation["buckets"]) == {*map(str, BUCKETS), "inf"}
 
 
@@ -172,7 +172,7 @@ def test_no_call_of_many_threads_is_lost(tmp_path: Path) -> None:
                 vol.metrics().as_dict()
                 thread.join(0.001)
         told = vol.metrics()
-    assert told.operations["pread"].count == 4 * (TOGETHER + 7)
+    assert told.operations["pread"].calls == 4 * (TOGETHER + 7)
     assert told.bytes_read == 40 * (TOGETHER + 7)
 
 

@@ -7,8 +7,8 @@ counted on each call's way (:mod:`glusterio.api.counting`) is there with ``conne
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glusterio.api import live
 from glusterio.api.counting import (
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from glusterio.api.core import Core
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationMetrics:
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class OperationMetrics(NamedTuple):
     """What has been counted of one operation.
 
     Attributes:
@@ -39,7 +41,7 @@ class OperationMetrics:
     errors: Mapping[str, int]
 
     @property
-    def count(self) -> int:
+    def calls(self) -> int:
         """How many calls have ended, failed ones too."""
         return sum(self.buckets)
 
@@ -49,8 +51,7 @@ class OperationMetrics:
         return sum(self.errors.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics:
+class Metrics(NamedTuple):
     """A session's numbers, at one moment.
 
     Attributes:
@@ -77,7 +78,7 @@ class Metrics:
     session: int
     state: str
     counted: bool
-    operations: Mapping[str, OperationMetrics] = field(default_factory=dict)
+    operations: Mapping[str, OperationMetrics] = _NOTHING
     bytes_read: int = 0
     bytes_written: int = 0
     calls: int = 0
@@ -88,16 +89,16 @@ class Metrics:
     inodes: int = 0
     reconnects: int = 0
     graph_switches: int = 0
-    upcalls: Mapping[str, int] = field(default_factory=dict)
+    upcalls: Mapping[str, int] = _NOTHING
     untold_errors: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, as JSON can hold them."""
-        told: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        told: dict[str, Any] = {name: getattr(self, name) for name in self._fields}
         told["upcalls"] = dict(self.upcalls)
         told["operations"] = {
             name: {
-                "count": each.count,
+                "calls": each.calls,
                 "seconds": each.seconds,
                 "errors": dict(each.errors),
                 "buckets": dict(zip([*map(str, BUCKETS), "inf"], each.buckets, strict=True)),

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from glusterio.graph.client_options import PING_TIMEOUT, STRICT_LOCKS
 from glusterio.graph.performance import PERFORMANCE
 from glusterio.graph.volume_options import (
     ON_OFF,
@@ -210,14 +211,7 @@ _ALL: Final = (
         "time that sent data may go unacknowledged on a client's connection",
     ),
     # -- connections
-    option_of(
-        "network.ping-timeout",
-        timed(0, 1013),
-        "42",
-        CLIENT,
-        "ping-timeout",
-        "silence after which a client takes the brick for dead; 0 for never",
-    ),
+    PING_TIMEOUT,
     option_of(
         "network.frame-timeout",
         timed(0, 86400),
@@ -266,14 +260,7 @@ _ALL: Final = (
         "transport.socket.keepalive-count",
         "such probes without an answer that end the connection",
     ),
-    option_of(
-        "client.strict-locks",
-        ON_OFF,
-        "off",
-        CLIENT,
-        "strict-locks",
-        "whether a client that reconnects refuses files that it had locked",
-    ),
+    STRICT_LOCKS,
 )
 
 #: The options by name.

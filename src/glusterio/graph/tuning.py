@@ -1,4 +1,4 @@
-"""A session's own options: which performance translators its graph has, and how they are set.
+"""A session's own options: which performance translators its graph has, and how all are set.
 
 The volfile says what the volume's owner wants of all clients; a session may want otherwise, for
 itself. :func:`tuned` changes the volfile accordingly, before anything is built from it: a translator
@@ -9,15 +9,24 @@ where glusterd would have put it; other options replace what the volfile says.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from glusterio.graph.client_options import CLIENT
 from glusterio.graph.options import boolean
-from glusterio.graph.performance import LAYERS, PERFORMANCE
+from glusterio.graph.performance import LAYERS
 from glusterio.graph.volfile import Volfile, Volume
 from glusterio.graph.volume_options import OptionError, check_option
 
+
+class ChosenOptions(Protocol):
+    """A :class:`glusterio.Options`, which has checked itself."""
+
+    def volume_set(self) -> dict[str, str]:
+        """Return the options by their names and in the words of ``gluster volume set``."""
+
+
 #: Options as an application writes them.
-SessionOptions: TypeAlias = Mapping[str, str | int | bool]
+SessionOptions: TypeAlias = Mapping[str, str | int | bool] | ChosenOptions
 
 #: What sessions have on volumes whose volfile comes from a management daemon, unless they say
 #: otherwise.
@@ -33,17 +42,25 @@ def checked(options: SessionOptions) -> dict[str, str]:
     """Check a session's options, and return them as text.
 
     Args:
-        options: by their names in ``gluster volume set``; ``True`` and ``False`` are on and off.
+        options: by their names in ``gluster volume set``, ``True`` and ``False`` for on and off; or a
+            :class:`glusterio.Options`.
 
     Raises:
         ValueError: one that there is not, or a value that it cannot have.
     """
+    if not isinstance(options, Mapping):
+        return options.volume_set()
     return {
-        name: check_option(PERFORMANCE, name, _text(name, value)) for name, value in options.items()
+        name: check_option(CLIENT, name, text_of(name, value)) for name, value in options.items()
     }
 
 
-def _text(name: str, value: str | int | bool) -> str:
+def text_of(name: str, value: str | int | bool) -> str:
+    """Return an option's value as text.
+
+    Raises:
+        OptionError: it is of no type that a value could have.
+    """
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, (int, str)):
@@ -129,7 +146,7 @@ def _settings(options: Mapping[str, str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for narrow in (False, True):  # an option of its own counts more than a shared one
         for name, value in options.items():
-            targets = PERFORMANCE[name].targets
+            targets = CLIENT[name].targets
             if (len(targets) == 1) is narrow:
                 for target in targets:
                     if target.key:

@@ -62,9 +62,9 @@ def connect(
         url: ``gluster://HOST[:PORT][,HOST...]/VOLUME``, the same with ``gluster+tls://``,
             ``gluster+unix:///VOLUME?socket=PATH``, ``volfile:///PATH`` or ``embedded:///DIRECTORY``.
         timeout: for all of it, in seconds.
-        options: what this session wants otherwise than the volume's owner, by the names of ``gluster
-            volume set``: ``{"performance.write-behind": False}``; those that begin with
-            ``performance.`` may be given.
+        options: what this session wants otherwise than the volume's owner: a
+            :class:`glusterio.Options`, or the same by the names of ``gluster volume set``:
+            ``{"performance.write-behind": False}``.
         trace: receives every transition of the session's life; see
             :func:`glusterio.lifecycle.trace.ndjson`.
         logger: where the session logs what no caller hears of; ``None`` for the logger ``glusterio``.

@@ -1,0 +1,42 @@
+"""The examples in the documentation are run as they stand, against a brick of our own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.embedded import BrickProcess, start_brick
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+#: The pages whose examples are run, and how many each has.
+PAGES = {"reference/options.md": 1}
+
+
+@pytest.fixture(scope="module")
+def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
+    with start_brick(tmp_path_factory.mktemp("brick")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_run(page: str, brick: BrickProcess, tmp_path: Path) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == PAGES[page]
+    for number, example in enumerate(examples):
+        program = tmp_path / f"example{number}.py"
+        program.write_text(re.sub(r"gluster://[^\"]*", brick.url, example), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-W", "error", str(program)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr
+    brick.wait_for(fds=0)
