@@ -45,10 +45,8 @@ def after_step(world: World) -> list[str]:
     session = app.core.session
     found = violations(session)
     found += _of_the_trace(world)
-    wrong = world.monitor.wrong
-    # The specification knows no machine that stands still for so long that a release is struck off.
-    if wrong is not None and not (world.stalled and "STRIKE" in wrong):
-        found.append(f"Trace: {wrong}")
+    if world.monitor.wrong is not None:
+        found.append(f"Trace: {world.monitor.wrong}")
     if session.state is _S.FORKED:
         return found
     found += _inodes(world)

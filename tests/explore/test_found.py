@@ -36,6 +36,10 @@ FOUND = {
         "a caller was cancelled before it took the lock that it had been granted, while its handle was"
         " being closed: the lock was dropped by a request that came after the RELEASE"
     ),
+    "scope-open-threads:0.0.0.0.0.1.0.0.2.0.1.1": (
+        "the machine stood still for a second after the connections were cut, and a handle whose"
+        " RELEASE nobody had heard of was struck off as a defect: it was closed, with its connection"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

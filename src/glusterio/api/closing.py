@@ -16,7 +16,7 @@ from glusterio.api.shares import is_shared, may_release
 from glusterio.errors import LocalProtocolError
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
-from glusterio.lifecycle.states import HandleState, SessionState
+from glusterio.lifecycle.states import HandleEvent, HandleState, SessionState
 from glusterio.runtime.fiber import post, post_one, spawn, start_later
 from glusterio.traps import Event, Reply, Spawn, Wait
 
@@ -197,6 +197,23 @@ def _released(core: Core, handle: Handle) -> None:
     except LocalProtocolError:
         pass  # it has given its reference back before
     core.session.end_close(handle)
+
+
+def end_unheard(core: Core, handle: Handle) -> bool:
+    """Say of a handle what whoever waits for its brick's answer would, had it been run in time.
+
+    All connections were cut: so what is closing is closed on its brick, and what was being opened for
+    nobody is not open.
+
+    Returns:
+        Whether that was so.
+    """
+    if handle.state is HandleState.CLOSING:
+        _released(core, handle)
+    elif handle.state is HandleState.ABANDONED:
+        with contextlib.suppress(LocalProtocolError):  # it was heard of just now
+            core.session.move(handle, HandleEvent.REFUSED)
+    return handle.state is HandleState.CLOSED
 
 
 async def let_go(core: Core, handle: Handle, closing: Closing | None = None) -> None:

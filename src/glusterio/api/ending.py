@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from glusterio.api.closing import drop_handles
+from glusterio.api.closing import drop_handles, end_unheard
 from glusterio.errors import ConnectionLostError, SessionClosedError
 from glusterio.lifecycle.drain import DrainAction, plan
 from glusterio.lifecycle.handle import Handle
@@ -71,6 +71,7 @@ class Ending:
         self._awaited: dict[int, Handle] = {}  # what the drain found in the ledger
         self._drained: dict[int, Handle] = {}  # those of them that nobody had begun to close
         self._written: list[object] = []  # kept until their handles are closed
+        self._cut = False  # every connection was
         self.report.steps.append(StepTime("gate", 0.0))
 
     def hurry(self) -> None:
@@ -209,6 +210,7 @@ class Ending:
         self.report.errors.append(error)
         for graph in self._core.graphs:
             await graph.top.sever(error)
+        self._cut = True
 
     def _report_handles(self, handles: list[Handle]) -> None:
         self.report.handles = [
@@ -223,7 +225,16 @@ class Ending:
         self._core.untold = self._core.driver.untold = self.report.errors
 
     def _strike_off(self) -> None:
+        """Leave nothing in the ledger: what is there after the drain was not heard of in time."""
         for handle in self._session.handles():
+            if self._cut and end_unheard(self._core, handle):
+                error = ConnectionLostError(
+                    f"{handle.path}: it was not heard in time that its brick has let go of it; what"
+                    " was written to it last may be lost"
+                )
+                handle.error = handle.error or error
+                self.report.errors.append(error)
+                continue
             self.report.defects.append(f"{handle!r} could not be closed")
             self._session.strike(handle)
 
