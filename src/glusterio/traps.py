@@ -76,6 +76,7 @@ class Reply(Trap["Reply"]):
     Attributes:
         record: the reply's record without its mark (without its tail, when that went to ``sink``).
         received: bytes that went to ``sink``.
+        room: bytes that the reply may be longer than others, where there is no sink.
         error: why there is no reply.
         done: whether the reply, or the error, is there.
         sent: whether any byte of the request has left.
@@ -85,6 +86,7 @@ class Reply(Trap["Reply"]):
     # What each begins with is the class's: to set all of it costs as much as packing the request.
     record: bytes | bytearray | memoryview = b""
     received = 0
+    room = 0
     error: Exception | None = None
     done = False
     sent = False

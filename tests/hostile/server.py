@@ -258,3 +258,43 @@ USUAL = (
     "performance/quick-read",
     "performance/md-cache",
 )
+
+
+class Daemon:
+    """A management daemon that answers whatever it is asked with what a test gives it.
+
+    Args:
+        answer: of what was asked, the records to be sent.
+    """
+
+    def __init__(self, answer: Callable[[Asked], Iterable[bytes]]) -> None:
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Daemon:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in (self._listener, *self._sockets):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        for sock in (self._listener, *self._sockets):
+            sock.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._sockets.append(client)
+                with contextlib.suppress(OSError):
+                    while (record := receive(client)) is not None:
+                        header = parse_message(record)
+                        assert isinstance(header, CallHeader)
+                        for answer in self._answer(Asked(header, record[header.body :])):
+                            send(client, answer)

@@ -19,7 +19,7 @@ from glusterio.errors import (
     XdrError,
 )
 from glusterio.rpc import connection as connection_module
-from glusterio.rpc.connection import Connection
+from glusterio.rpc.connection import MAX_MESSAGE, MAX_REPLY, PROGRESS, Connection
 from glusterio.rpc.stream import DIRECT, PEEK
 from glusterio.traps import Reply
 from glusterio.wire.programs import DUMP, DumpProc
@@ -344,6 +344,7 @@ def test_a_tail_that_begins_far_into_the_record(
 
 def test_a_claimed_record_does_not_cost_its_size(connection: Connection) -> None:
     reply = ask(connection)
+    reply.room = 100 * 2**20
     put(
         connection, struct.pack(">I", 0x80000000 | 100 * 2**20) + answer(reply.xid, bytes(2048))[4:]
     )
@@ -351,7 +352,37 @@ def test_a_claimed_record_does_not_cost_its_size(connection: Connection) -> None
     assert connection.eof() == [reply]
 
 
+def test_a_reply_longer_than_anything_that_was_asked_for(connection: Connection) -> None:
+    """Were it taken, what it decodes to would be many times as long."""
+    reply = ask(connection)
+    head = struct.pack(">I", 0x80000000 | MAX_REPLY + 1) + answer(reply.xid, bytes(2048))[4:]
+    with pytest.raises(RecordTooLongError, match="was asked for"):
+        put(connection, head)
+    (failed,) = connection.fail(RecordTooLongError("so it is"))
+    assert failed is reply
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_what_was_asked_for_may_be_as_long(connection: Connection, given_up: bool) -> None:
+    size = MAX_REPLY + 2**20
+    reply = ask(connection, sink=bytearray(size) if given_up else None)
+    reply.room = 0 if given_up else size
+    connection.hand_over()
+    if given_up:
+        connection.abandon(reply)
+    head = struct.pack(">I", 0x80000000 | size) + answer(reply.xid, bytes(2048))[4:]
+    assert put(connection, head) == []
+    assert connection.eof() == [reply]
+
+
 # ----------------------------------------------------------------------------------------- messages
+
+
+def test_a_long_message_that_nobody_asked_for_is_an_error(connection: Connection) -> None:
+    ask(connection)
+    begun = struct.pack(">3I", 0x80000000 | MAX_MESSAGE + 4, 1, 0) + bytes(2048)
+    with pytest.raises(RecordTooLongError, match="nobody asked for"):
+        put(connection, begun)
 
 
 def test_what_the_server_sends_unasked(connection: Connection) -> None:
@@ -621,6 +652,28 @@ def test_anything_heard_counts() -> None:
         put(connection, marked(bytes(8))[:3] if step == 19 else marked(bytes(8)))
         assert connection.tick(step * 39.0) == []
     assert connection.lost is None
+
+
+def test_a_byte_now_and_then_is_silence() -> None:
+    """A peer that sends a byte each second of a reply that never ends does not answer."""
+    connection = Connection("c", ping_timeout=40.0)
+    reply = asked(connection)
+    put(connection, struct.pack(">I", 0x80000000 | 2**20))
+    for now in range(60):
+        put(connection, b"\0")
+        if connection.tick(float(now)):
+            break
+    assert reply.done
+    assert 39 <= now <= 42
+
+
+def test_a_slow_peer_is_heard() -> None:
+    connection = Connection("c", ping_timeout=40.0)
+    reply = asked(connection)
+    put(connection, struct.pack(">I", 0x80000000 | 2**20) + answer(reply.xid, bytes(2048))[4:])
+    for now in range(600):
+        put(connection, bytes(PROGRESS // 20))
+        assert connection.tick(float(now)) == []
 
 
 def test_silence_counts_only_while_something_is_asked_for() -> None:

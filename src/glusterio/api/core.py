@@ -284,7 +284,8 @@ class Core:
         defaults = DAEMON_DEFAULTS if self.target.servers else {}
         options = tuple({**defaults, **self.target.options}.items())
         volfile = (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
-        graph = build(volfile, REGISTRY, services)
+        registry = REGISTRY.from_afar() if self.target.servers else REGISTRY
+        graph = build(volfile, registry, services)
         self.graph = graph
         self.graphs.append(graph)
         graph.top.parents.append(self._on_notice)

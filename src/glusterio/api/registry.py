@@ -29,25 +29,36 @@ class Registry(Mapping[str, type[Xlator]]):
 
     Args:
         loaded: those that are there already.
+        later: where the others are.
     """
 
-    def __init__(self, *loaded: type[Xlator]) -> None:
+    def __init__(
+        self, *loaded: type[Xlator], later: Mapping[str, tuple[str, str]] = _LATER
+    ) -> None:
         self._loaded = {xlator.xlator_type: xlator for xlator in loaded}
+        self._later = later
 
     def __getitem__(self, xlator_type: str) -> type[Xlator]:
         if xlator_type not in self._loaded:
-            module, name = _LATER[xlator_type]
+            module, name = self._later[xlator_type]
             self._loaded[xlator_type] = getattr(import_module(f"glusterio.xlators.{module}"), name)
         return self._loaded[xlator_type]
 
+    def from_afar(self) -> Registry:
+        """Return those that a volfile from another machine may ask for: none that is this machine's
+        disk. Whoever serves a volume would else choose what of it is read and written.
+        """
+        ours = [each for each in self._loaded.values() if each.xlator_type not in _LATER]
+        return Registry(*ours, later={})
+
     def __contains__(self, xlator_type: object) -> bool:
-        return xlator_type in self._loaded or xlator_type in _LATER
+        return xlator_type in self._loaded or xlator_type in self._later
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded | _LATER)
+        return iter(self._loaded.keys() | self._later.keys())
 
     def __len__(self) -> int:
-        return len(self._loaded | _LATER)
+        return len(self._loaded.keys() | self._later.keys())
 
 
 #: The translators that glusterio has, by their type in a volfile.

@@ -39,6 +39,9 @@ SMALL: Final = 64 * 1024
 #: How much of a file of unknown size is read at once, in bytes.
 PIECE: Final = 1 << 20
 
+#: No file is larger, whatever a brick says, in bytes.
+_LARGEST: Final = 1 << 62
+
 _CONTENT: Final = "glusterfs.content"
 
 #: What LOOKUP is asked for.
@@ -63,7 +66,8 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
     try:
         pieces = []
         size = 0
-        wanted = max(found.size + 1, PIECE)  # one more than there is: so its end is seen at once
+        # One more than there is: so its end is seen at once.
+        wanted = max(min(found.size, _LARGEST) + 1, PIECE)
         while piece := await pread(core, frame, handle, wanted, size):
             pieces.append(piece)
             size += len(piece)

@@ -9,7 +9,7 @@ place of a pass without a change here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from glusterio.errors import LocalProtocolError, UnsupportedGraphError, VolfileError
 from glusterio.graph.passing import why_passed
@@ -27,6 +27,9 @@ class Node(Protocol):
     async def fini(self) -> None:
         """Give everything back; children have done so. Called also when ``init`` failed."""
 
+
+#: How many translators may stand one on another. Usual graphs have ten; each operation passes them all.
+MAX_DEPTH: Final = 64
 
 N = TypeVar("N", bound=Node)
 S = TypeVar("S")
@@ -141,8 +144,8 @@ def build(
     Raises:
         UnsupportedGraphError: a translator is needed that is not in the registry and may not be left
             out. No translator was made.
-        VolfileError: volumes that the top does not stand on; or a translator's maker could not read
-            its options.
+        VolfileError: volumes that the top does not stand on, or too many that do; or a translator's
+            maker could not read its options.
     """
     unused = volfile.unused()
     if unused:
@@ -150,6 +153,7 @@ def build(
             f"volume {unused[-1].name!r} is no part of the graph below {volfile.top.name!r}",
             unused[-1].line,
         )
+    _check_depth(volfile)
     passed: list[PassedThrough] = []
     for volume in volfile.volumes:
         if volume.type not in registry:
@@ -172,3 +176,20 @@ def build(
         if not children:
             leaves.append(xlator)
     return Graph(xlators, leaves, passed, generation)
+
+
+def _check_depth(volfile: Volfile) -> None:
+    """Refuse a graph in which an operation would call more translators than Python bears.
+
+    Raises:
+        VolfileError: it is too deep.
+    """
+    depths: dict[str, int] = {}
+    for volume in volfile.volumes:
+        depth = 1 + max((depths[name] for name in volume.subvolumes), default=0)
+        if depth > MAX_DEPTH:
+            raise VolfileError(
+                f"volume {volume.name!r} is the top of {depth} translators; the limit is {MAX_DEPTH}",
+                volume.line,
+            )
+        depths[volume.name] = depth

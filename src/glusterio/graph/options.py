@@ -38,6 +38,8 @@ _SPANS: Final = {
     "wk": 604_800,
 }
 _LARGEST: Final = 2**63 - 1
+#: How much of a name an error shows.
+_SHOWN: Final = 60
 
 _INTEGER: Final = re.compile(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))")
 _DECIMAL: Final = re.compile(r"\s*\+?([0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
@@ -118,6 +120,34 @@ def seconds(text: str) -> int:
     if factor is None or "-" in text:
         raise ValueError(f"{text!r} is not a time")
     return _bounded(number * factor, text)
+
+
+def port(text: str) -> int:
+    """Read the number of a port.
+
+    Raises:
+        ValueError: no port has this number.
+    """
+    number, rest = _leading_integer(text)
+    if rest or not 0 < number < 65536:
+        raise ValueError(f"{text!r} is no port")
+    return number
+
+
+def host(text: str) -> str:
+    """Read the name or the address of a machine.
+
+    Raises:
+        ValueError: no machine can have it (RFC 1035 section 2.3.4).
+    """
+    labels = text.removesuffix(".").split(".")
+    if len(text) <= 255 and text.isascii() and all(0 < len(label) < 64 for label in labels):
+        return text
+    try:
+        text.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{text[:_SHOWN]!r} is no machine's name: {error}") from None
+    return text
 
 
 def percent(text: str) -> float:

@@ -24,6 +24,7 @@ from typing import NoReturn
 from glusterio.errors import (
     AuthRejectedError,
     ConnectionLostError,
+    RecordTooLongError,
     Refusal,
     RemoteProtocolError,
     VersionMismatchError,
@@ -58,6 +59,16 @@ MANY = 512
 
 #: What a server may send us unasked is bounded, too: callbacks not yet taken by the driver.
 MAX_MESSAGES = 10_000
+
+#: How long one of these may be, in bytes. GlusterFS's are a few hundred.
+MAX_MESSAGE = 4 * DIRECT
+
+#: How much longer than the data that was asked for a reply may be, in bytes. The longest by far that
+#: are meant are volfiles. What a dictionary or a listing decodes to takes some ten times as much.
+MAX_REPLY = 16 * 1024 * 1024
+
+#: A peer that has not sent so many bytes of a record since it was heard last is silent.
+PROGRESS = 4096
 
 Packet = bytes | bytearray | memoryview
 
@@ -105,7 +116,8 @@ class Connection(RecordStream):
         self.came: list[Reply] = []
         self._completed: list[Reply] = []
         self._tail_reply: Reply | None = None
-        self._heard = True  # anything received since the last tick
+        self._heard = True  # anything whole received since the last tick, or much of it
+        self._dribble = 0  # bytes that came since of what is not whole
         self._silent_since: float | None = None
         self._ping: Reply | None = None
 
@@ -236,7 +248,6 @@ class Connection(RecordStream):
         Raises:
             RemoteProtocolError: the peer broke the protocol: call :meth:`fail` with this error.
         """
-        self._heard = True
         completed = self._completed
         if self._place is None:
             view, pending = self._view, self.pending
@@ -261,11 +272,15 @@ class Connection(RecordStream):
                 completed.append(reply)
                 start += size
             if start == end:
+                self._heard = True
                 self._start = self._end = 0
                 self.came, self._completed = completed, []
                 return completed
             self._start = start
         self.feed(count)
+        self._dribble += count
+        if self._completed or self._dribble >= PROGRESS:
+            self._heard = True
         self.came, self._completed = self._completed, []
         return self.came
 
@@ -298,8 +313,15 @@ class Connection(RecordStream):
     def place_for(self, view: memoryview, length: int) -> tuple[memoryview, int] | None:
         xid, direction = _XID_AND_DIRECTION.unpack_from(view)
         if direction == 0:
+            if length > MAX_MESSAGE:
+                raise RecordTooLongError(f"{self.name}: {length} bytes that nobody asked for")
             return None
         reply = self._match(xid)
+        room = reply.room if reply.sink is None else len(reply.sink)
+        if length > MAX_REPLY + room:
+            raise RecordTooLongError(
+                f"{self.name}: a reply of {length} bytes, where {room} bytes of data was asked for"
+            )
         if reply.locate is None or reply.sink is None:
             return None
         offset = reply.locate(view)
@@ -380,6 +402,7 @@ class Connection(RecordStream):
     def _take_message(self, record: bytes) -> None:
         if len(self.unasked) >= MAX_MESSAGES:
             raise RemoteProtocolError(f"{self.name}: too many messages nobody asked for")
+        self._heard = True
         self.unasked.append(record)
 
     def refuse(self, reply: Reply) -> NoReturn:
@@ -429,6 +452,8 @@ class Connection(RecordStream):
         if self._tail_reply is reply:
             self.redirect()
         reply.packet = ()
+        if reply.sink is not None:
+            reply.room = len(reply.sink)
         reply.sink = None
         reply.locate = None
         return False
@@ -498,6 +523,7 @@ class Connection(RecordStream):
         """
         if self._heard or not self.pending or self._silent_since is None:
             self._heard = False
+            self._dribble = 0
             self._silent_since = now
             if self._ping is not None and self._ping.done:
                 self._ping = None

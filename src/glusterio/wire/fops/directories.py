@@ -186,12 +186,10 @@ class Listing(Sequence[DirPlusEntry]):
 
     def without(self, *names: str) -> "Listing":
         """Return the listing without some names."""
-        left = Listing(self.record, self.names.copy(), self.places.copy())
-        for name in names:
-            while name in left.names:
-                at = left.names.index(name)
-                del left.names[at], left.places[at]
-        return left
+        kept = [at for at, name in enumerate(self.names) if name not in names]
+        return Listing(
+            self.record, [self.names[at] for at in kept], [self.places[at] for at in kept]
+        )
 
     def __len__(self) -> int:
         return len(self.names)

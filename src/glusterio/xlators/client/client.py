@@ -29,6 +29,7 @@ from glusterio.errors import (
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
+from glusterio.rpc.stream import DIRECT
 from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
 from glusterio.types import NULL_GFID, Buffer, Gfid
 from glusterio.wire import dictionary, hot
@@ -390,6 +391,8 @@ class Client(Xlator):
         remote.unanswered.add(xid)
         if sink is None:
             reply = Reply(connection, xid, (packet,), None, None, remote.answered)
+            if size > DIRECT:
+                reply.room = size
         else:
             reply = Reply(connection, xid, (packet,), sink[:size], _find_data, remote.answered)
         try:
@@ -508,6 +511,12 @@ class Client(Xlator):
             raise fs_error(op_errno)
         return _REMOVED
 
+    async def readlink(self, frame: Frame, request: names.ReadlinkRequest) -> names.ReadlinkReply:
+        reply: names.ReadlinkReply = await self._plain(Fop.READLINK, frame, request)
+        if len(reply.target) > request.size:  # whoever follows it walks through every name in it
+            raise await self._broken("a symbolic link longer than was asked for")
+        return reply
+
     async def fstat(
         self, frame: Frame, fd: Fd, request: attributes.FstatRequest
     ) -> attributes.StatReply:
@@ -578,7 +587,7 @@ def _find_data(view: memoryview) -> int | None:
 #: The fops that concern no fd, and those that do, by the translator's method. Each is one request and
 #: one reply, and needs no code of its own.
 _PLAIN_FOPS = (
-    Fop.MKNOD, Fop.MKDIR, Fop.SYMLINK, Fop.LINK, Fop.RMDIR, Fop.RENAME, Fop.READLINK,
+    Fop.MKNOD, Fop.MKDIR, Fop.SYMLINK, Fop.LINK, Fop.RMDIR, Fop.RENAME,
     Fop.STAT, Fop.SETATTR, Fop.ACCESS, Fop.STATFS, Fop.TRUNCATE,
     Fop.SETXATTR, Fop.GETXATTR, Fop.REMOVEXATTR, Fop.XATTROP,
     Fop.INODELK, Fop.ENTRYLK, Fop.LEASE, Fop.GETACTIVELK, Fop.SETACTIVELK, Fop.IPC,

@@ -20,7 +20,7 @@ from glusterio.errors import (
     RemoteProtocolError,
     VersionMismatchError,
 )
-from glusterio.graph.options import boolean, option
+from glusterio.graph.options import boolean, host, option, port
 from glusterio.rpc.connection import Connection
 from glusterio.traps import Connect, Disconnect, Reply, Tls, Wait
 from glusterio.wire.credentials import Credentials, encode_v2
@@ -35,6 +35,9 @@ from glusterio.wire.programs import FOPS, HANDSHAKE, PORTMAP, HandshakeProc, Por
 from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
 from glusterio.xlators.base import Services
 from glusterio.xlators.client.refusals import UNEXPLAINED, Address, refusal_of, why_lost
+
+#: No ping-timeout is that long, in seconds.
+_LONGEST_SPAN: Final = 1e9
 
 #: Where glusterd listens.
 GLUSTERD_PORT = 24007
@@ -80,6 +83,13 @@ def _credentials(pid: int, uid: int, gid: int) -> bytes:
     return encode_v2(Credentials(pid, uid, gid, lk_owner=bytes(8)))
 
 
+def _span(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < _LONGEST_SPAN:
+        raise ValueError(f"{text!r} is no number of seconds")
+    return value
+
+
 def tls_for(address: Address, options: Mapping[str, str], services: Services) -> Tls | None:
     """Return what a connection to a brick, or to its portmapper, is secured with.
 
@@ -110,15 +120,15 @@ async def find_brick(options: Mapping[str, str], services: Services) -> Address:
     Raises:
         HandshakeError: the brick is not running.
         OSError: its glusterd cannot be reached.
+        VolfileError: the volfile names no machine, or no port.
     """
     path = options.get("transport.socket.connect-path")
     if path:
         return path
-    host = options.get("remote-host", "localhost")
-    port = options.get("remote-port")
-    if port:
-        return host, int(port)
-    daemon = host, int(options.get("glusterd-port", GLUSTERD_PORT))
+    where = option(options, "remote-host", host, "localhost")
+    if options.get("remote-port"):
+        return where, option(options, "remote-port", port, 0)
+    daemon = where, option(options, "glusterd-port", port, GLUSTERD_PORT)
     return await _ask_portmap(daemon, options, services)
 
 
@@ -231,7 +241,7 @@ async def _attempt(
     privileged: bool,
 ) -> tuple[Connection, Mapping[str, object]]:
     where = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
-    ping = float(options.get("ping-timeout", services.ping_timeout))
+    ping = option(options, "ping-timeout", _span, services.ping_timeout)
     connection = Connection(f"brick {where}", ping)
     tls = tls_for(address, options, services)
     try:
