@@ -10,6 +10,7 @@
 #   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two')
 #   make mutants         defects planted on purpose: who notices them; into docs/mutants.md
 #   make soak            thirty simulated days of a file server: does any brick keep what its client has closed?  (ARGS='--days 1')
+#   make reliability     a process that forks, is signalled, exits, forgets to close; faults: into docs/reliability.md
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
@@ -30,7 +31,7 @@ FUZZ_EXAMPLES ?= 5000
 BY_TWO := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify verify-speed explore mutants soak bench bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify verify-speed explore mutants soak reliability bench bench-brick fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -85,7 +86,7 @@ demo: $(VENV)/.cli
 	$(BIN)/glusterio demo $(if $(SRC),--src '$(SRC)') $(if $(URL),--url '$(URL)')
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --ignore=tests/interop/programs --ignore=tests/verify $(if $(ARGS),$(ARGS),$(BY_TWO))
+	$(BIN)/python -m pytest --ignore=tests/interop/programs --ignore=tests/verify --ignore=tests/reliability $(if $(ARGS),$(ARGS),$(BY_TWO))
 
 interop: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop $(ARGS)
@@ -117,6 +118,9 @@ mutants: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.explore.soak $(ARGS)
+
+reliability: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/reliability $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

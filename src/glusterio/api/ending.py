@@ -33,6 +33,7 @@ from glusterio.traps import Wait
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
+    from glusterio.runtime.fiber import Fiber
 
 #: How long closing may take, and how much of it calls under way get to finish, in seconds.
 CLOSE_TIMEOUT = 5.0
@@ -50,6 +51,22 @@ _AT_ONCE = {
 
 #: How many RELEASEs are packed before they are sent, so that the brick has something to do meanwhile.
 TOGETHER = 100
+
+
+class HurriedError(Exception):
+    """Interrupts a run of the ending, which is then run again with less time left."""
+
+
+class Run:
+    """A run of the ending, which gets to know its fiber: somebody may want it to hurry."""
+
+    fiber: Fiber | None = None
+    unwanted: Exception | None = None
+
+    def hurry(self) -> None:
+        """Interrupt the run; what it waits for was given the old deadline."""
+        if self.fiber is not None:
+            self.fiber.cancel(HurriedError())
 
 
 class Ending:
@@ -74,10 +91,10 @@ class Ending:
         self._cut = False  # every connection was
         self.report.steps.append(StepTime("gate", 0.0))
 
-    def hurry(self) -> None:
-        """Let the deadline be now."""
-        self._deadline = min(self._deadline, self._core.now())
-        self._grace = 0.0
+    def hurry(self, seconds: float = 0.0) -> None:
+        """Let the deadline be now, or in so many seconds; the grace is half of that."""
+        self._deadline = min(self._deadline, self._core.now() + seconds)
+        self._grace = min(self._grace, seconds / 2)
 
     async def run(self) -> TeardownReport:
         """Bring the session to its end, from wherever it is. Returns the report."""

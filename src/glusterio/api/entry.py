@@ -6,6 +6,7 @@ import os
 import stat as stat_module
 from typing import Any, NamedTuple
 
+from glusterio.api.of_session import OfSession
 from glusterio.api.standpoint import At
 from glusterio.lifecycle.handle import Handle
 from glusterio.types import Gfid
@@ -32,7 +33,7 @@ class Source(NamedTuple):
     listing: Listing
 
 
-class Entry:
+class Entry(OfSession):
     """What a listing brought about one name: common to both faces.
 
     Of the attributes it knows where in the brick's answer they are; they are decoded when asked for.

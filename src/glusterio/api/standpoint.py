@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from glusterio.api.of_session import OfSession
 from glusterio.errors import fs_error
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
@@ -61,7 +62,7 @@ class Standpoint:
                 return
 
 
-class Opened:
+class Opened(OfSession):
     """What an application may give instead of a path: an open file, whichever face opened it."""
 
     __slots__ = ("__weakref__", "_handle")

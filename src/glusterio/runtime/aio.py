@@ -19,6 +19,7 @@ import os
 import socket
 import ssl
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -133,6 +134,22 @@ class _Wire(asyncio.BufferedProtocol):
                 transport.write(buffers[0])
             else:
                 transport.write(b"".join(buffers))
+
+    def close_socket(self) -> None:
+        """Close this process's copy of the socket, and tell nobody."""
+        if self.transport is not None:
+            # The transport itself would unregister it from a selector: the parent's, or a closed one.
+            wrapped = self.transport.get_extra_info("socket")
+            getattr(wrapped, "_sock", wrapped).close()
+
+    def leave_closed_loop(self) -> None:
+        """Close the socket; the transport can do nothing more, and need not complain of that."""
+        if self.transport is not None:
+            name = type(self.transport).__name__
+            number = self.transport.get_extra_info("socket").fileno()
+            self.close_socket()
+            self.transport = None
+            warnings.filterwarnings("ignore", f"unclosed transport <{name} fd={number}>")
 
     def close(self, error: Exception) -> None:
         """Close the transport now; what is in flight fails with ``error``."""
@@ -305,11 +322,17 @@ class AioDriver:
     def forget(self) -> None:
         """In a child process: close this process's copies of the sockets, and nothing else."""
         for wire in self.wires:
-            if wire.transport is not None:
-                # The transport itself would unregister it from a selector that is the parent's, too.
-                wrapped = wire.transport.get_extra_info("socket")
-                getattr(wrapped, "_sock", wrapped).close()
+            wire.close_socket()
         self.wires.clear()
+
+    def move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop is closed: close the sockets, which it has left open, and end on another one."""
+        for wire in self.wires:
+            wire.leave_closed_loop()
+        self.loop = loop
+        self._connecting.clear()
+        self._ticker = None
+        self._drain_wanted = False
 
     # -- stepping ---------------------------------------------------------------------------------
 

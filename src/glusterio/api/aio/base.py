@@ -13,13 +13,14 @@ from typing import Any
 from glusterio.api.aio.methods.scandir import AsyncScandir
 from glusterio.api.aio.session import AioSession
 from glusterio.api.call_site import call_site
+from glusterio.api.of_session import OfSession
 from glusterio.api.standpoint import Opened
 from glusterio.api.umask import process_umask
 from glusterio.lifecycle.handle import Handle
 from glusterio.types import StrPath
 
 
-class AsyncVolumeBase:
+class AsyncVolumeBase(OfSession):
     """A volume's session, and the process's umask when it was connected."""
 
     def __init__(self, session: AioSession) -> None:

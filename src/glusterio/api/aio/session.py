@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,30 +12,27 @@ from glusterio.api import live
 from glusterio.api.call_site import call_site
 from glusterio.api.closing import close_at_once, close_handle
 from glusterio.api.core import Core
-from glusterio.api.ending import Ending
+from glusterio.api.ending import UNWINDING, Ending, HurriedError, Run
 from glusterio.api.url import Target
-from glusterio.errors import CloseFromCallbackError, ForkedSessionError, SessionClosedError
+from glusterio.errors import (
+    CloseFromCallbackError,
+    ConnectionLostError,
+    ForkedSessionError,
+    SessionClosedError,
+)
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
 from glusterio.runtime.aio import AioDriver
-from glusterio.runtime.fiber import Fiber
 from glusterio.traps import Coro
 
 Op = Callable[..., Coro[Any]]
 
 
-class _HurryError(Exception):
-    """Interrupts a run of the ending, which is then run again with no time left."""
-
-
-class _Step:
-    """Gets to know the fiber that runs the ending."""
-
-    fiber: Fiber | None = None
-    unwanted: Exception | None = None
+#: Why nothing can be sent any more.
+_LOOP_GONE = ConnectionLostError("the event loop was closed before the session")
 
 
 class AioSession:
@@ -48,7 +47,7 @@ class AioSession:
         self.driver = AioDriver(asyncio.get_running_loop())
         self.core = Core(self.driver, target, trace)
         self._end: asyncio.Task[TeardownReport] | None = None
-        self._step = _Step()
+        self._run = Run()
         self._connected_at = call_site()
         live.add(self)
 
@@ -125,6 +124,8 @@ class AioSession:
         """
         if self.core.session.state is SessionState.FORKED:
             self.core.session.close_gate()  # raises
+        if self.core.report is not None:
+            return self.core.report
         if asyncio.get_running_loop() is not self.driver.loop:
             raise CloseFromCallbackError(
                 "a session is closed on the event loop that it was made on"
@@ -149,21 +150,20 @@ class AioSession:
 
     def _hurry(self) -> None:
         self._ending.hurry()
-        if self._step.fiber is not None:  # what it waits for now was given the old deadline
-            self._step.fiber.cancel(_HurryError())
+        self._run.hurry()
 
     async def _run_ending(self, ending: Ending) -> TeardownReport:
         try:
             while True:
                 try:
-                    await self.driver.run(ending.run(), self._step)
+                    await self.driver.run(ending.run(), self._run)
                     break
-                except _HurryError:
+                except HurriedError:
                     pass
                 except asyncio.CancelledError:  # the loop is about to end, and this with it
                     ending.hurry()
         finally:
-            self._step.fiber = None  # no cycle shall keep the session in memory
+            self._run.fiber = None  # no cycle shall keep the session in memory
             if self.core.session.state is not SessionState.FORKED:  # else it is the parent's
                 await self.driver.stop()
                 self.core.report = ending.report
@@ -171,9 +171,56 @@ class AioSession:
         return ending.report
 
     def close_at_exit(self, timeout: float) -> None:
-        """At interpreter exit the loop is gone; the bricks let go of everything by themselves."""
-        self.driver.forget()
-        live.warn_of_exit(self.core.target.volume, self._connected_at)
+        """Close at interpreter exit, when nobody else can hear of what went wrong.
+
+        A loop that still runs, on a daemon thread, does it; one that has stopped runs once more. One
+        that is closed has left the sockets to nobody: they are closed, by which the bricks let go of
+        everything, and what was not sent is told to be lost.
+        """
+        loop = self.driver.loop
+        begun = self._end is not None
+        if loop.is_closed():
+            self._end_without_loop()
+        elif not loop.is_running():
+            loop.run_until_complete(self.close(timeout, timeout / 2))
+        else:
+            closing = asyncio.run_coroutine_threadsafe(self._close_in(timeout), loop)
+            with contextlib.suppress(concurrent.futures.TimeoutError):
+                closing.result(timeout + 2 * UNWINDING)
+        if not begun:
+            live.warn_of_exit(self.core.target.volume, self._connected_at)
+        report = self.core.report
+        if report is None:
+            self.core.log.last_words(f"at interpreter exit, {self.core.session!r} has not ended")
+        elif not report.graceful:
+            self.core.log.last_words(f"at interpreter exit, {report}")
+
+    async def _close_in(self, timeout: float) -> None:
+        """Close; or have a close that has begun hurry, which gets as much time as this one would."""
+        if self._end is not None:
+            self._ending.hurry(timeout)
+            self._run.hurry()
+        await self.close(timeout, timeout / 2)
+
+    def _end_without_loop(self) -> None:
+        """Bring the session to its end on a loop that is there for nothing else."""
+        session = self.core.session
+        if self._end is None:
+            session.close_gate()
+        for (
+            call
+        ) in session.calls_under_way():  # tasks of the closed loop: nobody runs them any more
+            session.disown(call)
+            if call.fiber is not None:
+                call.fiber.orphaned = True
+        with asyncio.Runner() as runner:
+            self.driver.move_to(runner.get_loop())
+            runner.run(self._sever_and_end(Ending(self.core, 0.0, 0.0)))
+
+    async def _sever_and_end(self, ending: Ending) -> TeardownReport:
+        if self.core.graph is not None:
+            await self.driver.run(self.core.graph.top.sever(_LOOP_GONE))
+        return await self._run_ending(ending)
 
     def forget_after_fork(self) -> None:
         """Become, in a child process, a dead session."""

@@ -14,13 +14,14 @@ from typing import Any, Generic, TypeVar
 from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
 from glusterio.api.mode import BUFFER_SIZE, Mode
+from glusterio.api.of_session import OfSession
 from glusterio.errors import HandleClosedError
 from glusterio.types import Buffer
 
 Text = TypeVar("Text", str, bytes)
 
 
-class AsyncStream(Generic[Text]):
+class AsyncStream(OfSession, Generic[Text]):
     """A file with a position, for ``async for`` and the like: what ``aio.Volume.open`` returns.
 
     Reading is buffered. Writing is not, but where the volume has write-behind the data is only on its

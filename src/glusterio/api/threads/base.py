@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glusterio.api.call_site import call_site
+from glusterio.api.of_session import OfSession
 from glusterio.api.standpoint import Opened
 from glusterio.api.threads.methods.scandir import ScandirIterator
 from glusterio.api.threads.session import ThreadsSession
@@ -18,7 +19,7 @@ from glusterio.lifecycle.handle import Handle
 from glusterio.types import StrPath
 
 
-class VolumeBase:
+class VolumeBase(OfSession):
     """A volume's session, and the process's umask when it was connected."""
 
     def __init__(self, session: ThreadsSession) -> None:

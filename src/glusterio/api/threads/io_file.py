@@ -20,12 +20,13 @@ from typing import IO, Any
 
 from glusterio.api import handles
 from glusterio.api.mode import BUFFER_SIZE, Mode
+from glusterio.api.of_session import OfSession
 from glusterio.api.threads.file import File
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.types import Buffer
 
 
-class RawFile(io.RawIOBase):
+class RawFile(OfSession, io.RawIOBase):
     """An unbuffered file with a position.
 
     Args:
@@ -208,7 +209,7 @@ def _close(root: RawFile, close: Callable[[], None]) -> None:
         root._closer = None
 
 
-class _Dropped:
+class _Dropped(OfSession):
     """What a buffered layer does when it is dropped without ``close``: warn, and be kept."""
 
     _root: RawFile

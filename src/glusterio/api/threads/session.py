@@ -11,7 +11,7 @@ from glusterio.api import live
 from glusterio.api.call_site import call_site
 from glusterio.api.closing import close_at_once, close_handle
 from glusterio.api.core import Core
-from glusterio.api.ending import Ending
+from glusterio.api.ending import UNWINDING, Ending, HurriedError, Run
 from glusterio.api.url import Target
 from glusterio.errors import ForkedSessionError, SessionClosedError
 from glusterio.graph.frame import Frame
@@ -38,6 +38,8 @@ class ThreadsSession:
         self.driver = ThreadsDriver()
         self.core = Core(self.driver, target, trace)
         self._ended = threading.Event()
+        self._ending: Ending | None = None
+        self._run = Run()
         self._connected_at = call_site()
         live.add(self)
 
@@ -165,13 +167,15 @@ class ThreadsSession:
             self._ended.wait()
             assert core.report is not None
             return core.report
-        ending = Ending(core, timeout, grace)
+        ending = self._ending = Ending(core, timeout, grace)
         interrupt: BaseException | None = None
         try:
             while True:
                 try:
-                    self.driver.run(ending.run())
+                    self.driver.run(ending.run(), self._run)
                     break
+                except HurriedError:
+                    pass
                 except BaseException as error:
                     if interrupt is not None and isinstance(error, Exception):
                         raise  # no interrupt: it would come again
@@ -180,7 +184,7 @@ class ThreadsSession:
             if interrupt is not None:
                 raise interrupt
         finally:
-            interrupt = None  # no reference cycle through the traceback
+            interrupt = self._run.fiber = None  # no reference cycle keeps the session in memory
             self.driver.stop()
             core.report = ending.report
             live.discard(self)
@@ -188,11 +192,22 @@ class ThreadsSession:
         return core.report
 
     def close_at_exit(self, timeout: float) -> None:
-        """Close at interpreter exit, when nobody else can hear of what went wrong."""
-        report = self.close(timeout, timeout / 2)
-        if not report.graceful:
+        """Close at interpreter exit, when nobody else can hear of what went wrong.
+
+        A close that another thread, a daemon, is in the middle of gets as much time as this one would.
+        """
+        if self._ending is None:
+            self.close(timeout, timeout / 2)
+            live.warn_of_exit(self.core.target.volume, self._connected_at)
+        else:
+            self._ending.hurry(timeout)
+            self._run.hurry()
+            self._ended.wait(timeout + 2 * UNWINDING)
+        report = self.core.report
+        if report is None:
+            self.core.log.last_words(f"at interpreter exit, {self.core.session!r} has not ended")
+        elif not report.graceful:
             self.core.log.last_words(f"at interpreter exit, {report}")
-        live.warn_of_exit(self.core.target.volume, self._connected_at)
 
     def forget_after_fork(self) -> None:
         """Become, in a child process, a dead session."""

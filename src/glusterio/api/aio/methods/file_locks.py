@@ -11,12 +11,13 @@ from glusterio.api.aio.base import AsyncFileBase
 from glusterio.api.aio.methods.leases import AsyncLease
 from glusterio.api.aio.session import AioSession
 from glusterio.api.locks import LockedBytes, LockHolder, Section
+from glusterio.api.of_session import OfSession
 from glusterio.errors import HandleClosedError, fs_error
 from glusterio.lifecycle.handle import Handle
 from glusterio.wire.programs import LeaseType
 
 
-class AsyncFileLock:
+class AsyncFileLock(OfSession):
     """A lock on a part of a file, to be taken and dropped. Made by the file's ``lock`` method."""
 
     __slots__ = ("_handle", "_held", "_mandatory", "_section", "_session", "_shared", "_timeout")

@@ -7,12 +7,13 @@ from typing import Any
 
 from glusterio.api import leases
 from glusterio.api.aio.session import AioSession
+from glusterio.api.of_session import OfSession
 from glusterio.errors import SessionClosedError
 from glusterio.types import Gfid
 from glusterio.wire.programs import LeaseType
 
 
-class AsyncLease:
+class AsyncLease(OfSession):
     """A lease on a file, to be taken and given back. Made by the ``lease`` method of a file."""
 
     __slots__ = ("_gfid", "_kind", "_session", "_taken")

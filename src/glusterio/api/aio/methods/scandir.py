@@ -14,6 +14,7 @@ from glusterio.api import attributes, handles
 from glusterio.api.aio.session import AioSession
 from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.entry import Entry, Source
+from glusterio.api.of_session import OfSession
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.unclosed import warn_if_open
@@ -58,7 +59,7 @@ class AsyncDirEntry(Entry):
             return False
 
 
-class AsyncScandir(AsyncIterator[AsyncDirEntry]):
+class AsyncScandir(OfSession, AsyncIterator[AsyncDirEntry]):
     """Lists a directory batch after batch. A context manager; exhausting it closes it, too."""
 
     def __init__(self, session: AioSession, path: StrPath | Opened, opened_at: str) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 from glusterio.api import upcalls
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.aio.session import AioSession
+from glusterio.api.of_session import OfSession
 from glusterio.api.upcalls import Subscription, Upcall, UpcallKind
 from glusterio.errors import ForkedSessionError, SessionClosedError
 
 
-class AsyncUpcallIterator(AsyncIterator[Upcall]):
+class AsyncUpcallIterator(OfSession, AsyncIterator[Upcall]):
     """What bricks tell unasked, from when it was made on, to when it or the session is closed."""
 
     def __init__(self, session: AioSession, kinds: frozenset[UpcallKind]) -> None:

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from glusterio.api import leases, locks
 from glusterio.api.locks import LockedBytes, LockHolder, Section
+from glusterio.api.of_session import OfSession
 from glusterio.api.threads.base import FileBase
 from glusterio.api.threads.methods.leases import Lease
 from glusterio.api.threads.session import ThreadsSession
@@ -19,7 +20,7 @@ from glusterio.lifecycle.handle import Handle
 from glusterio.wire.programs import LeaseType
 
 
-class FileLock:
+class FileLock(OfSession):
     """A lock on a part of a file, to be taken and dropped. Made by the file's ``lock`` method."""
 
     __slots__ = ("_handle", "_held", "_mandatory", "_section", "_session", "_shared", "_timeout")

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Any
 
 from glusterio.api import leases
+from glusterio.api.of_session import OfSession
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.errors import SessionClosedError
 from glusterio.types import Gfid
 from glusterio.wire.programs import LeaseType
 
 
-class Lease:
+class Lease(OfSession):
     """A lease on a file, to be taken and given back. Made by the ``lease`` method of a file."""
 
     __slots__ = ("_gfid", "_kind", "_session", "_taken")

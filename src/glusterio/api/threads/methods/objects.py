@@ -15,6 +15,7 @@ from glusterio.api.acl import Acl
 from glusterio.api.call_site import call_site
 from glusterio.api.entry import Entry
 from glusterio.api.handles import bytes_of
+from glusterio.api.of_session import OfSession
 from glusterio.api.pins import Pin
 from glusterio.api.standpoint import Opened, at
 from glusterio.api.statx import Statx, statx_result
@@ -27,7 +28,7 @@ from glusterio.types import Buffer, Gfid, StrPath
 from glusterio.wire.programs import LeaseType
 
 
-class Object:
+class Object(OfSession):
     """A file of the volume by what it is, whatever its names mean by now: libgfapi's ``glfs_object``.
 
     Its gfid is good for ever: :meth:`glusterio.Volume.object` makes an object of it again, in any

@@ -16,6 +16,7 @@ from typing import Any
 from glusterio.api import attributes, handles
 from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.entry import Entry, Source
+from glusterio.api.of_session import OfSession
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.threads.session import ThreadsSession
@@ -61,7 +62,7 @@ class DirEntry(Entry):
             return False
 
 
-class ScandirIterator(Iterator[DirEntry]):
+class ScandirIterator(OfSession, Iterator[DirEntry]):
     """Lists a directory batch after batch. A context manager; exhausting it closes it, too."""
 
     def __init__(self, session: ThreadsSession, path: StrPath | Opened, opened_at: str) -> None:

@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import Any
 
 from glusterio.api import upcalls
+from glusterio.api.of_session import OfSession
 from glusterio.api.threads.base import VolumeBase
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.upcalls import Subscription, Upcall, UpcallKind
 from glusterio.errors import ForkedSessionError, SessionClosedError
 
 
-class UpcallIterator(Iterator[Upcall]):
+class UpcallIterator(OfSession, Iterator[Upcall]):
     """What bricks tell unasked, from when it was made on, to when it or the session is closed."""
 
     def __init__(self, session: ThreadsSession, kinds: frozenset[UpcallKind]) -> None:
