@@ -79,9 +79,21 @@ def test_login() -> None:
     assert "secret" not in repr(access)
 
 
-def test_certificates_that_nobody_can_show() -> None:
-    assert not Access(ssl_allow=["somebody"]).permits_address("127.0.0.1")
-    assert Access(ssl_allow=["*"]).permits_address("127.0.0.1")
+@pytest.mark.parametrize(
+    ("name", "permitted"),
+    [
+        ("somebody", True),
+        ("web-7", True),
+        ("web", False),
+        ("nobody", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_names_in_certificates(name: str | None, permitted: bool) -> None:
+    assert Access(ssl_allow=["somebody", "web-*"]).permits_certificate(name) is permitted
+    assert Access(ssl_allow=["*"]).permits_certificate(name)
+    assert Access().permits_certificate(name)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who may use a brick, by address, source port and login.
+"""Who may use a brick, by address, source port, login, and the name in a certificate.
 
 The patterns are those of ``auth.allow`` and ``auth.reject``; each is one of
 
@@ -11,9 +11,12 @@ The patterns are those of ``auth.allow`` and ``auth.reject``; each is one of
   ones count whatever the client asks for.
 
 Sources: GlusterFS xlators/protocol/auth/addr/src/addr.c (``gf_auth``, ``parse_entries_and_compare``),
-xlators/protocol/auth/login/src/login.c. Two things are stricter here. A login that has to be given is
-not a way past the addresses: GlusterFS's bricks let in a client from anywhere that knows the login, and
-one without a login from an address that is allowed. And a ``!`` counts for its own pattern only.
+xlators/protocol/auth/login/src/login.c.
+
+Three things are stricter here. A login that has to be given is not a way past the addresses:
+GlusterFS's bricks let in a client from anywhere that knows the login, one without a login from an
+address that is allowed, and with TLS they ask for none. A ``!`` counts for its own pattern only. And
+where names in certificates are asked for, nobody may come in the clear.
 """
 
 from __future__ import annotations
@@ -44,8 +47,8 @@ class Access:
         login: user name and password that have to be given, or ``None``.
         insecure: whether clients may come from a source port that anybody can have
             (``server.allow-insecure``).
-        ssl_allow: names of which a client's certificate must have one (``auth.ssl-allow``), ``None``
-            for any. There is no TLS here: so with such names nobody may.
+        ssl_allow: patterns, of which the common name in a client's certificate must match one
+            (``auth.ssl-allow``); ``None`` for any. With such names nobody may come in the clear.
     """
 
     allow: Sequence[str] = ("*",)
@@ -70,8 +73,6 @@ class Access:
             peer: the address, or ``"unix"``.
             directory: what they want for their root.
         """
-        if self.ssl_allow is not None and "*" not in self.ssl_allow:
-            return False
 
         def matches(entries: Sequence[str]) -> bool:
             return any(
@@ -81,6 +82,15 @@ class Access:
             )
 
         return matches(self.allow) and not matches(self.reject)
+
+    def permits_certificate(self, name: str | None) -> bool:
+        """Tell whether clients may whose certificate has this common name; ``None`` without TLS."""
+        allowed = self.ssl_allow
+        return (
+            allowed is None
+            or "*" in allowed
+            or (name is not None and any(fnmatch.fnmatchcase(name, each) for each in allowed))
+        )
 
     def permits_port(self, peer: str, port: int) -> bool:
         """Tell whether clients may come from a source port."""

@@ -229,6 +229,10 @@ class Connection:
 
     # -- for the runtime --------------------------------------------------------------------------
 
+    def identified(self, certificate: str) -> None:
+        """The client has shown a certificate, in which there is this common name, or none."""
+        self.endpoint = self.endpoint._replace(certificate=certificate)
+
     @property
     def is_known(self) -> bool:
         """Whether the client was accepted; where there is nothing to be accepted for, whether it was

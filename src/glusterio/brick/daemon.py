@@ -18,7 +18,9 @@ from glusterio.brick.control_socket import (
 from glusterio.brick.limits import Limits
 from glusterio.brick.management import MANAGEMENT_PORT, Management
 from glusterio.brick.volume import Volume, reachable
-from glusterio.runtime.serve import Server
+from glusterio.runtime.certificates import context_of
+from glusterio.runtime.serve import Server, ServerTls
+from glusterio.traps import Tls
 from glusterio.wire.programs import CALLBACK, CallbackProc
 
 log = logging.getLogger("glusterio.brick")
@@ -41,6 +43,9 @@ class Daemon:
         port: its port; 0 takes any that is free.
         unix: the path of a Unix socket on which it listens, too.
         limits: what its clients may ask for.
+        tls: what the management daemon's clients by TCP are secured with; ``None`` for in the clear.
+            A client that comes by TLS all the same, since a volume's bricks do, is served with that
+            volume's certificate.
 
     Raises:
         ValueError: two volumes of one name, or one directory inside another's.
@@ -59,12 +64,15 @@ class Daemon:
         port: int = MANAGEMENT_PORT,
         unix: str | None = None,
         limits: Limits | None = None,
+        tls: Tls | None = None,
     ) -> None:
         _check_apart(volumes)
         self.volumes = {volume.name: volume for volume in volumes}
         self.host = host
         self.port = port
         self._unix = unix
+        self._tls = tls
+        self._secure: ServerTls | None = None
         self._limits = limits or Limits()
         self._management = Management(self.volumes)
         self._server: Server | None = None
@@ -80,7 +88,8 @@ class Daemon:
         """Return a volume's URL."""
         host = reachable(self.host)
         where = f"[{host}]" if ":" in host else host
-        return f"gluster://{where}:{self.port}/{name}"
+        scheme = "gluster" if self._tls is None else "gluster+tls"
+        return f"{scheme}://{where}:{self.port}/{name}"
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -91,6 +100,7 @@ class Daemon:
             OSError: a directory is not there or cannot be used, or a port is taken; a note says
                 which volume's.
             ValueError: a volume's stored options are no good.
+            TlsError: the certificates cannot be had.
         """
         try:
             for volume in self.volumes.values():
@@ -104,12 +114,26 @@ class Daemon:
             self._server = Server(
                 lambda endpoint: Connection(endpoint, programs, forget, limits), limits.patience()
             )
+            if self._tls is not None:
+                self._secure = ServerTls(context_of(self._tls, server_side=True))
+            self._server.tls = self._secure or self._borrowed_tls()
             self._management.port = self.port = await self._server.listen(self.host, self.port)
             if self._unix is not None:
                 self._server.listen_unix(self._unix)
         except BaseException:
             await self.stop()
             raise
+
+    def _borrowed_tls(self) -> ServerTls | None:
+        """Return what those are secured with who come by TLS and need not.
+
+        A client whose bricks are spoken to by TLS asks the portmapper so, too, when it meets it where
+        it looked for a brick.
+        """
+        for volume in self.volumes.values():
+            if volume.tls is not None:
+                return ServerTls(volume.tls.context, required=False)
+        return None
 
     def listen_for_control(self, path: str | None = None) -> str:
         """Take orders on a Unix socket: see :mod:`glusterio.brick.control`.
@@ -211,7 +235,10 @@ class Daemon:
 
     async def changing_options(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Do the same as a coroutine of the core."""
-        if await self.volumes[name].change_options(changes):
+        has_changed = await self.volumes[name].change_options(changes)
+        if self._server is not None:
+            self._server.tls = self._secure or self._borrowed_tls()
+        if has_changed:
             self._announce(name)
 
     def _announce(self, name: str) -> None:

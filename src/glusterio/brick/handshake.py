@@ -23,6 +23,7 @@ from glusterio.brick.connection import Answer, CallDenied, Connection, SimplePro
 from glusterio.brick.limits import Limits
 from glusterio.brick.server import FopProgram
 from glusterio.brick.subdir import ConfinedFops, find_directory
+from glusterio.errors import Refusal
 from glusterio.traps import Offload
 from glusterio.types import ROOT_GFID
 from glusterio.wire.dictionary import old_text
@@ -40,6 +41,7 @@ from glusterio.wire.programs import (
     AUTH_REJECTED_CREDENTIAL,
     FOPS,
     HANDSHAKE,
+    REFUSED_BY,
     RELEASES_COPIES,
     HandshakeProc,
 )
@@ -74,10 +76,11 @@ class Offer:
 class _Refusal(Exception):
     """Why a client is not accepted."""
 
-    def __init__(self, number: int, reason: str) -> None:
+    def __init__(self, number: int, reason: str, by: Refusal | None = None) -> None:
         super().__init__(reason)
         self.number = number
         self.reason = reason
+        self.by = by
 
 
 class Handshake:
@@ -123,8 +126,11 @@ class Handshake:
             client = await self._client(connection, options)
             self._check_room(connection, client)
         except _Refusal as refusal:
-            log.info("%s: refused: %s", connection.name, refusal.reason)
-            return SetvolumeReply(-1, refusal.number, {"ERROR": refusal.reason})
+            told = {"ERROR": refusal.reason}
+            if refusal.by is not None:
+                told[REFUSED_BY] = refusal.by.value
+            log.info("%s: refused: %s", connection.name, ", ".join(told.values()))
+            return SetvolumeReply(-1, refusal.number, dict(told))
         if connection.client is None and not connection.is_closed:
             connection.accept(client)
             self._offer.clients.add(client)
@@ -178,7 +184,7 @@ class Handshake:
             raise _Refusal(errno.ENOENT, "Brick not found")
 
     async def _check_access(self, connection: Connection, options: Mapping[str, str]) -> None:
-        """Look at where a client comes from, and at its login.
+        """Look at where a client comes from, at its certificate, and at its login.
 
         Raises:
             _Refusal: it may not.
@@ -190,8 +196,13 @@ class Handshake:
         else:
             permitted = access.permits_address(peer, directory)
         login = options.get("username", ""), options.get("password", "")
-        if not permitted or not access.permits_login(*login):
-            raise _Refusal(errno.EACCES, "Authentication failed")
+        for good, by in (
+            (permitted, Refusal.ADDRESS),
+            (access.permits_certificate(connection.endpoint.certificate), Refusal.NAME),
+            (access.permits_login(*login), Refusal.LOGIN),
+        ):
+            if not good:
+                raise _Refusal(errno.EACCES, "Authentication failed", by)
 
     async def _client(self, connection: Connection, options: Mapping[str, str]) -> Client:
         """Return the client to be accepted.

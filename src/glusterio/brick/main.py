@@ -12,6 +12,7 @@ from glusterio.brick.limits import Limits
 from glusterio.brick.management import MANAGEMENT_PORT
 from glusterio.brick.volume import Volume
 from glusterio.runtime.serve import Server
+from glusterio.traps import Tls
 
 
 class Brick:
@@ -29,6 +30,8 @@ class Brick:
         volume_id: the volume's id; by default the one that the directory is marked with.
         ping_timeout: what clients are told, in seconds, unless the volume's options say otherwise.
         limits: what clients may ask for.
+        tls: what the management daemon's clients are secured with; for the brick's the volume's
+            options say it.
 
     ::
 
@@ -50,6 +53,7 @@ class Brick:
         volume_id: uuid.UUID | None = None,
         ping_timeout: int = 42,
         limits: Limits | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._volume = Volume(
             directory,
@@ -61,7 +65,9 @@ class Brick:
             defaults={"network.ping-timeout": str(ping_timeout)},
             limits=limits,
         )
-        self.daemon = Daemon([self._volume], host=host, port=port, unix=unix, limits=limits)
+        self.daemon = Daemon(
+            [self._volume], host=host, port=port, unix=unix, limits=limits, tls=tls
+        )
 
     @property
     def directory(self) -> str:

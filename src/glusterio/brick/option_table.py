@@ -19,6 +19,7 @@ from glusterio.graph.performance import PERFORMANCE
 from glusterio.graph.volume_options import (
     ON_OFF,
     Kind,
+    Target,
     VolumeOption,
     numbered,
     option_of,
@@ -59,6 +60,34 @@ def addresses(text: str) -> list[str]:
 _ADDRESSES: Final = Kind("addresses", addresses)
 
 
+def names(text: str) -> list[str]:
+    """Read a list of patterns of names, separated by commas or blanks.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    found = text.replace(",", " ").split()
+    if not found:
+        raise ValueError("no name")
+    return found
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"{text!r} is no path from the root on")
+    return text
+
+
+_NAMES: Final = Kind("names", names)
+_PATH: Final = Kind("path", _path)
+
+
+def _of_both_sides(name: str, kind: Kind, default: str, what: str) -> VolumeOption:
+    """Return an option of TLS, which the brick and its clients' volfile have."""
+    key = name.replace("ssl.", "transport.socket.ssl-")
+    return VolumeOption(name, kind, default, (Target(SERVER, key), Target(CLIENT, key)), what)
+
+
 # -- the options --------------------------------------------------------------------------------------
 
 
@@ -91,6 +120,40 @@ _ALL: Final = (
         _POSIX,
         "gfid2path",
         "new files note their names in extended attributes, from the brick's next start on",
+    ),
+    # -- TLS
+    option_of(
+        "server.ssl",
+        ON_OFF,
+        "off",
+        SERVER,
+        "transport.socket.ssl-enabled",
+        "whether clients have to come by TLS; for those that come from now on",
+    ),
+    option_of(
+        "client.ssl",
+        ON_OFF,
+        "off",
+        CLIENT,
+        "transport.socket.ssl-enabled",
+        "whether clients are told to come by TLS",
+    ),
+    option_of(
+        "auth.ssl-allow",
+        _NAMES,
+        "*",
+        SERVER,
+        "ssl-allow",
+        "common names of certificates that may use the volume",
+    ),
+    _of_both_sides("ssl.own-cert", _PATH, "/etc/ssl/glusterfs.pem", "file with the certificate"),
+    _of_both_sides("ssl.private-key", _PATH, "/etc/ssl/glusterfs.key", "file with its private key"),
+    _of_both_sides(
+        "ssl.ca-list", _PATH, "/etc/ssl/glusterfs.ca", "file with the trusted authorities"
+    ),
+    _of_both_sides("ssl.crl-path", _PATH, "", "directory with lists of revoked certificates"),
+    _of_both_sides(
+        "ssl.cipher-list", Kind("ciphers", str), "", "ciphers up to TLS 1.2, in OpenSSL's words"
     ),
     # -- what clients are told
     option_of(

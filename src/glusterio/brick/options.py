@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from glusterio.brick.limits import Limits
-from glusterio.brick.option_table import LIMITS, OPTIONS, addresses
+from glusterio.brick.option_table import LIMITS, OPTIONS, addresses, names
 from glusterio.graph.options import boolean, seconds
 from glusterio.graph.performance import LAYERS
 from glusterio.graph.volume_options import VolumeOption, check_option, find_option
@@ -69,6 +69,11 @@ class VolumeOptions:
         """Return an option's addresses; ``None`` when it is not set."""
         given = self.given.get(name)
         return None if given is None else addresses(given)
+
+    def names(self, name: str) -> list[str] | None:
+        """Return an option's names; ``None`` when it is not set."""
+        given = self.given.get(name)
+        return None if given is None else names(given)
 
     def for_xlator(self, xlator: str) -> dict[str, str]:
         """Return what a translator's section of the volfile holds: what is set for it."""

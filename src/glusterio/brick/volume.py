@@ -21,11 +21,12 @@ from glusterio.brick.limits import Limits
 from glusterio.brick.options import VolumeOptions
 from glusterio.brick.server import FopProgram
 from glusterio.brick.stored_options import OPTIONS_FILE, load_options, store_options
+from glusterio.brick.tls import server_tls
 from glusterio.brick.volfiles import brick_volfile, client_volfile
 from glusterio.graph.graph import Graph, build
 from glusterio.graph.volfile import parse
 from glusterio.graph.volume_options import OptionError
-from glusterio.runtime.serve import Served, Server
+from glusterio.runtime.serve import Served, Server, ServerTls
 from glusterio.traps import Event, Offload, Wait
 from glusterio.wire.xdr import raw
 from glusterio.xlators.base import Services, Xlator
@@ -77,6 +78,7 @@ class Volume:
         host: the address on which it listens.
         port: the brick's port; once started, the one that it has.
         options: its options.
+        tls: how its clients are secured; ``None`` for in the clear.
 
     Raises:
         ValueError: it cannot have this name or this directory.
@@ -107,6 +109,7 @@ class Volume:
         self.host = host
         self.port = port
         self.options = VolumeOptions({}, defaults)
+        self.tls: ServerTls | None = None
         self._defaults = defaults
         self._access = access or Access()
         self._limits = limits or Limits()
@@ -150,7 +153,8 @@ class Volume:
         """
         try:
             self._claim = _claim(self.path)
-            self._take_options(self._stored_options())
+            options = self._stored_options()
+            self._take_options(options, server_tls(options))
             await self._start_brick()
         except BaseException:
             await self.stop()
@@ -174,6 +178,7 @@ class Volume:
             self._offer.limits.patience(),
             self._threads,
         )
+        self._server.tls = self.tls
         await self._server.run(self._graph.init())
         self._offer.volume_id = self._marked_id()
         self.port = await self._server.listen(self.host, self.port)
@@ -225,27 +230,31 @@ class Volume:
         self._changing = changing = Event()
         try:
             options = self.options.with_changes(changes)
+            tls = await Offload(server_tls, options)
             if options.given != self.options.given:
                 await Offload(store_options, self.path, options.given)
             before = self.volfile()
-            self._take_options(options)
+            self._take_options(options, tls)
             return self.volfile() != before
         finally:
             self._changing = None
             changing.set()
 
-    def _take_options(self, options: VolumeOptions) -> None:
+    def _take_options(self, options: VolumeOptions, tls: ServerTls | None) -> None:
         self.options = options
+        self.tls = tls
         allow, reject = options.addresses("auth.allow"), options.addresses("auth.reject")
         self._offer.access = replace(
             self._access,
             allow=self._access.allow if allow is None else allow,
             reject=self._access.reject if reject is None else reject,
+            ssl_allow=options.names("auth.ssl-allow") or self._access.ssl_allow,
             insecure=self._access.insecure and options.is_on("server.allow-insecure"),
         )
         self._offer.limits = options.limits(self._limits)
         if self._server is not None and self._graph is not None:
             self._server.patience = self._offer.limits.patience()
+            self._server.tls = tls
             for xlator in self._graph.xlators:
                 if xlator not in self._graph.leaves:
                     xlator.reconfigure(options.for_xlator(xlator.xlator_type))
@@ -265,7 +274,9 @@ class Volume:
                 log.warning("%s: %s may no longer use the volume", self.name, session.name)
                 served.close()
 
-        if not access.permits_port(endpoint.peer, endpoint.port):
+        if not access.permits_port(endpoint.peer, endpoint.port) or not access.permits_certificate(
+            endpoint.certificate
+        ):
             decide(False)
         elif not access.names_hosts:
             decide(access.permits_address(endpoint.peer, client.directory))

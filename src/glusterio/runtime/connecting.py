@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 from glusterio.runtime.link import new_socket
@@ -61,7 +62,8 @@ class Connecting:
     """
 
     __slots__ = (
-        "_candidates", "_driver", "_error", "_fiber", "_secured", "_unsent", "sock", "trap",
+        "_candidates", "_driver", "_error", "_fiber", "_is_over", "_lock", "_secured", "_unsent",
+        "sock", "trap",
     )  # fmt: skip
 
     def __init__(self, driver: ThreadsDriver, fiber: Fiber, trap: Connect) -> None:
@@ -72,6 +74,9 @@ class Connecting:
         self._error: OSError | None = None
         self._secured: Secured | None = None
         self._unsent = b""
+        # Who has lost the lead may still be at it when the next leader comes, with the same event.
+        self._lock = threading.Lock()
+        self._is_over = False
         self.sock: socket.socket = None  # type: ignore[assignment]
 
     def begin(self) -> None:
@@ -85,9 +90,15 @@ class Connecting:
 
     def progress(self) -> None:
         """The socket is writable: connected, or refused. Or a handshake can go on."""
-        if self._secured is not None:
-            self._shake_hands(self._secured)
-            return
+        with self._lock:
+            if self._is_over:
+                return
+            if self._secured is None:
+                self._look()
+            else:
+                self._shake_hands(self._secured)
+
+    def _look(self) -> None:
         try:
             code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         except OSError:  # cancelled by another thread at this very moment
@@ -130,7 +141,13 @@ class Connecting:
         if self.trap.tls is not None and self._secured is None:
             self._begin_tls()
             return
-        self._driver.attach(self.sock, self.trap.connection, self._secured)
+        self._is_over = True
+        try:
+            self._driver.attach(self.sock, self.trap.connection, self._secured)
+        except OSError:
+            if self._fiber.trap is self.trap:
+                raise
+            return  # cancelled by another thread, which closed it
         if not self._fiber.wake(self.trap, None):  # cancelled meanwhile
             self._driver.disconnect(self.trap.connection)
 
@@ -182,6 +199,7 @@ class Connecting:
         except OSError as error:
             if self._fiber.trap is not self.trap:  # cancelled by another thread, which closed it
                 return
+            self._is_over = True
             self._driver.unwatch(self)
             self.sock.close()
             self._fiber.wake(self.trap, None, tls_error(error, self._where()))

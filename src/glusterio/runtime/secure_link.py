@@ -21,7 +21,7 @@ from typing import Final
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.link import ALONE, NOT_WAITING, Link
-from glusterio.runtime.secured import RECORD, Secured, tls_error
+from glusterio.runtime.secured import Secured, tls_error
 from glusterio.traps import Reply
 
 _NOT_NOW = (BlockingIOError, InterruptedError)
@@ -30,9 +30,6 @@ _ALL: Final = (0,)
 
 #: So much is received at once, in bytes.
 _BUFFER: Final = 256 * 1024
-
-#: So much is encrypted before it is sent, in bytes.
-_AHEAD: Final = 8 * RECORD
 
 
 class SecureLink(Link):
@@ -61,7 +58,8 @@ class SecureLink(Link):
         try:
             while True:
                 self._send_encrypted()
-                if not self._encrypt():
+                self._encrypted = memoryview(self._secured.encrypt(self.connection))
+                if not self._encrypted:
                     break
         except _NOT_NOW:
             self.wants_write = True
@@ -79,16 +77,6 @@ class SecureLink(Link):
         while self._encrypted:
             count = self.sock.send(self._encrypted, _AT_ONCE)
             self._encrypted = self._encrypted[count:]
-
-    def _encrypt(self) -> bool:
-        """Encrypt some of what is queued; return whether there is anything to be sent."""
-        connection, secured = self.connection, self._secured
-        while connection.has_data_to_send and secured.unsent < _AHEAD:
-            data = _first(connection.data_to_send())
-            # OpenSSL takes a record at a time; of no bytes at all it would say that they were taken.
-            connection.sent(secured.write(data) if data else 0)
-        self._encrypted = memoryview(secured.to_send())
-        return bool(self._encrypted)
 
     def receive(
         self, how: tuple[int] = NOT_WAITING, reply: Reply | None = None
@@ -172,16 +160,3 @@ class SecureLink(Link):
                 self._secured.say_goodbye()
                 self._say_why()
             return super().close(error)
-
-
-def _first(buffers: list[bytes | bytearray | memoryview]) -> bytes | bytearray | memoryview:
-    """Return the first bytes of some buffers: a record full of them, if there are so many."""
-    size = 0
-    for number, each in enumerate(buffers):
-        size += len(each)
-        if size >= RECORD:
-            if not number:
-                return memoryview(each)[:RECORD]
-            taken = buffers[: number + 1]
-            return b"".join(taken)[:RECORD] if size - len(each) else memoryview(each)[:RECORD]
-    return buffers[0] if len(buffers) == 1 else b"".join(buffers)

@@ -6,12 +6,32 @@ Both sides of the threads driver's and the server's TLS are made of it; asyncio 
 from __future__ import annotations
 
 import ssl
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from glusterio.errors import Refusal, TlsError
 
 #: Bytes of one record of TLS, at the most (RFC 8446, section 5.1): so many are encrypted at once.
 RECORD: Final = 16384
+
+#: So much is encrypted before it is sent, in bytes.
+_AHEAD: Final = 8 * RECORD
+
+Packet = bytes | bytearray | memoryview
+
+
+class Source(Protocol):
+    """What has something to send: either side's connection."""
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether it has."""
+
+    def data_to_send(self) -> list[Packet]:
+        """Return what is to be sent next."""
+
+    def sent(self, count: int) -> object:
+        """Take note that so much of it was."""
+
 
 #: What OpenSSL says when what comes is not TLS at all.
 _NOT_TLS: Final = frozenset(
@@ -130,6 +150,17 @@ class Secured:
         """
         return self._object.write(data)
 
+    def encrypt(self, source: Source) -> bytes:
+        """Encrypt some of what a connection has to send; return that, and what else is to be sent.
+
+        Raises:
+            ssl.SSLError: as :meth:`write`.
+        """
+        while source.has_data_to_send and self._out.pending < _AHEAD:
+            data = _first(source.data_to_send())
+            source.sent(self.write(data) if data else 0)
+        return self._out.read()
+
     def say_goodbye(self) -> None:
         """Say that no more will be sent, if that can be said."""
         try:
@@ -139,6 +170,19 @@ class Secured:
             ValueError,
         ):  # the peer has not said so yet; or there was no handshake
             pass
+
+
+def _first(buffers: list[Packet]) -> Packet:
+    """Return the first bytes of some buffers: a record full of them, if there are so many."""
+    size = 0
+    for number, each in enumerate(buffers):
+        size += len(each)
+        if size >= RECORD:
+            if not number:
+                return memoryview(each)[:RECORD]
+            taken = buffers[: number + 1]
+            return b"".join(taken)[:RECORD] if size - len(each) else memoryview(each)[:RECORD]
+    return buffers[0] if len(buffers) == 1 else b"".join(buffers)
 
 
 def tls_error(error: Exception, who: str) -> TlsError:

@@ -17,6 +17,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 import struct
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -56,6 +57,7 @@ class Endpoint(NamedTuple):
         local: the address of this machine that it came to.
         port: the client's port; 0 for a Unix socket.
         uid: the client's user, as the system says; -1 where it does not, as for TCP.
+        certificate: the common name in the client's certificate; ``None`` without TLS.
     """
 
     peer: str
@@ -63,6 +65,19 @@ class Endpoint(NamedTuple):
     local: str
     port: int = 0
     uid: int = -1
+    certificate: str | None = None
+
+
+class ServerTls(NamedTuple):
+    """How clients that come by TCP are secured.
+
+    Attributes:
+        context: what with.
+        required: whether those who do not speak TLS are turned away.
+    """
+
+    context: ssl.SSLContext
+    required: bool = True
 
 
 class Patience(NamedTuple):
@@ -91,6 +106,9 @@ class Session(Protocol):
 
     #: its connection
     connection: ServerConnection
+
+    def identified(self, certificate: str) -> None:
+        """The client has shown a certificate, in which there is this common name, or none."""
 
     @property
     def is_known(self) -> bool:
@@ -293,6 +311,8 @@ class Server:
         self.driver = AioDriver(self.loop, threads)
         self.clients: dict[Served, None] = {}
         self.patience = patience or Patience()
+        #: how those are secured who come from now on; ``None`` for in the clear
+        self.tls: ServerTls | None = None
         self._accept = accept
         self._of_one: Counter[str] = Counter()
         #: those who were not known when last looked at, the oldest first
@@ -380,7 +400,10 @@ class Server:
                 log.warning("%s: too many connections from there", endpoint.name)
                 sock.close()
                 return
-            client = Served(self, sock, self._accept(endpoint), endpoint.peer)
+            kind: type[Served] = Served
+            if self.tls is not None and sock.family != socket.AF_UNIX:
+                from glusterio.runtime.secure_serve import SecureServed as kind
+            client = kind(self, sock, self._accept(endpoint), endpoint.peer)
         except OSError:
             sock.close()
             return
