@@ -55,7 +55,7 @@ class Registry(Mapping[str, type[Xlator]]):
         return xlator_type in self._loaded or xlator_type in self._later
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded.keys() | self._later.keys())
+        return iter(dict.fromkeys((*self._loaded, *self._later)))
 
     def __len__(self) -> int:
         return len(self._loaded.keys() | self._later.keys())
