@@ -1,0 +1,1 @@
+"""glusterio in other libraries' terms; each needs an extra of its name."""
