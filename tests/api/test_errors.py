@@ -369,15 +369,15 @@ def test_a_handle_is_stale_whose_connection_ended_just_before_it_was_opened(
     """The answer was there before the end, and is looked at after it."""
     (brick.directory / "file").touch()
     (brick.directory / "directory").mkdir(exist_ok=True)
-    original = Client._opened
+    original = Client._entered
 
-    def opened(client: Client, fd: Any, answer: Any) -> None:
-        original(client, fd, answer)
+    async def entered(client: Client, *args: Any) -> None:
+        await original(client, *args)
         assert client._connection is not None
         client._connection.fail(ConnectionLostError("it ends"))
 
-    monkeypatch.setattr(Client, "_opened", opened)
-    volume = connect_face(face, brick.url)
+    monkeypatch.setattr(Client, "_entered", entered)
+    volume = connect_face(face, brick.url, reconnect=False)
     file = volume.open_handle(name, os.O_RDWR if name == "file" else os.O_RDONLY)
     with pytest.raises(HandleStaleError):
         file.fsync()

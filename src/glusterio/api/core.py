@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook
-from glusterio.runtime.fiber import Driver, Fiber
+from glusterio.runtime.fiber import Driver, Fiber, start_later
 from glusterio.traps import Coro, Disconnect, Event, Within
 from glusterio.types import Gfid
 from glusterio.wire.credentials import Credentials, encode_v3
@@ -111,7 +111,7 @@ class Core:
         report: how the session ended, once it has.
         volfile: the volfile's text, once it is there.
         volume_id: the volume's id, once somebody has asked for it.
-        is_down: the top of the graph has told that it is down.
+        is_down: the top of the graph has told that it is down, for good.
         cwd: the working directory, where relative paths begin.
         links_are_counted: a directory with a link count above 1 was seen: the file system counts
             the names of directories in a directory.
@@ -152,6 +152,7 @@ class Core:
         self.volfile = ""
         self.volume_id: UUID | None = None
         self.is_down = False
+        self._away: set[int] = set()  # the graphs that are down, and will be up again
         self.cwd = Standpoint()
         self.links_are_counted = False
         self.makes_anew = True
@@ -280,6 +281,9 @@ class Core:
             ssl=self.target.ssl,
             management_tls=self.target.management_tls(),
             log=self.log,
+            start_later=partial(start_later, self.driver),
+            reconnect=self.target.reconnect,
+            patience=self.target.patience,
         )
         defaults = DAEMON_DEFAULTS if self.target.servers else {}
         options = tuple({**defaults, **self.target.options}.items())
@@ -294,18 +298,42 @@ class Core:
         self.known_at = graph.top.known
 
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
-        """What the top of a graph tells: when it is down, no brick holds its handles any more."""
+        """What the top of a graph tells.
+
+        When it is down, no brick holds its handles any more. If it is going to be up again they are
+        opened anew, but for those of which it tells then; if not, they are stale.
+        """
         self.upcalls.heard(notice, detail)
+        if notice is Notice.UPCALL:
+            return
+        number = next((graph.generation for graph in self.graphs if graph.top is source), 0)
         if notice is Notice.CHILD_UP:
             if self._is_current(source):
                 self.is_down = False
+            if number in self._away:
+                self._away.discard(number)
+                self.session.reconnected(number)
         elif notice is Notice.CHILD_DOWN:
-            if self._is_current(source):
-                self.is_down = True
             self.log.warning("connection lost: %s", detail)
+            if self.target.reconnect:
+                self._away.add(number)
+            else:
+                self._lose_all(source)
+        elif notice is Notice.FD_LOST:
+            assert isinstance(detail, dict)
             for handle in self.session.handles():
-                if handle.state is HandleState.OPEN and handle.fd.top is source:
-                    self.session.lose(handle)
+                if handle.fd in detail:
+                    self.session.lose(handle, detail[handle.fd])
+        if self.session.state is SessionState.ACTIVE:
+            self.inodes.invalidate_all()  # nobody has told what happened meanwhile
+
+    def _lose_all(self, top: Xlator) -> None:
+        """A graph is down for good: its handles are stale."""
+        if self._is_current(top):
+            self.is_down = True
+        for handle in self.session.handles():
+            if handle.state is HandleState.OPEN and handle.fd.top is top:
+                self.session.lose(handle)
 
     def _is_current(self, top: Xlator) -> bool:
         return self.graph is not None and self.graph.top is top

@@ -414,10 +414,16 @@ class Session:
             handle.releasing = True
             return True
 
-    def lose(self, handle: Handle) -> None:
-        """What an open handle stood for is gone with its connection: it becomes stale. Else nothing."""
+    def lose(self, handle: Handle, why: str = "") -> None:
+        """What an open handle stood for is gone with its connection: it becomes stale. Else nothing.
+
+        Args:
+            handle: the handle.
+            why: the reason, for whoever wants to use it.
+        """
         with self._lock:
             if HandleEvent.LOST in HANDLE_TABLE[handle.state]:
+                handle.why = why
                 self._move(handle, HandleEvent.LOST)
 
     def disown(self, call: Call) -> None:

@@ -545,12 +545,13 @@ def post_one(driver: Driver, request: Reply) -> None:
         not_sent(request, error)
 
 
-def start_later(driver: Driver, coro: Coro[None]) -> None:
+def start_later(driver: Driver, coro: Coro[None]) -> Fiber:
     """Start a coroutine that nobody waits for, from where nothing may be stepped: ``settled``, say."""
     fiber = Fiber(coro, driver)
     fiber.trap = _CLAIMED
     with driver.lock:
         driver.enqueue(fiber)
+    return fiber
 
 
 def _arm_connect(fiber: Fiber, trap: Connect) -> Armed:
