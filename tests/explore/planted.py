@@ -290,7 +290,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "LOST not said", "handles stay open when their connection is lost",
-        (Change(_CORE, "                    self.session.lose(handle)\n", "                    pass\n"),),
+        (Change(_CORE, "                self.session.lose(handle)\n", "                pass\n"),),
         "",
     ),
     Planted(
