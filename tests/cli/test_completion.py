@@ -105,7 +105,7 @@ def test_bash(in_bash: Callable[[str], list[str]], place: str) -> None:
         f"{rest}/dir/inside/",
     ]
     assert in_bash(f"glusterio cat {place}/with=s") == ["sign:s"]
-    assert in_bash("glusterio ls gl") == ["gluster://", "gluster+unix:///"]
+    assert in_bash("glusterio ls gl") == ["gluster://", "gluster+tls://", "gluster+unix:///"]
     assert "--recursive" in in_bash("glusterio rm --r")
     assert in_bash("glusterio check") == ["checksum"]
 

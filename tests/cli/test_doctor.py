@@ -26,6 +26,7 @@ from glusterio.runtime.serve import Server
 from glusterio.wire.programs import FOPS, HANDSHAKE, Program
 from tests.brick.inside import InsideBrick
 from tests.brick.raw import accepted
+from tests.certificates import Authority
 from tests.cli.conftest import run_command
 from tests.embedded import BrickProcess, start_brick
 
@@ -250,7 +251,42 @@ def test_volume_of_parts_that_are_not_known(tmp_path: Path) -> None:
 def test_volfile_that_wants_tls(tmp_path: Path) -> None:
     more = "option transport.socket.ssl-enabled on"
     url = written(tmp_path, CLIENT.format(port=1, path="/b", more=more))
-    assert trouble(url) == ("tls", Trouble.TLS_IN_VOLFILE)
+    assert trouble(url) == ("connect", Trouble.TLS_FILES)
+
+
+def test_tls(tmp_path: Path) -> None:
+    authority, strangers = Authority(tmp_path / "authority"), Authority(tmp_path / "strangers")
+    server, stranger = authority.vouch("server"), strangers.vouch("client")
+    (tmp_path / "served").mkdir()
+    with InsideBrick(tmp_path / "served") as brick:
+        files = {"ssl.own-cert": server.certificate, "ssl.private-key": server.key}
+        on = {"server.ssl": "on", "client.ssl": "on", "ssl.ca-list": server.authorities}
+        brick.set_options({**files, **on})
+        usable, findings = examine(brick.brick.url)
+        assert usable
+        assert any("by TLS" in each.said for each in findings)
+        with glusterio.connect(brick.brick.url) as vol:
+            text = vol.volfile
+        ours = tmp_path / "ours.vol"
+
+        def verdict(*changes: tuple[str, str]) -> Trouble | None:
+            changed = text
+            for old, new in changes:
+                changed = changed.replace(old, new)
+            ours.write_text(changed)
+            return examine(f"volfile://{ours}")[1][-1].trouble
+
+        assert verdict() is None
+        certificate = server.certificate, stranger.certificate
+        authorities = server.authorities, stranger.authorities
+        assert verdict(authorities) is Trouble.ITS_CERTIFICATE
+        assert verdict(certificate) is Trouble.TLS_FILES
+        key = server.key, stranger.key
+        assert verdict(certificate, key) is Trouble.OUR_CERTIFICATE
+        brick.set_options({"client.ssl": "off"})
+        assert trouble(brick.brick.url) == ("programs", Trouble.TLS)
+        brick.set_options({"server.ssl": "off"})
+        assert verdict() is Trouble.NO_TLS
 
 
 # -- the brick ----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: How long a shell is kept waiting, in seconds.
 PATIENCE = 2.0
 
-_SCHEMES = ("gluster://", "gluster+unix:///", "volfile:///", "embedded:///")
+_SCHEMES = ("gluster://", "gluster+tls://", "gluster+unix:///", "volfile:///", "embedded:///")
 
 #: As typer's own, and more: names are quoted, and what is a directory's goes on behind it.
 BASH = """

@@ -35,6 +35,7 @@ from glusterio.cli.remedies import Trouble
 from glusterio.errors import VolfileError
 from glusterio.graph import volfile
 from glusterio.graph.passing import why_passed
+from glusterio.traps import Event, Tls
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.handshake import (
     DumpReply,
@@ -58,6 +59,8 @@ from glusterio.wire.programs import (
     PortmapProc,
     Program,
 )
+from glusterio.xlators.base import Services
+from glusterio.xlators.client.handshake import tls_for
 
 GLUSTERD_PORT = 24007
 PINGS = 5
@@ -66,7 +69,6 @@ SLOW = 0.05
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
-_ON = frozenset({"on", "yes", "true", "enable", "1"})
 _OP_VERSIONS = {"min-op-version": "1", "max-op-version": "100000"}
 
 
@@ -107,6 +109,7 @@ class Doctor:
     def __init__(self, patience: float, report: Callable[[Finding], None]) -> None:
         self._patience = patience
         self._report = report
+        self._services = Services(Event)
 
     async def examine(self, target: Target, path: str = "") -> bool:
         """Go through all steps; tell whether the volume can be used.
@@ -115,6 +118,7 @@ class Doctor:
             target: the volume.
             path: a file in it of which the brick is asked who holds it.
         """
+        self._services = Services(Event, management_tls=target.management_tls())
         try:
             text = await self._volfile(target)
             bricks = self._parts(text)
@@ -174,7 +178,7 @@ class Doctor:
 
     async def _ask_management(self, server: Address, volume: str, verdict: str) -> str:
         """Ask a management daemon for the volfile."""
-        async with self._reach(server, verdict) as probe:
+        async with self._reach(server, verdict, tls=self._services.management_tls) as probe:
             place = where(probe.address)
             with self._step("programs", place, verdict=verdict) as told:
                 offered = await _programs(probe)
@@ -217,11 +221,6 @@ class Doctor:
 
     async def _brick(self, brick: volfile.Volume, path: str) -> None:
         options = brick.options
-        name = f"{options.get('remote-host', '')}:{options.get('remote-subvolume', '')}"
-        if options.get("transport.socket.ssl-enabled", "off").lower() in _ON:
-            with self._step("tls", name):
-                detail = "the volfile says transport.socket.ssl-enabled"
-                raise TroubleError(Trouble.TLS_IN_VOLFILE, detail)
         server: Address
         if options.get("transport.socket.connect-path"):
             server = options["transport.socket.connect-path"]
@@ -232,7 +231,8 @@ class Doctor:
             server = await self._ask_port(options["remote-host"], port, options)
         privileged = False
         for _ in range(3):  # a portmapper in its place, and a port that only root may have
-            async with self._reach(server, FAILED, privileged) as probe:
+            tls = tls_for(server, options, self._services)
+            async with self._reach(server, FAILED, privileged, tls) as probe:
                 found = await self._visit(probe, brick, path, privileged)
             if found is _ACCEPTED:
                 return
@@ -245,7 +245,8 @@ class Doctor:
     async def _ask_port(self, host: str, port: int, options: Mapping[str, str]) -> Address:
         """Ask a portmapper where a brick listens."""
         brick = options.get("remote-subvolume", "")
-        async with self._reach((host, port), FAILED) as probe:
+        tls = tls_for((host, port), options, self._services)
+        async with self._reach((host, port), FAILED, tls=tls) as probe:
             with self._step("portmap", where(probe.address)) as told:
                 request = PortByBrickRequest(brick)
                 reply = await probe.call(
@@ -327,7 +328,7 @@ class Doctor:
 
     @asynccontextmanager
     async def _reach(
-        self, server: Address, verdict: str, privileged: bool = False
+        self, server: Address, verdict: str, privileged: bool = False, tls: Tls | None = None
     ) -> AsyncIterator[Probe]:
         """Connect to a server, at the first of its addresses that there is."""
         addresses: list[Address] = [server]
@@ -343,9 +344,9 @@ class Doctor:
                         "connect", where(address), verdict=verdict if is_last else WARNING
                     ) as told:
                         probe = await stack.enter_async_context(
-                            connected(address, self._patience, privileged=privileged)
+                            connected(address, self._patience, privileged=privileged, tls=tls)
                         )
-                        told["said"] = "connected"
+                        told["said"] = "connected" if tls is None else "connected, by TLS"
                     break
                 except _Stop:
                     if is_last:

@@ -4,12 +4,14 @@ On a volume it is the volume's URL and a path::
 
     gluster://HOST/VOLUME/dir/file
     gluster://HOST/VOLUME#/dir/file
+    gluster+tls://HOST/VOLUME/dir/file
     gluster+unix:///VOLUME?socket=PATH#/dir/file
     volfile:///etc/gv0.vol#/dir/file
     embedded:///srv/data#/dir/file
 
-A ``#`` ends the volume's URL, and what follows is the path. ``gluster://`` URLs need none, for there
-the volume's name ends at the next slash. The path is taken as it is: nothing in it is decoded.
+A ``#`` ends the volume's URL, and what follows is the path. ``gluster://`` URLs need none, nor do
+``gluster+tls://`` ones, for there the volume's name ends at the next slash. The path is taken as it is:
+nothing in it is decoded.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from glusterio.api.url import parse_url
 from glusterio.cli.errors import CommandError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_GLUSTER = re.compile(r"(gluster://[^/#]*/[^/#]+)(?:[/#](.*))?", re.DOTALL)
+_GLUSTER = re.compile(r"(gluster(?:\+tls)?://[^/#]*/[^/#]+)(?:[/#](.*))?", re.DOTALL)
 
 
 class Location(NamedTuple):
@@ -51,7 +53,7 @@ class Location(NamedTuple):
             return self
         text = posixpath.join(self.text, name)
         if self.volume and not self.path:
-            text = f"{self.volume}{'/' if self.volume.startswith('gluster://') else '#/'}{name}"
+            text = f"{self.volume}{'/' if _GLUSTER.fullmatch(self.volume) else '#/'}{name}"
         return Location(self.volume, posixpath.join(self.path, name), text)
 
 
@@ -66,7 +68,7 @@ def parse(text: str) -> Location:
         if not text:
             raise CommandError("an empty name is no place")
         return Location("", text, text)
-    if scheme[1] == "gluster":
+    if scheme[1] in ("gluster", "gluster+tls"):
         match = _GLUSTER.fullmatch(text)
         url, path = match.groups() if match else (text, None)
     else:

@@ -18,11 +18,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from glusterio.cli.remedies import Trouble
-from glusterio.errors import ProtocolError
+from glusterio.errors import ProtocolError, Refusal, TlsError
+from glusterio.runtime.certificates import context_of
 from glusterio.runtime.link import bind_privileged
+from glusterio.runtime.secured import tls_error
+from glusterio.traps import Tls
 from glusterio.wire import credentials
 from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import AcceptStat, ReplyStat
+from glusterio.wire.programs import DUMP, AcceptStat, DumpProc, ReplyStat
 from glusterio.wire.records import ReplyHeader, encode_call, parse_message, record_length
 
 #: Nothing that is asked here has a longer answer, in bytes.
@@ -137,6 +140,8 @@ class Probe:
         except TimeoutError:
             detail = f"no answer within {self._patience:g} s"
             raise await self._what_is_it(Trouble.SILENT, detail) from None
+        except ssl.SSLError as error:  # after the handshake: what it has against our certificate
+            raise _tls_trouble(error, self.address) from None
         except (OSError, asyncio.IncompleteReadError):
             detail = "it closed the connection instead of answering"
             raise await self._what_is_it(Trouble.CLOSED, detail) from None
@@ -164,7 +169,7 @@ class Probe:
 
 @contextlib.asynccontextmanager
 async def connected(
-    address: Address, patience: float, *, privileged: bool = False
+    address: Address, patience: float, *, privileged: bool = False, tls: Tls | None = None
 ) -> AsyncIterator[Probe]:
     """Connect.
 
@@ -172,13 +177,29 @@ async def connected(
         address: where to.
         patience: how long that, and each answer, may take, in seconds.
         privileged: come from a source port below 1024, which only root may.
+        tls: what to secure it with; ``None`` for in the clear.
 
     Raises:
         TroubleError: nobody there.
     """
+    context = None
+    if tls is not None:
+        try:
+            context = context_of(tls)
+        except TlsError as error:
+            raise TroubleError(Trouble.TLS_FILES, str(error.args[-1])) from None
     try:
         async with asyncio.timeout(patience):
             reader, writer = await _open(address, privileged)
+            if context is not None:
+                try:
+                    await writer.start_tls(context, server_hostname=_name(address))
+                except (OSError, ValueError) as error:
+                    writer.transport.abort()
+                    found = _tls_trouble(error, address)
+                    if found.trouble is Trouble.TLS_FAILED and await _speaks_rpc(address, patience):
+                        raise TroubleError(Trouble.NO_TLS, "it speaks RPC in the clear") from None
+                    raise found from None
     except TimeoutError:
         detail = f"no answer within {patience:g} s"
         raise TroubleError(Trouble.BLACK_HOLE, detail) from None
@@ -193,6 +214,22 @@ async def connected(
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
+
+def _name(address: Address) -> str | None:
+    return None if isinstance(address, str) else address[0]
+
+
+def _tls_trouble(error: Exception, address: Address) -> TroubleError:
+    found = tls_error(error, where(address))
+    return TroubleError(_BY_REASON[found.reason or Refusal.TLS], str(found.args[-1]))
+
+
+_BY_REASON = {
+    Refusal.TLS: Trouble.TLS_FAILED,
+    Refusal.TLS_UNKNOWN: Trouble.NO_TLS,
+    Refusal.OUR_CERTIFICATE: Trouble.OUR_CERTIFICATE,
+    Refusal.ITS_CERTIFICATE: Trouble.ITS_CERTIFICATE,
+}
 
 _BY_ERRNO = {
     errno.ECONNREFUSED: Trouble.NOBODY_LISTENS,
@@ -242,13 +279,27 @@ async def _speaks_tls(address: Address, patience: float) -> bool:
     return True
 
 
+async def _speaks_rpc(address: Address, patience: float) -> bool:
+    return await _answers(
+        address,
+        encode_call(1, *DUMP, DumpProc.PING, credentials.encode_none(), 0),
+        b"\x80",
+        patience,
+    )
+
+
 async def _speaks_http(address: Address, patience: float) -> bool:
+    return await _answers(address, b"HEAD / HTTP/1.0\r\n\r\n", b"HTTP/", patience)
+
+
+async def _answers(address: Address, question: bytes, answer: bytes, patience: float) -> bool:
+    """Tell whether the answer to a question begins as expected."""
     try:
         async with asyncio.timeout(patience):
             reader, writer = await _open(address, False)
             try:
-                writer.write(b"HEAD / HTTP/1.0\r\n\r\n")
-                return await reader.readexactly(5) == b"HTTP/"
+                writer.write(question)
+                return await reader.readexactly(len(answer)) == answer
             finally:
                 writer.transport.abort()
     except (OSError, TimeoutError, asyncio.IncompleteReadError):

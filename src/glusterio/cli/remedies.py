@@ -55,14 +55,34 @@ class Trouble(Enum):
         " does a server with too many connections",
     )
     TLS = Remedy(
-        "the server wants TLS, and glusterio speaks none",
-        "turn it off for the volume (`gluster volume set VOLUME server.ssl off` and `client.ssl off`,"
-        " then stop and start it), or for the management (remove /var/lib/glusterd/secure-access and"
-        " restart glusterd)",
+        "the server wants TLS, and nobody told us so",
+        "a brick: `gluster volume set VOLUME client.ssl on`, as server.ssl is; a management daemon: a"
+        " URL that begins with gluster+tls://. Programs give connect() ssl=, an ssl.SSLContext",
     )
-    TLS_IN_VOLFILE = Remedy(
-        "the volume's clients are told to use TLS, and glusterio speaks none",
-        "`gluster volume set VOLUME client.ssl off`, with server.ssl as well",
+    NO_TLS = Remedy(
+        "we are told to speak TLS, and the server does not",
+        "a brick: `gluster volume set VOLUME server.ssl on`, as client.ssl is, then stop and start it;"
+        " a management daemon: a URL that begins with gluster://, and no"
+        " /var/lib/glusterd/secure-access here",
+    )
+    TLS_FILES = Remedy(
+        "TLS is wanted, and our certificate, its key or the authorities cannot be read",
+        "put them where the volume's ssl.own-cert, ssl.private-key and ssl.ca-list say, or else to"
+        " /etc/ssl/glusterfs.pem, .key and .ca",
+    )
+    OUR_CERTIFICATE = Remedy(
+        "the server does not accept our certificate",
+        "look whether it has expired (`openssl x509 -text`), and have its authority among those that"
+        " the server trusts (ssl.ca-list there)",
+    )
+    ITS_CERTIFICATE = Remedy(
+        "we do not accept the server's certificate",
+        "look whether it has expired (`openssl s_client -connect HOST:PORT`), and have its authority"
+        " among those that we trust (ssl.ca-list, /etc/ssl/glusterfs.ca)",
+    )
+    TLS_FAILED = Remedy(
+        "both speak TLS, and do not come to terms",
+        "compare the versions and the ciphers that both sides allow (ssl.cipher-list)",
     )
     HTTP = Remedy("a web server listens there", "correct the host or the port in the URL")
     NOT_RPC = Remedy(
