@@ -177,7 +177,6 @@ async def connect_to_brick(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
-    again: int = 0,
 ) -> tuple[Connection, Mapping[str, object]]:
     """Connect to a brick and have it accept us.
 
@@ -192,8 +191,6 @@ async def connect_to_brick(
         options: its options.
         services: the session's services.
         on_lost: what the connection shall call when it ends.
-        again: how often that has been tried before. A brick must not take us for who we were: it keeps
-            fds and locks by what a client calls itself.
 
     Returns:
         The connection, and what the brick said of itself.
@@ -204,7 +201,7 @@ async def connect_to_brick(
     """
     address = await find_brick(options, services)
     try:
-        return await _accepted_at(address, name, options, services, on_lost, again)
+        return await _accepted_at(address, name, options, services, on_lost)
     except VersionMismatchError as mismatch:
         if isinstance(address, str) or "remote-port" not in options:
             raise
@@ -212,7 +209,7 @@ async def connect_to_brick(
             address = await _ask_portmap(address, options, services)
         except VersionMismatchError:
             raise mismatch from None
-    return await _accepted_at(address, name, options, services, on_lost, again)
+    return await _accepted_at(address, name, options, services, on_lost)
 
 
 async def _accepted_at(
@@ -221,16 +218,15 @@ async def _accepted_at(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
-    again: int,
 ) -> tuple[Connection, Mapping[str, object]]:
     """Connect to an address and be accepted there, from an ordinary port or from a privileged one."""
     try:
-        return await _attempt(address, name, options, services, on_lost, again, privileged=False)
+        return await _attempt(address, name, options, services, on_lost, privileged=False)
     except AuthRejectedError as refusal:
         if refusal.reason is not Refusal.PORT or isinstance(address, str) or os.geteuid() != 0:
             raise
         try:
-            return await _attempt(address, name, options, services, on_lost, again, privileged=True)
+            return await _attempt(address, name, options, services, on_lost, privileged=True)
         except ConnectionLostError:
             raise refusal from None
 
@@ -241,7 +237,6 @@ async def _attempt(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
-    again: int,
     *,
     privileged: bool,
 ) -> tuple[Connection, Mapping[str, object]]:
@@ -256,7 +251,7 @@ async def _attempt(
                 connection,
                 HANDSHAKE,
                 HandshakeProc.SETVOLUME,
-                SetvolumeRequest(_introduction(name, options, services, again)),
+                SetvolumeRequest(_introduction(name, options, services)),
                 SetvolumeReply,
             )
             if reply.op_ret >= 0 or reply.op_errno != errno.EAGAIN:
@@ -276,9 +271,7 @@ async def _attempt(
     return connection, reply.options
 
 
-def _introduction(
-    name: str, options: Mapping[str, str], services: Services, again: int
-) -> dict[str, str]:
+def _introduction(name: str, options: Mapping[str, str], services: Services) -> dict[str, str]:
     """Who we are, as SETVOLUME's dictionary wants it."""
     introduction = {
         key: options[key]
@@ -286,7 +279,7 @@ def _introduction(
         if options.get(key)
     }
     introduction |= {
-        "process-uuid": f"{services.process_uuid}-PC_NAME:{name}-RECON_NO:-{again}",
+        "process-uuid": f"{services.process_uuid}-PC_NAME:{name}-RECON_NO:-0",
         "fops-version": str(FOPS.number),
         "mgmt-version": str(HANDSHAKE.number),
         "client-version": "10.3",
