@@ -1,0 +1,79 @@
+"""Sessions whose server lies at random, and bricks whose clients do. `make fuzz` has many more of them.
+
+A failure's note is the line that replays it; ``FUZZ_SEED`` is where the seeds begin.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+from pathlib import Path
+
+import pytest
+
+from tests.embedded import start_brick
+from tests.hostile import against_brick, against_client
+
+#: How many lives there are: a few in `make test`, a fifth of `make fuzz`'s examples there.
+LIVES = max(12, int(os.environ.get("FUZZ_EXAMPLES", "0")) // 5)
+
+
+@pytest.fixture
+def seeds() -> range:
+    first = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"FUZZ_SEED={first}")
+    return range(first, first + LIVES)
+
+
+@pytest.mark.fuzz
+def test_servers_that_lie(tmp_path: Path, seeds: range) -> None:
+    directory = tmp_path / "brick"
+    directory.mkdir()
+    against_client.fill(directory)
+    lies = failed = 0
+    with start_brick(directory) as brick:
+        for seed in seeds:
+            one, other = against_client.life(brick, tmp_path / "hostile.vol", seed)
+            lies, failed = lies + one, failed + other
+        brick.wait_for(fds=0, locks=0, pending=0)
+    print(f"{len(seeds)} sessions, {lies} answers damaged, {failed} operations failed")
+    assert lies
+    assert failed
+
+
+@pytest.mark.fuzz
+def test_clients_that_mean_ill(tmp_path: Path, seeds: range) -> None:
+    directory, outside = tmp_path / "brick", tmp_path / "outside"
+    directory.mkdir()
+    outside.mkdir()
+    (outside / "precious").write_text("precious")
+    (directory / "outside").symlink_to(outside)
+    before = snapshot(outside)
+    requests = 0
+    with start_brick(directory) as brick:
+        against_brick.bounded(brick)
+        for seed in seeds:
+            requests += against_brick.life(brick, seed)
+            found = brick.wait_for(fds=0, locks=0, pending=0)
+            assert "Traceback" not in brick.log, f"{seed}: {brick.log}"
+            assert found["open_files"] == 0
+        memory = resident(brick.pid)
+    assert snapshot(outside) == before
+    assert "Traceback" not in brick.log, brick.log
+    print(f"{len(seeds)} lives, {requests} requests; the brick has {memory >> 20} MiB")
+    assert memory < 300 << 20
+
+
+def snapshot(directory: Path) -> list[tuple[str, int, int, int, list[str]]]:
+    """What must not change, not even the time of the last read."""
+    return [
+        (path.name, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode, os.listxattr(path))
+        for path in sorted((directory, *directory.iterdir()))
+        for stat in [path.lstat()]
+    ]
+
+
+def resident(pid: int) -> int:
+    """The memory that a process has, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
