@@ -155,7 +155,7 @@ def test_a_write_through_a_handle_shows_in_the_name(
 
 
 def test_nothing_is_known_when_the_brick_is_gone(driver: Driver, own_brick: BrickProcess) -> None:
-    volume = driver.connect(own_brick.url, options=ON)
+    volume = driver.connect(own_brick.url, options=ON, patience=0)
     driver.do(volume.write_bytes, "/f", b"data")
     driver.do(volume.stat, "/f")
     own_brick.kill()
@@ -326,8 +326,8 @@ def test_a_connection_lost_with_pages_on_their_way(
     _follow(driver, file, tap)
     reading = driver.start(file.pread, MIB, MIB)
     tap.cut()
-    with pytest.raises(ConnectionLostError):
-        reading.result(20)
+    tap.let_go()
+    assert len(reading.result(20)) == MIB  # asked for anew, on the next connection
     report = driver.do(volume.close)
     assert not report.defects
 

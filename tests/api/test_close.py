@@ -31,7 +31,7 @@ from glusterio.wire.fops.files import CommonReply
 from glusterio.wire.fops.names import CreateReply
 from glusterio.wire.messages import encode
 from glusterio.wire.programs import Fop
-from glusterio.xlators.client import client
+from glusterio.xlators.client import client, requests
 from tests.api.drivers import PATIENCE, Driver, Threads
 from tests.api.tap import Tap
 from tests.api.watch import Watch
@@ -271,8 +271,8 @@ def test_an_interrupt_in_the_middle_of_an_open(
             raise interrupts.pop()
         return take_apart(record)
 
-    take_apart = client._created
-    monkeypatch.setattr(client, "_created", created)
+    take_apart = requests._created
+    monkeypatch.setattr(requests, "_created", created)
     vol = glusterio.connect(url, trace=watch)
     (brick.directory / "interrupt").unlink(missing_ok=True)
     with pytest.raises(KeyboardInterrupt, match="now"):

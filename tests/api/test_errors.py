@@ -295,7 +295,7 @@ def test_garbled_replies(
     marks = [0, 1] if what == "lookup" else [0]
     for at in [*marks, *range(4, min(60, length), 3), *range(60, length, step)]:
         proxy.heal()
-        volume = connect_face(face, url)
+        volume = connect_face(face, url, reconnect=False)
         file = volume.open_handle("f")
         started = time.monotonic()
         proxy.garble(at)
@@ -329,7 +329,7 @@ def test_replies_cut_off_at_every_length(
     url = through(brick, proxy.port)
     for length in (1, 3, 4, 5, 8, 28, 29, 100, 200, 300):  # at 0 the end may be seen before
         proxy.heal()
-        volume = connect_face(face, url)
+        volume = connect_face(face, url, reconnect=False)
         proxy.truncate_after(length)
         with pytest.raises(ConnectionLostError) as caught:
             volume.stat("/")
@@ -369,15 +369,15 @@ def test_a_handle_is_stale_whose_connection_ended_just_before_it_was_opened(
     """The answer was there before the end, and is looked at after it."""
     (brick.directory / "file").touch()
     (brick.directory / "directory").mkdir(exist_ok=True)
-    original = Client._opened
+    original = Client._entered
 
-    def opened(client: Client, fd: Any, answer: Any) -> None:
-        original(client, fd, answer)
+    async def entered(client: Client, *args: Any) -> None:
+        await original(client, *args)
         assert client._connection is not None
         client._connection.fail(ConnectionLostError("it ends"))
 
-    monkeypatch.setattr(Client, "_opened", opened)
-    volume = connect_face(face, brick.url)
+    monkeypatch.setattr(Client, "_entered", entered)
+    volume = connect_face(face, brick.url, reconnect=False)
     file = volume.open_handle(name, os.O_RDWR if name == "file" else os.O_RDONLY)
     with pytest.raises(HandleStaleError):
         file.fsync()
@@ -390,7 +390,7 @@ def test_what_was_never_sent_did_not_happen(
     face: str, brick: BrickProcess, through: Through, faulty_proxy: NewProxy
 ) -> None:
     proxy = faulty_proxy(("127.0.0.1", brick.brick_port))
-    volume = connect_face(face, through(brick, proxy.port))
+    volume = connect_face(face, through(brick, proxy.port), reconnect=False)
     file = volume.open_handle("f", os.O_CREAT | os.O_RDWR)
     proxy.cut()
     with pytest.raises(ConnectionLostError):
@@ -438,7 +438,7 @@ def test_a_silent_brick_is_given_up(
     face: str, brick: BrickProcess, through: Through, faulty_proxy: NewProxy
 ) -> None:
     proxy = faulty_proxy(("127.0.0.1", brick.brick_port))
-    volume = connect_face(face, through(brick, proxy.port, 1))
+    volume = connect_face(face, through(brick, proxy.port, 1), reconnect=False)
     proxy.pause()
     with pytest.raises(ConnectionLostError, match="ping-timeout") as caught:
         volume.stat("/")

@@ -436,7 +436,7 @@ def test_h5_each_future_completes_once_when_the_session_closes(
 def test_h5_each_future_completes_once_when_the_connection_is_lost(
     brick: BrickProcess, tap: Tap, url: str
 ) -> None:
-    with glusterio.connect(url) as vol:
+    with glusterio.connect(url, reconnect=False) as vol:
         tap.hold(Fop.READ, Fop.WRITE)
         file = vol.open_handle("/h5", CREATING)
         completions = Completions()
@@ -741,7 +741,7 @@ def test_h10_the_ping_clock_ends_calls_to_a_brick_that_is_silent(
     fault: Callable[[BrickProcess, Tap], None],
 ) -> None:
     with Tap(("127.0.0.1", own_brick.brick_port)) as tap:
-        vol = driver.connect(through(own_brick, tap.port, ping_timeout=1))
+        vol = driver.connect(through(own_brick, tap.port, ping_timeout=1), reconnect=False)
         file = driver.do(vol.open_handle, "/h10", CREATING)
         fault(own_brick, tap)
         with bounded(2.0), pytest.raises(ConnectionLostError, match="ping-timeout"):
@@ -760,7 +760,7 @@ def test_h10_the_ping_clock_runs_for_a_session_without_handles(
 ) -> None:
     """Nobody but the caller itself could notice, neither in its first call nor in a later one."""
     with Tap(("127.0.0.1", own_brick.brick_port)) as tap:
-        vol = driver.connect(through(own_brick, tap.port, ping_timeout=1))
+        vol = driver.connect(through(own_brick, tap.port, ping_timeout=1), reconnect=False)
         for _ in range(calls_before):
             driver.do(vol.statvfs, "/")
         _half_open(own_brick, tap)

@@ -178,7 +178,7 @@ def test_a_session_ends_in_time_though_a_batch_never_comes(
 def test_an_error_is_told_when_the_batch_is_wanted(
     driver: Driver, tap: Tap, url: str, crowd: Path
 ) -> None:
-    volume = driver.connect(url)
+    volume = driver.connect(url, reconnect=False)
     entries, found = with_one_held(driver, tap, volume)
     tap.cut()
     with pytest.raises(ConnectionLostError):

@@ -687,7 +687,9 @@ def test_a_lost_connection(own_brick: BrickProcess, tmp_path: Path) -> None:
     (tmp_path / "own.vol").write_text(text)
     (own_brick.directory / "f").write_bytes(b"content")
     watch = Watch()
-    with glusterio.connect(f"volfile://{tmp_path / 'own.vol'}", trace=watch) as vol:
+    with glusterio.connect(
+        f"volfile://{tmp_path / 'own.vol'}", trace=watch, reconnect=False
+    ) as vol:
         file = vol.open_handle("f")
         assert file.pread(10, 0) == b"content"
         own_brick.kill()

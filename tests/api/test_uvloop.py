@@ -103,7 +103,7 @@ def test_a_life_on_either_loop_ends_with_an_equal_report(
 
 def test_a_lost_connection_on_uvloop(own_brick: BrickProcess, uvloops: NewLoop) -> None:
     async def main() -> TeardownReport:
-        vol = await aio.connect(own_brick.url)
+        vol = await aio.connect(own_brick.url, reconnect=False)
         file = await vol.open_handle("/file", os.O_RDWR | os.O_CREAT)
         own_brick.kill()
         with pytest.raises(ConnectionError):

@@ -217,7 +217,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "RELEASE before the answers", "RELEASE does not wait for requests whose callers gave up",
         (Change(_CLIENT, "        if remote.unanswered:\n            remote.quiet", "        if False:\n            remote.quiet"),
-         Change(_CLIENT, "remote is None or remote.unanswered or connection", "remote is None or connection")),
+         Change(_CLIENT, "        if remote is None or remote.unanswered:\n", "        if remote is None:\n")),
         "answers-due", ("scope-give-up",),
     ),
     Planted(
@@ -290,7 +290,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "LOST not said", "handles stay open when their connection is lost",
-        (Change(_CORE, "                    self.session.lose(handle)\n", "                    pass\n"),),
+        (Change(_CORE, "                self.session.lose(handle)\n", "                pass\n"),),
         "",
     ),
     Planted(

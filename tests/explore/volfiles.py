@@ -64,4 +64,4 @@ def _path(name: str, pid: int) -> str:
 
 def target_of(name: str) -> Target:
     """Return the volume with this graph."""
-    return Target("volfile", name, path=_path(name, os.getpid()))
+    return Target("volfile", name, path=_path(name, os.getpid()), reconnect=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -103,10 +103,6 @@ class Core:
         graph: the translators, once connected: those that paths are asked of, and files opened by.
         graphs: all that have not been ended, that one last: an older one has handles, or calls under
             way, from before a switch.
-        lock: held while the graph in use is exchanged, and by who must not see half of that.
-        switching: while a new graph is being prepared, the event that says that it is done.
-        through: how many exchanges are under way: meanwhile no open file has writes deferred.
-        built: how many graphs have been built, also those that did not come up.
         top: the one at the top of them: there is none before, nor an admitted call that would ask.
         inodes: what is known of names and files, and who holds them.
         pins: the gfid objects.
@@ -115,7 +111,7 @@ class Core:
         report: how the session ended, once it has.
         volfile: the volfile's text, once it is there.
         volume_id: the volume's id, once somebody has asked for it.
-        is_down: the top of the graph has told that it is down.
+        is_down: the top of the graph has told that it is down, for good.
         cwd: the working directory, where relative paths begin.
         links_are_counted: a directory with a link count above 1 was seen: the file system counts
             the names of directories in a directory.
@@ -152,15 +148,11 @@ class Core:
         self.pins = Pins(driver.new_lock(), self.inodes)
         self.graph: Graph[Xlator] | None = None
         self.graphs: list[Graph[Xlator]] = []
-        self.lock = driver.new_lock()
-        self.switching: Event | None = None
-        self.through = 0
-        self.built = 0
-        self._context_id = os.urandom(16).hex()
         self.report: TeardownReport | None = None
         self.volfile = ""
         self.volume_id: UUID | None = None
         self.is_down = False
+        self._away: set[int] = set()  # the graphs that are down, and will be up again
         self.cwd = Standpoint()
         self.links_are_counted = False
         self.makes_anew = True
@@ -203,29 +195,6 @@ class Core:
             coro.close()
             raise
         return coro, call
-
-    def start(self, op: Callable[..., Coro[Any]], *args: Any) -> None:
-        """Have an operation of the session's own done, as a call that is admitted, and waited for.
-
-        Nothing of it is done yet when this returns, which may be called from anywhere.
-
-        Raises:
-            SessionClosedError: not admitted; nothing will happen.
-        """
-        frame = Frame()
-        coro = op(self, frame, *args)
-        try:
-            call = frame.call = self.session.admit(op.__name__)
-        except BaseException:
-            coro.close()
-            raise
-
-        def done(fiber: Fiber) -> None:
-            if isinstance(fiber.error, Exception) and call.unwanted is None:
-                self.log.error("%s: %s", op.__name__, fiber.error, exc_info=fiber.error)
-            self.left(call)
-
-        start_later(self.driver, coro, done, call)
 
     def left(self, call: Call) -> None:
         """An operation has ended: count its call out."""
@@ -290,30 +259,12 @@ class Core:
         text, server = await volfile_of(self.target)
         self.volfile = text
         try:
-            graph = self.graph = self.make_graph(self.tuned(text), server)
-            await graph.init()
+            await self._build(text, server)
         finally:
             if server is not None:
                 await Disconnect(server.connection)
-        self.top = graph.top
-        self.known_at = graph.top.known
 
-    def tuned(self, text: str) -> Volfile:
-        """Return a volfile as this session wants it.
-
-        Raises:
-            VolfileError: it is none.
-        """
-        defaults = DAEMON_DEFAULTS if self.target.servers else {}
-        options = tuple({**defaults, **self.target.options}.items())
-        return (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
-
-    def make_graph(self, volfile: Volfile, server: VolfileServer | None) -> Graph[Xlator]:
-        """Make a graph of the session's. It is not connected yet, and not in use.
-
-        Raises:
-            GraphError: it needs what glusterio does not have.
-        """
+    async def _build(self, text: str, server: VolfileServer | None) -> None:
         services = Services(
             new_event=self.driver.new_event,
             wall_clock=self.driver.wall_clock,
@@ -321,7 +272,7 @@ class Core:
             credentials=encode_v3(self.identity),
             identity=self.identity,
             process_uuid=(
-                f"CTX_ID:{self._context_id}-GRAPH_ID:{self.built}-PID:{os.getpid()}"
+                f"CTX_ID:{os.urandom(16).hex()}-GRAPH_ID:0-PID:{os.getpid()}"
                 f"-HOST:{os.uname().nodename}"
             ),
             volume=self.target.volume,
@@ -330,27 +281,59 @@ class Core:
             ssl=self.target.ssl,
             management_tls=self.target.management_tls(),
             log=self.log,
+            start_later=partial(start_later, self.driver),
+            reconnect=self.target.reconnect,
+            patience=self.target.patience,
         )
+        defaults = DAEMON_DEFAULTS if self.target.servers else {}
+        options = tuple({**defaults, **self.target.options}.items())
+        volfile = (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
         registry = REGISTRY.from_afar() if self.target.servers else REGISTRY
-        self.built += 1
-        graph = build(volfile, registry, services, self.built)
+        graph = build(volfile, registry, services)
+        self.graph = graph
         self.graphs.append(graph)
         graph.top.parents.append(self._on_notice)
-        return graph
+        await graph.init()
+        self.top = graph.top
+        self.known_at = graph.top.known
 
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
-        """What the top of a graph tells: when it is down, no brick holds its handles any more."""
+        """What the top of a graph tells.
+
+        When it is down, no brick holds its handles any more. If it is going to be up again they are
+        opened anew, but for those of which it tells then; if not, they are stale.
+        """
         self.upcalls.heard(notice, detail)
+        if notice is Notice.UPCALL:
+            return
+        number = next((graph.generation for graph in self.graphs if graph.top is source), 0)
         if notice is Notice.CHILD_UP:
             if self._is_current(source):
                 self.is_down = False
+            if number in self._away:
+                self._away.discard(number)
+                self.session.reconnected(number)
         elif notice is Notice.CHILD_DOWN:
-            if self._is_current(source):
-                self.is_down = True
             self.log.warning("connection lost: %s", detail)
+            if self.target.reconnect:
+                self._away.add(number)
+            else:
+                self._lose_all(source)
+        elif notice is Notice.FD_LOST:
+            assert isinstance(detail, dict)
             for handle in self.session.handles():
-                if handle.state is HandleState.OPEN and handle.fd.top is source:
-                    self.session.lose(handle)
+                if handle.fd in detail:
+                    self.session.lose(handle, detail[handle.fd])
+        if self.session.state is SessionState.ACTIVE:
+            self.inodes.invalidate_all()  # nobody has told what happened meanwhile
+
+    def _lose_all(self, top: Xlator) -> None:
+        """A graph is down for good: its handles are stale."""
+        if self._is_current(top):
+            self.is_down = True
+        for handle in self.session.handles():
+            if handle.state is HandleState.OPEN and handle.fd.top is top:
+                self.session.lose(handle)
 
     def _is_current(self, top: Xlator) -> bool:
         return self.graph is not None and self.graph.top is top

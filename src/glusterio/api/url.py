@@ -33,6 +33,8 @@ MANAGEMENT_SOCKET = "/var/run/glusterd.socket"
 #: A file that says that management daemons are spoken to by TLS (libglusterfs/src/glusterfs/
 #: glusterfs.h, ``SECURE_ACCESS_FILE``).
 SECURE_ACCESS = "/var/lib/glusterd/secure-access"
+#: How long a call waits for a brick that is away, in seconds, when a session does not say.
+PATIENCE: Final = 10.0
 
 #: A server: ``[::1]``, ``::1`` or ``host``, the first and the last with a port if need be.
 _SERVER = re.compile(
@@ -59,6 +61,8 @@ class Target(NamedTuple):
         ssl: an ``ssl.SSLContext``, with which every brick is spoken to; ``None`` where the volfile says
             whether, and with what.
         metrics: whether its calls are counted.
+        reconnect: whether a connection to a brick that is lost is made anew.
+        patience: how long a call waits for a brick that is away, in seconds.
     """
 
     scheme: str
@@ -70,6 +74,8 @@ class Target(NamedTuple):
     logger: Log | None = None
     ssl: Any = None
     metrics: bool = False
+    reconnect: bool = True
+    patience: float = PATIENCE
 
     def management_tls(self) -> Tls | None:
         """Return what the management daemons are spoken to with; ``None`` for in the clear.

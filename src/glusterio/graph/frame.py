@@ -59,6 +59,8 @@ class Frame:
             time-out; ``None`` when none may be: a brick is to be asked.
         closing: for a WRITE that is the file's last before it is closed, which waits for its answer: so
             there is nothing to be had from answering it earlier.
+        patience_ends: until when the fop that is under way waits for a brick that is away, by the
+            services' clock; ``None`` as long as none is.
         adopted: whether a translator has taken it on itself to call ``late``; when it lets a
             cancellation through without that, nothing is or will be open.
     """
@@ -74,6 +76,7 @@ class Frame:
     kept: bool | None = False
     stamp: tuple[int, int] | None = None
     xdata: Dict | None = None
+    patience_ends: float | None = None
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class Handle:
         fd: the graph's fd behind the handle, once there is one. The lifecycle only carries it.
         deferred: called by the drain, before RELEASE, to write out what the application's own
             buffers still hold; or ``None``.
+        why: for a stale handle, why it is that; or an empty string.
         error: why its release was not graceful, once it was tried; or ``None``.
     """
 
@@ -49,6 +50,7 @@ class Handle:
         "refs",
         "releasing",
         "state",
+        "why",
     )
 
     def __init__(
@@ -63,6 +65,7 @@ class Handle:
         self.releasing = False
         self.fd: Any = None
         self.deferred: Any = None
+        self.why = ""
         self.error: Exception | None = None
         #: set when a closing handle gets its last reference back; an event of the runtime's making
         self.idle = idle
@@ -85,7 +88,8 @@ class Handle:
     def why_unusable(self) -> Exception:
         """Return the error for a caller that wants to use the handle in a state other than OPEN."""
         if self.state is HandleState.STALE:
-            return HandleStaleError(f"{self.path}: the brick that held this handle is gone")
+            why = self.why or "the brick that held this handle is gone"
+            return HandleStaleError(f"{self.path}: {why}")
         return HandleClosedError(f"{self.path}: the handle is closed")
 
     def __repr__(self) -> str:

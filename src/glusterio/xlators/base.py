@@ -25,7 +25,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
@@ -44,8 +44,8 @@ class Notice(Enum):
     CHILD_UP = auto()
     CHILD_DOWN = auto()
     UPCALL = auto()
-    #: the session may have changed anything by another graph of its: nothing that is kept is good
-    FORGET = auto()
+    #: open files are of no use any more, while their brick is; the detail says why, by fd
+    FD_LOST = auto()
 
 
 class Data(NamedTuple):
@@ -89,6 +89,13 @@ class VolfileServer(NamedTuple):
     connection: Connection
 
 
+class Task(Protocol):
+    """A coroutine that nobody waits for."""
+
+    def cancel(self, cause: BaseException) -> None:
+        """Make it give up. Harmless when it has ended."""
+
+
 class Services(NamedTuple):
     """What the session gives its translators.
 
@@ -108,6 +115,10 @@ class Services(NamedTuple):
             the volfile alone says whether, and with what.
         management_tls: what management daemons are spoken to with; ``None`` for in the clear.
         log: where translators tell what nobody waits to hear.
+        start_later: starts a coroutine that nobody waits for, from wherever that is called: it is not
+            stepped there. ``None`` where there is no such thing.
+        reconnect: whether a connection that is lost is made anew.
+        patience: how long a call waits for a brick that is away, in seconds.
     """
 
     new_event: Callable[[], Event]
@@ -123,6 +134,9 @@ class Services(NamedTuple):
     log: Log = logging.getLogger("glusterio")
     ssl: Any = None
     management_tls: Tls | None = None
+    start_later: Callable[[Coro[None]], Task] | None = None
+    reconnect: bool = False
+    patience: float = 0.0
 
 
 class _Nothing:

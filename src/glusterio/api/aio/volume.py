@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
-from glusterio.api.aio.methods.changes import AsyncChanges
 from glusterio.api.aio.methods.context import AsyncContext
 from glusterio.api.aio.methods.copies import AsyncCopies
 from glusterio.api.aio.methods.directories import AsyncDirectories
@@ -27,7 +26,7 @@ from glusterio.api.ending import CLOSE_GRACE, CLOSE_TIMEOUT
 from glusterio.api.mode import BinaryMode, Mode, TextMode, check_arguments, mode_of
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
-from glusterio.api.url import parse_url
+from glusterio.api.url import PATIENCE, Target, parse_url
 from glusterio.graph.tuning import SessionOptions, checked
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
@@ -48,33 +47,31 @@ def connect(
     logger: Log | None = None,
     ssl: SSLContext | None = None,
     metrics: bool = False,
+    reconnect: bool = True,
+    patience: float = PATIENCE,
 ) -> Opening[AsyncVolume]:
     """Connect to a volume: ``async with connect(url) as vol``, or ``vol = await connect(url)``.
 
     Arguments and errors are those of :func:`glusterio.connect`. Cancelled, it leaves nothing behind.
     """
-    return Opening(_connect(url, timeout, trace, options, logger, ssl, metrics))
-
-
-async def _connect(
-    url: str,
-    timeout: float,
-    trace: TraceHook | None,
-    options: SessionOptions | None,
-    logger: Log | None,
-    ssl: SSLContext | None,
-    metrics: bool,
-) -> AsyncVolume:
     target = parse_url(url)._replace(
-        options=checked(options or {}), logger=logger, ssl=ssl, metrics=metrics
+        options=checked(options or {}),
+        logger=logger,
+        ssl=ssl,
+        metrics=metrics,
+        reconnect=reconnect,
+        patience=patience,
     )
+    return Opening(_connect(target, timeout, trace))
+
+
+async def _connect(target: Target, timeout: float, trace: TraceHook | None) -> AsyncVolume:
     session = AioSession(target, trace)
     await session.connect(timeout)
     return AsyncVolume(session)
 
 
 class AsyncVolume(
-    AsyncChanges,
     AsyncContext,
     AsyncCopies,
     AsyncDirectories,

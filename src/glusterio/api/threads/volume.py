@@ -25,7 +25,6 @@ from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.threads.file import File
 from glusterio.api.threads.io_file import RawFile, layers
-from glusterio.api.threads.methods.changes import Changes
 from glusterio.api.threads.methods.context import Context
 from glusterio.api.threads.methods.copies import Copies
 from glusterio.api.threads.methods.directories import Directories
@@ -35,7 +34,7 @@ from glusterio.api.threads.methods.objects import Objects
 from glusterio.api.threads.methods.paths import Paths
 from glusterio.api.threads.methods.upcalls import Upcalls
 from glusterio.api.threads.session import ThreadsSession
-from glusterio.api.url import parse_url
+from glusterio.api.url import PATIENCE, parse_url
 from glusterio.graph.tuning import SessionOptions, checked
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
@@ -56,6 +55,8 @@ def connect(
     logger: Log | None = None,
     ssl: SSLContext | None = None,
     metrics: bool = False,
+    reconnect: bool = True,
+    patience: float = PATIENCE,
 ) -> Volume:
     """Connect to a volume.
 
@@ -72,6 +73,9 @@ def connect(
         ssl: what every brick is spoken to with, by TLS, and with ``gluster+tls`` the management daemon;
             ``None`` where the volfile alone says whether, with GlusterFS's files.
         metrics: count each call, its time, its errors and its bytes, for :meth:`Volume.metrics`.
+        reconnect: whether a connection to a brick that is lost is made anew, and with it what is open;
+            if not, every handle is stale when it is lost.
+        patience: how long a call waits for a brick that is away, in seconds; 0: not at all.
 
     Raises:
         ValueError: not such a URL; or an option that there is not, or a value that it cannot have.
@@ -81,14 +85,19 @@ def connect(
         OSError: nobody there.
     """
     target = parse_url(url)._replace(
-        options=checked(options or {}), logger=logger, ssl=ssl, metrics=metrics
+        options=checked(options or {}),
+        logger=logger,
+        ssl=ssl,
+        metrics=metrics,
+        reconnect=reconnect,
+        patience=patience,
     )
     session = ThreadsSession(target, trace)
     session.connect(timeout)
     return Volume(session)
 
 
-class Volume(Changes, Context, Copies, Directories, Facts, Many, Objects, Paths, Upcalls):
+class Volume(Context, Copies, Directories, Facts, Many, Objects, Paths, Upcalls):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at

@@ -21,69 +21,36 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from glusterio.errors import (
-    ConnectionLostError,
-    RemoteProtocolError,
-    fs_error,
-)
+from glusterio.errors import ConnectionLostError, RemoteProtocolError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.rpc.connection import Connection
 from glusterio.rpc.stream import DIRECT
-from glusterio.traps import Coro, Disconnect, Event, Reply, Spawn, Wait
-from glusterio.types import NULL_GFID, Buffer, Gfid
+from glusterio.traps import Coro, Disconnect, Reply, Spawn, Wait
+from glusterio.types import Buffer, Gfid
 from glusterio.wire import dictionary, hot
-from glusterio.wire.callbacks import decode_callback
-from glusterio.wire.credentials import encode_v3, stamped
+from glusterio.wire.credentials import encode_v3
 from glusterio.wire.dictionary import NULL_DICT, NewGfid
-from glusterio.wire.fops import FOPS, attributes, data, directories, files, locks, names
+from glusterio.wire.fops import attributes, data, directories, files, locks, names
 from glusterio.wire.fops.data import ReadRequest, WriteRequest
-from glusterio.wire.messages import decode, encode
-from glusterio.wire.programs import ANONYMOUS_FD, GFID_REQ, LEASE_ID, RELEASES_COPIES, Fop
-from glusterio.wire.programs import FOPS as FOP_PROGRAM
-from glusterio.wire.records import REPLY_HEADER_SIZE, encode_call
-from glusterio.xlators.base import Data, Notice, Written, Xlator
-from glusterio.xlators.client.handshake import connect_to_brick
+from glusterio.wire.messages import encode
+from glusterio.wire.programs import GFID_REQ, Fop
+from glusterio.wire.records import REPLY_HEADER_SIZE
+from glusterio.xlators.base import Data, Written
+from glusterio.xlators.client.connected import Connected
+from glusterio.xlators.client.remote import RemoteFd
+from glusterio.xlators.client.repeating import may_repeat
 
 #: How long a RELEASE waits for requests about the same fd that the brick has not answered, in
 #: seconds, beyond the caller's own patience. Then the connection is of no use any more.
 UNANSWERED = 60.0
 
 
-class RemoteFd:
-    """What the client keeps for an fd.
-
-    Attributes:
-        number: the brick's number for it.
-        unanswered: requests about it that the brick has not answered, by xid: so one that is told of
-            twice, because of an interrupt, is not counted twice.
-        quiet: while a RELEASE waits for that count to fall to zero, the event that says so.
-        release: the RELEASE, once it has been made: there is never a second one.
-    """
-
-    __slots__ = ("number", "quiet", "release", "unanswered")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.unanswered: set[int] = set()
-        self.quiet: Event | None = None
-        self.release: Reply | None = None
-
-    def answered(self, reply: Reply) -> None:
-        """The brick has answered a request about this fd, or never will."""
-        self.unanswered.discard(reply.xid)
-        if self.quiet is not None and not self.unanswered:
-            self.quiet.set()
-
-
-_ANONYMOUS = RemoteFd(ANONYMOUS_FD)
-
 #: Makes a :class:`Data` of a tuple, without the function that a named tuple has for that; and so on.
 _data: Callable[[tuple[Buffer, None, bool]], Data] = partial(tuple.__new__, Data)
 _written: Callable[[tuple[int, None, None]], Written] = partial(tuple.__new__, Written)
 
 
-class Client(Xlator):
+class Client(Connected):
     """One brick, over one connection.
 
     Options: ``remote-host``, ``remote-subvolume``, ``remote-port``, ``transport.socket.connect-path``,
@@ -92,142 +59,32 @@ class Client(Xlator):
 
     xlator_type = "protocol/client"
 
-    def set_up(self) -> None:
-        self._connection: Connection | None = None
-        self._hot = hot.hot_path(self.services.credentials)
-        self._up = False
-        self._copies = False
+    # -- whatever needs no code of its own --------------------------------------------------------
 
-    # -- life -------------------------------------------------------------------------------------
-
-    async def init(self) -> None:
-        """Find the brick, connect, and shake hands.
-
-        Raises:
-            HandshakeError: the brick, or the management daemon, would not have us.
-            OSError: nobody there.
-            RemoteProtocolError: not a GlusterFS brick.
-        """
-        self._connection, told = await connect_to_brick(
-            self.name, self.options, self.services, self._lost
-        )
-        self._connection.on_message = self._told
-        self._copies = RELEASES_COPIES in told
-        self._up = True
-        if self._connection.lost is not None:
-            self._lost(self._connection.lost)
-            raise self._connection.lost
-        self.notify(Notice.CHILD_UP)
-
-    async def fini(self) -> None:
-        """Close the connection; the brick lets go of whatever it still held for us."""
-        await self.sever(None)
-        self._connection = None
-
-    async def sever(self, error: Exception | None) -> None:
-        """Cut the connection; what is in flight fails."""
-        self._up = False
-        if self._connection is not None:
-            await Disconnect(self._connection, error)
-
-    def _lost(self, error: Exception) -> None:
-        if self._up:
-            self._up = False
-            self.notify(Notice.CHILD_DOWN, error)
-
-    def _told(self, record: bytes) -> None:
-        """The brick tells something unasked. What makes no sense is left out: nobody waits for it."""
-        try:
-            message = decode_callback(record)
-        except RemoteProtocolError as error:
-            self.services.log.warning("%s: a message that does not decode: %s", self.name, error)
-            return
-        if message is not None:
-            self.notify(Notice.UPCALL, message)
-
-    # -- requests ---------------------------------------------------------------------------------
-
-    def _connected(self) -> Connection:
-        connection = self._connection
-        if connection is None:
-            raise ConnectionLostError(f"{self.name}: not connected", may_have_happened=False)
-        return connection
-
-    def _request(
-        self, fop: Fop, frame: Frame, message: Any, remote: RemoteFd | None = None
-    ) -> Reply:
-        """Make the request for a fop; it is sent when it is awaited."""
-        connection = self._connected()
-        xid = connection.next_xid()
-        reply = Reply(connection, xid, (self._packed(xid, fop, frame, message),))
-        if remote is not None:
-            remote.unanswered.add(xid)
-            reply.settled = remote.answered
-        return reply
-
-    def _packed(self, xid: int, fop: Fop, frame: Frame, message: Any, tail: int = 0) -> bytes:
-        """Encode a request, in front of ``tail`` bytes of data, and say in whose lease's name it is."""
-        identity = frame.identity
-        if identity is not None and identity.lease_id and "xdata" in message._fields:
-            message = message._replace(xdata={**(message.xdata or {}), LEASE_ID: identity.lease_id})
-        body = encode(message)
-        credentials = self._credentials_for(frame)
-        return encode_call(xid, *FOP_PROGRAM, fop, credentials, len(body) + tail) + body
-
-    def _credentials_for(self, frame: Frame) -> bytes:
-        identity, stamp = frame.identity, frame.stamp
-        credentials = self.services.credentials if identity is None else encode_v3(identity)
-        return credentials if stamp is None else stamped(credentials, *stamp)
-
-    async def _answer(self, fop: Fop, reply: Reply) -> Any:
-        """Wait for a reply and decode it.
-
-        Raises:
-            OSError: the brick says that the operation failed.
-            RemoteProtocolError: the reply does not decode; the connection has been ended.
-            ConnectionLostError: no reply, since the connection is gone.
-        """
-        await reply
-        try:
-            if fop is Fop.CREATE:
-                message: Any = _created(reply.record)
-            else:
-                message = decode(FOPS[fop].reply_class, memoryview(reply.record), REPLY_HEADER_SIZE)
-        except RemoteProtocolError as error:
-            await Disconnect(reply.connection, error)
-            raise reply.connection.blame(error) from None
-        if message.op_ret < 0:
-            raise fs_error(message.op_errno)
-        return message
-
-    async def _plain(self, fop: Fop, frame: Frame, message: Any) -> Any:
+    async def _plain(self, frame: Frame, fop: Fop, message: Any) -> Any:
         """Any fop that concerns no fd."""
-        return await self._answer(fop, self._request(fop, frame, message))
+        try:
+            return await self._answer(fop, self._request(fop, frame, message))
+        except ConnectionLostError as lost:
+            return await self._again(lost, may_repeat(fop), frame, self._plain, fop, message)
 
-    async def _on_fd(self, fop: Fop, frame: Frame, fd: Fd, message: Any) -> Any:
+    async def _on_fd(self, frame: Frame, fop: Fop, fd: Fd, message: Any) -> Any:
         """Any fop on an open file: the brick's number and the gfid are filled in."""
         remote = self._remote(fd)
-        request = self._request(
-            fop, frame, message._replace(gfid=fd.gfid, fd=remote.number), remote
-        )
-        return await self._answer(fop, request)
-
-    def _remote(self, fd: Fd) -> RemoteFd:
-        remote = fd.context.get(self)
-        if remote is not None:
-            return remote  # type: ignore[no-any-return]
-        if fd.anonymous:
-            return _ANONYMOUS
-        raise ConnectionLostError(
-            f"{self.name}: the brick does not hold this file open", may_have_happened=False
-        )
+        try:
+            request = self._request(
+                fop, frame, message._replace(gfid=fd.gfid, fd=remote.number), remote
+            )
+            return await self._answer(fop, request)
+        except ConnectionLostError as lost:
+            return await self._again(lost, may_repeat(fop), frame, self._on_fd, fop, fd, message)
 
     # -- opening and closing ----------------------------------------------------------------------
 
-    async def _open(self, fop: Fop, frame: Frame, fd: Fd, reply: Reply) -> Any:
+    async def _open(self, frame: Frame, fop: Fop, fd: Fd, reply: Reply) -> Any:
         try:
             answer = await self._answer(fop, reply)
-            self._opened(fd, answer)
+            await self._entered(fd, answer, reply.connection, fop is Fop.OPENDIR)
         except (Exception, GeneratorExit):
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything
@@ -237,45 +94,51 @@ class Client(Xlator):
             raise
         return answer
 
-    def _opened(self, fd: Fd, answer: Any) -> None:
-        fd.context[self] = RemoteFd(answer.fd)
-        if fd.gfid == NULL_GFID:
-            fd.gfid = answer.stat.gfid
-
     async def _release_when_it_comes(self, fop: Fop, reply: Reply, fd: Fd, frame: Frame) -> None:
         """The caller of an OPEN gave up: wait for the reply in its stead, and close what it opened."""
         error: Exception | None = None
         try:
-            self._opened(fd, await self._answer(fop, reply))
+            answer = await self._answer(fop, reply)
+            await self._entered(fd, answer, reply.connection, fop is Fop.OPENDIR)
         except Exception as failure:
             error = failure
         assert frame.late is not None
         await frame.late(fd, error)
 
     async def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> files.OpenReply:
-        reply = self._request(Fop.OPEN, frame, request)
-        return await self._open(Fop.OPEN, frame, fd, reply)  # type: ignore[no-any-return]
+        try:
+            reply = self._request(Fop.OPEN, frame, request)
+            return await self._open(frame, Fop.OPEN, fd, reply)  # type: ignore[no-any-return]
+        except ConnectionLostError as lost:
+            repeats = may_repeat(Fop.OPEN, request)
+            return await self._again(lost, repeats, frame, self.open, fd, request)
 
     async def create(self, frame: Frame, fd: Fd, request: names.CreateRequest) -> names.CreateReply:
         parent, flags, mode, umask, name, xdata = request
         gfid = xdata.get(GFID_REQ) if xdata is not None and len(xdata) == 1 else None
-        if type(gfid) is NewGfid and not _is_leased(frame):
-            connection = self._connected()
-            xid = connection.next_xid()
-            packet = self._hot_for(frame).create(
-                xid, parent, flags, mode, umask, name.encode("utf-8", "surrogateescape"),
-                gfid, frame.stamp,
-            )  # fmt: skip
-            reply = Reply(connection, xid, (packet,))
-        else:
-            reply = self._request(Fop.CREATE, frame, request)
-        return await self._open(Fop.CREATE, frame, fd, reply)  # type: ignore[no-any-return]
+        try:
+            if type(gfid) is NewGfid and not _is_leased(frame):
+                connection = self._connected()
+                xid = connection.next_xid()
+                packet = self._hot_for(frame).create(
+                    xid, parent, flags, mode, umask, name.encode("utf-8", "surrogateescape"),
+                    gfid, frame.stamp,
+                )  # fmt: skip
+                reply = Reply(connection, xid, (packet,))
+            else:
+                reply = self._request(Fop.CREATE, frame, request)
+            return await self._open(frame, Fop.CREATE, fd, reply)  # type: ignore[no-any-return]
+        except ConnectionLostError as lost:
+            return await self._again(lost, False, frame, self.create, fd, request)
 
     async def opendir(
         self, frame: Frame, fd: Fd, request: directories.OpendirRequest
     ) -> files.OpenReply:
-        reply = self._request(Fop.OPENDIR, frame, request)
-        return await self._open(Fop.OPENDIR, frame, fd, reply)  # type: ignore[no-any-return]
+        try:
+            reply = self._request(Fop.OPENDIR, frame, request)
+            return await self._open(frame, Fop.OPENDIR, fd, reply)  # type: ignore[no-any-return]
+        except ConnectionLostError as lost:
+            return await self._again(lost, True, frame, self.opendir, fd, request)
 
     async def _release(self, fd: Fd, pack: Callable[[int, Gfid, int], bytearray]) -> None:
         """Close a descriptor: once the brick has answered every request about it.
@@ -284,10 +147,16 @@ class Client(Xlator):
             fd: the descriptor.
             pack: makes the packet, of its number, the gfid and the brick's number for the descriptor.
         """
-        remote = fd.context.get(self)
-        connection = self._connection
-        if remote is None or connection is None or connection.lost is not None:
+        remote: RemoteFd | None = fd.context.get(self)
+        if remote is None:
             return  # the brick has let go of it, or never had it
+        self._parted(fd)
+        if remote.reopening is not None:
+            await Wait(remote.reopening)
+        connection = remote.connection
+        if connection.lost is not None:
+            fd.context.pop(self, None)
+            return  # and with it the brick's fd is gone
         for xid in tuple(remote.unanswered):
             if xid not in connection.pending:  # interrupted before it was sent
                 remote.unanswered.discard(xid)
@@ -318,9 +187,12 @@ class Client(Xlator):
 
     def release_now(self, fd: Fd, done: Callable[[bool], None]) -> Reply | None:
         remote: RemoteFd | None = fd.context.get(self)
-        connection = self._connection
-        if remote is None or remote.unanswered or connection is None or connection.lost is not None:
+        if remote is None or remote.unanswered:
             return None
+        connection = remote.connection
+        if connection.lost is not None:
+            return None
+        self._parted(fd)
         xid = connection.next_xid()
         packet = self._hot.release(xid, fd.gfid, remote.number)
         settled = partial(self._released, fd, done)
@@ -347,26 +219,40 @@ class Client(Xlator):
     async def lk(self, frame: Frame, fd: Fd, request: locks.LkRequest) -> locks.LkReply:
         """A POSIX lock. When its caller gives up, ``frame.late`` is told what became of it."""
         remote = self._remote(fd)
-        message = request._replace(gfid=fd.gfid, fd=remote.number)
-        reply = self._request(Fop.LK, frame, message, remote)
+        reply: Reply | None = None
         try:
-            return await self._answer(Fop.LK, reply)  # type: ignore[no-any-return]
+            message = request._replace(gfid=fd.gfid, fd=remote.number)
+            reply = self._request(Fop.LK, frame, message, remote)
+            answer: locks.LkReply = await self._answer(Fop.LK, reply)
+            self._granted(remote, reply.connection, frame, request)
+            return answer
+        except ConnectionLostError as lost:
+            return await self._again(lost, True, frame, self.lk, fd, request)
         except (Exception, GeneratorExit):
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything
-            if reply.submitted and frame.late is not None:
+            if reply is not None and reply.submitted and frame.late is not None:
                 frame.adopted = True
-                await Spawn(self._tell_when_it_comes(Fop.LK, reply, fd, frame))
+                granted = partial(self._granted, remote, reply.connection, frame, request)
+                await Spawn(self._tell_when_it_comes(Fop.LK, reply, fd, frame, granted=granted))
             raise
 
     async def _tell_when_it_comes(
-        self, fop: Fop, reply: Reply, fd: Fd, frame: Frame, size: int = 0
+        self,
+        fop: Fop,
+        reply: Reply,
+        fd: Fd,
+        frame: Frame,
+        size: int = 0,
+        granted: Callable[[], None] | None = None,
     ) -> None:
         error: Exception | None = None
         try:
             answer = await self._answer(fop, reply)
             if answer.op_ret < size:
                 error = fs_error(errno.EIO)
+            elif granted is not None:
+                granted()
         except Exception as failure:
             error = failure
         assert frame.late is not None
@@ -379,7 +265,11 @@ class Client(Xlator):
     ) -> Data:
         connection, remote = self._connection, fd.context.get(self)
         if connection is None or remote is None:
-            connection, remote = self._connected(), self._remote(fd)
+            remote = self._remote(fd)
+            if connection is None:
+                return await self._again(
+                    self._away(), True, frame, self.readv, fd, size, offset, sink
+                )
         xid = connection.next_xid()
         if frame.identity is None:
             packet = self._hot.read(xid, fd.gfid, remote.number, offset, size)
@@ -397,6 +287,8 @@ class Client(Xlator):
             reply = Reply(connection, xid, (packet,), sink[:size], _find_data, remote.answered)
         try:
             await reply
+        except ConnectionLostError as lost:
+            return await self._again(lost, True, frame, self.readv, fd, size, offset, sink)
         except BaseException:
             if not reply.submitted:  # interrupted just before that
                 remote.answered(reply)
@@ -430,7 +322,9 @@ class Client(Xlator):
     async def writev(self, frame: Frame, fd: Fd, data: Buffer, offset: int) -> Written:
         connection, remote = self._connection, fd.context.get(self)
         if connection is None or remote is None:
-            connection, remote = self._connected(), self._remote(fd)
+            remote = self._remote(fd)
+            if connection is None:
+                return await self._again(self._away(), False, frame, self.writev, fd, data, offset)
         xid = connection.next_xid()
         size = len(data)
         if frame.identity is None:
@@ -442,10 +336,13 @@ class Client(Xlator):
             hot_path = self._hot_for(frame)
             head = hot_path.write(xid, fd.gfid, remote.number, offset, size, frame.stamp)
         remote.unanswered.add(xid)
+        remote.unsynced = True
         packet = (head, data) if size else (head,)
         reply = Reply(connection, xid, packet, None, None, remote.answered)
         try:
             await reply
+        except ConnectionLostError as lost:
+            return await self._again(lost, False, frame, self.writev, fd, data, offset)
         except (Exception, GeneratorExit):
             raise
         except BaseException:
@@ -468,15 +365,18 @@ class Client(Xlator):
 
     async def lookup(self, frame: Frame, request: names.LookupRequest) -> names.LookupReply:
         """Of the dictionary nothing is told to who asked for nothing, and of the directory nothing."""
-        connection = self._connected()
-        xid = connection.next_xid()
         gfid, parent, _, name, xdata = request
         asked = NULL_DICT if xdata is None else dictionary.encode(xdata)
-        packet = self._hot_for(frame).lookup(
-            xid, parent, name.encode("utf-8", "surrogateescape"), asked, gfid
-        )
-        reply = Reply(connection, xid, (packet,))
-        await reply
+        try:
+            connection = self._connected()
+            xid = connection.next_xid()
+            packet = self._hot_for(frame).lookup(
+                xid, parent, name.encode("utf-8", "surrogateescape"), asked, gfid
+            )
+            reply = Reply(connection, xid, (packet,))
+            await reply
+        except ConnectionLostError as lost:
+            return await self._again(lost, True, frame, self.lookup, request)
         record = reply.record
         found: dictionary.Dict | None = None
         try:
@@ -494,14 +394,17 @@ class Client(Xlator):
     async def unlink(self, frame: Frame, request: names.UnlinkRequest) -> names.RemovedEntryReply:
         parent, name, xflags, xdata = request
         if xflags or xdata is not None or _is_leased(frame):
-            return await self._plain(Fop.UNLINK, frame, request)  # type: ignore[no-any-return]
-        connection = self._connected()
-        xid = connection.next_xid()
-        packet = self._hot_for(frame).unlink(
-            xid, parent, name.encode("utf-8", "surrogateescape"), frame.stamp
-        )
-        reply = Reply(connection, xid, (packet,))
-        await reply
+            return await self._plain(frame, Fop.UNLINK, request)  # type: ignore[no-any-return]
+        try:
+            connection = self._connected()
+            xid = connection.next_xid()
+            packet = self._hot_for(frame).unlink(
+                xid, parent, name.encode("utf-8", "surrogateescape"), frame.stamp
+            )
+            reply = Reply(connection, xid, (packet,))
+            await reply
+        except ConnectionLostError as lost:
+            return await self._again(lost, False, frame, self.unlink, request)
         try:
             op_ret, op_errno = hot.write_reply(reply.record, REPLY_HEADER_SIZE)
         except RemoteProtocolError as error:
@@ -512,7 +415,7 @@ class Client(Xlator):
         return _REMOVED
 
     async def readlink(self, frame: Frame, request: names.ReadlinkRequest) -> names.ReadlinkReply:
-        reply: names.ReadlinkReply = await self._plain(Fop.READLINK, frame, request)
+        reply: names.ReadlinkReply = await self._plain(frame, Fop.READLINK, request)
         if len(reply.target) > request.size:  # whoever follows it walks through every name in it
             raise await self._broken("a symbolic link longer than was asked for")
         return reply
@@ -520,7 +423,29 @@ class Client(Xlator):
     async def fstat(
         self, frame: Frame, fd: Fd, request: attributes.FstatRequest
     ) -> attributes.StatReply:
-        return await self._on_fd(Fop.FSTAT, frame, fd, request)  # type: ignore[no-any-return]
+        return await self._on_fd(frame, Fop.FSTAT, fd, request)  # type: ignore[no-any-return]
+
+    async def fsync(self, frame: Frame, fd: Fd, request: files.FsyncRequest) -> files.ChangedReply:
+        """Bring a file to the disk.
+
+        Raises:
+            ConnectionLostError: what was written before the brick's end, and not synced, may be gone.
+                That is said once; what has been written since is on the disk.
+        """
+        remote = self._remote(fd)
+        was_unsynced, remote.unsynced = remote.unsynced, False
+        try:
+            answer: files.ChangedReply = await self._on_fd(frame, Fop.FSYNC, fd, request)
+        except BaseException:
+            remote.unsynced = remote.unsynced or was_unsynced
+            raise
+        if remote.doubtful:
+            remote.doubtful = False
+            raise ConnectionLostError(
+                f"{self.name}: the brick has ended and come back: what had been written before, and not"
+                " synced, may be gone"
+            )
+        return answer
 
     async def copy_file_range(
         self, frame: Frame, fd_in: Fd, fd_out: Fd, request: data.CopyFileRangeRequest
@@ -535,19 +460,25 @@ class Client(Xlator):
         if not self._copies:
             raise fs_error(errno.EOPNOTSUPP)
         source, target = self._remote(fd_in), self._remote(fd_out)
+        target.unsynced = True
         message = request._replace(
             gfid_in=fd_in.gfid, fd_in=source.number, gfid_out=fd_out.gfid, fd_out=target.number
         )
-        reply = self._request(Fop.COPY_FILE_RANGE, frame, message, source)
-        if target is not source:
-            target.unanswered.add(reply.xid)
+        try:
+            reply = self._request(Fop.COPY_FILE_RANGE, frame, message, source)
+            if target is not source:
+                target.unanswered.add(reply.xid)
 
-            def answered(reply: Reply) -> None:
-                source.answered(reply)
-                target.answered(reply)
+                def answered(reply: Reply) -> None:
+                    source.answered(reply)
+                    target.answered(reply)
 
-            reply.settled = answered
-        return await self._answer(Fop.COPY_FILE_RANGE, reply)  # type: ignore[no-any-return]
+                reply.settled = answered
+            return await self._answer(Fop.COPY_FILE_RANGE, reply)  # type: ignore[no-any-return]
+        except ConnectionLostError as lost:
+            return await self._again(
+                lost, False, frame, self.copy_file_range, fd_in, fd_out, request
+            )
 
     def _hot_for(self, frame: Frame) -> hot.HotPath:
         if frame.identity is None:
@@ -574,11 +505,6 @@ def _is_leased(frame: Frame) -> bool:
 _REMOVED: Final = names.RemovedEntryReply()
 
 
-def _created(record: hot.View) -> names.CreateReply:
-    op_ret, op_errno, stat, fd = hot.create_reply(record, REPLY_HEADER_SIZE)
-    return names.CreateReply(op_ret, op_errno, None, stat, fd)
-
-
 def _find_data(view: memoryview) -> int | None:
     """Find where the data of a READ's reply begins, if it brings any."""
     return hot.read_data(view, REPLY_HEADER_SIZE)
@@ -593,7 +519,7 @@ _PLAIN_FOPS = (
     Fop.INODELK, Fop.ENTRYLK, Fop.LEASE, Fop.GETACTIVELK, Fop.SETACTIVELK, Fop.IPC,
 )  # fmt: skip
 _FD_FOPS = (
-    Fop.FSETATTR, Fop.FLUSH, Fop.FSYNC, Fop.FTRUNCATE, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,
+    Fop.FSETATTR, Fop.FLUSH, Fop.FTRUNCATE, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,
     Fop.FSETXATTR, Fop.FGETXATTR, Fop.FREMOVEXATTR, Fop.FXATTROP,
     Fop.FINODELK, Fop.FENTRYLK,
     Fop.FALLOCATE, Fop.DISCARD, Fop.ZEROFILL, Fop.SEEK, Fop.RCHECKSUM,
@@ -602,14 +528,14 @@ _FD_FOPS = (
 
 def _add_plain(fop: Fop) -> None:
     def method(self: Client, frame: Frame, request: Any) -> Coro[Any]:
-        return self._plain(fop, frame, request)
+        return self._plain(frame, fop, request)
 
     setattr(Client, fop.name.lower(), method)
 
 
 def _add_on_fd(fop: Fop) -> None:
     def method(self: Client, frame: Frame, fd: Fd, request: Any) -> Coro[Any]:
-        return self._on_fd(fop, frame, fd, request)
+        return self._on_fd(frame, fop, fd, request)
 
     setattr(Client, fop.name.lower(), method)
 

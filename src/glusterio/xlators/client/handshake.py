@@ -177,6 +177,7 @@ async def connect_to_brick(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
+    again: int = 0,
 ) -> tuple[Connection, Mapping[str, object]]:
     """Connect to a brick and have it accept us.
 
@@ -191,6 +192,8 @@ async def connect_to_brick(
         options: its options.
         services: the session's services.
         on_lost: what the connection shall call when it ends.
+        again: how often that has been tried before. A brick must not take us for who we were: it keeps
+            fds and locks by what a client calls itself.
 
     Returns:
         The connection, and what the brick said of itself.
@@ -201,7 +204,7 @@ async def connect_to_brick(
     """
     address = await find_brick(options, services)
     try:
-        return await _accepted_at(address, name, options, services, on_lost)
+        return await _accepted_at(address, name, options, services, on_lost, again)
     except VersionMismatchError as mismatch:
         if isinstance(address, str) or "remote-port" not in options:
             raise
@@ -209,7 +212,7 @@ async def connect_to_brick(
             address = await _ask_portmap(address, options, services)
         except VersionMismatchError:
             raise mismatch from None
-    return await _accepted_at(address, name, options, services, on_lost)
+    return await _accepted_at(address, name, options, services, on_lost, again)
 
 
 async def _accepted_at(
@@ -218,15 +221,16 @@ async def _accepted_at(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
+    again: int,
 ) -> tuple[Connection, Mapping[str, object]]:
     """Connect to an address and be accepted there, from an ordinary port or from a privileged one."""
     try:
-        return await _attempt(address, name, options, services, on_lost, privileged=False)
+        return await _attempt(address, name, options, services, on_lost, again, privileged=False)
     except AuthRejectedError as refusal:
         if refusal.reason is not Refusal.PORT or isinstance(address, str) or os.geteuid() != 0:
             raise
         try:
-            return await _attempt(address, name, options, services, on_lost, privileged=True)
+            return await _attempt(address, name, options, services, on_lost, again, privileged=True)
         except ConnectionLostError:
             raise refusal from None
 
@@ -237,6 +241,7 @@ async def _attempt(
     options: Mapping[str, str],
     services: Services,
     on_lost: Callable[[Exception], None],
+    again: int,
     *,
     privileged: bool,
 ) -> tuple[Connection, Mapping[str, object]]:
@@ -251,7 +256,7 @@ async def _attempt(
                 connection,
                 HANDSHAKE,
                 HandshakeProc.SETVOLUME,
-                SetvolumeRequest(_introduction(name, options, services)),
+                SetvolumeRequest(_introduction(name, options, services, again)),
                 SetvolumeReply,
             )
             if reply.op_ret >= 0 or reply.op_errno != errno.EAGAIN:
@@ -271,7 +276,9 @@ async def _attempt(
     return connection, reply.options
 
 
-def _introduction(name: str, options: Mapping[str, str], services: Services) -> dict[str, str]:
+def _introduction(
+    name: str, options: Mapping[str, str], services: Services, again: int
+) -> dict[str, str]:
     """Who we are, as SETVOLUME's dictionary wants it."""
     introduction = {
         key: options[key]
@@ -279,7 +286,7 @@ def _introduction(name: str, options: Mapping[str, str], services: Services) -> 
         if options.get(key)
     }
     introduction |= {
-        "process-uuid": f"{services.process_uuid}-PC_NAME:{name}-RECON_NO:-0",
+        "process-uuid": f"{services.process_uuid}-PC_NAME:{name}-RECON_NO:-{again}",
         "fops-version": str(FOPS.number),
         "mgmt-version": str(HANDSHAKE.number),
         "client-version": "10.3",

@@ -1,0 +1,227 @@
+"""Opening anew, on a new connection, what was open on one that was lost.
+
+The brick has closed it all when the old connection ended. What is to be opened again is in a registry:
+entered when an OPEN, CREATE or OPENDIR has been answered, taken out when its RELEASE is made. A handle
+that cannot be had back, or whose locks others may have had meanwhile, is *lost*: the translator says
+so, once, with the reason, and whoever uses it is told.
+
+**Locks.** A brick drops a client's locks when its connection ends, and between that and the opening
+anew another client may have had them, and changed what they protected. So an open file that held a lock
+is lost, unless ``strict-locks`` is off: then each lock is asked for anew, without waiting, and the
+file is lost if one of them is refused. GlusterFS has ``client.strict-locks`` off by default and takes
+nothing anew (client-handshake.c, ``client_reopen_done``; upstream issue 3183): there an application
+goes on as if it had its locks.
+
+**Who opens.** An open file stays open to whoever has it, whatever becomes of its permissions. So it is
+opened anew in root's name, as GlusterFS does (client-handshake.c, ``protocol_client_reopenfile``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from glusterio.errors import (
+    ConnectionLostError,
+    GlusterError,
+    HandleStaleError,
+)
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.graph.options import boolean, option
+from glusterio.rpc.connection import Connection
+from glusterio.traps import Gather, Reply
+from glusterio.types import NULL_GFID
+from glusterio.wire.credentials import Credentials
+from glusterio.wire.fops.directories import OpendirRequest
+from glusterio.wire.fops.files import OpenRequest
+from glusterio.wire.fops.locks import LkRequest
+from glusterio.wire.programs import Fop, LockCommand
+from glusterio.xlators.base import Notice
+from glusterio.xlators.client.held_locks import HeldLocks
+from glusterio.xlators.client.remote import ANONYMOUS, RemoteFd
+from glusterio.xlators.client.requests import Requests
+
+#: What is done when a file is opened, and not when it is opened again.
+_ONCE: Final = os.O_CREAT | os.O_EXCL | os.O_TRUNC
+
+LOCKS_LOST: Final = "its locks were lost with the connection to its brick"
+
+
+class Reopening(Requests):
+    """The part of the client that knows what is open."""
+
+    def set_up(self) -> None:
+        super().set_up()
+        self._lock = self.services.new_lock()
+        self._fds: dict[Fd, RemoteFd] = {}
+
+    def configure(self, options: Mapping[str, str]) -> None:
+        self._strict_locks = option(options, "strict-locks", boolean, True)
+
+    # -- the registry -----------------------------------------------------------------------------
+
+    async def _entered(
+        self, fd: Fd, answer: Any, connection: Connection, is_directory: bool
+    ) -> None:
+        """A brick has opened a file or directory: take note of it.
+
+        If the connection is lost already, and another one is there, whose reconnector has not seen
+        this fd, it is opened on that.
+        """
+        remote = RemoteFd(answer.fd, connection, is_directory)
+        if fd.gfid == NULL_GFID:
+            fd.gfid = answer.stat.gfid
+        with self._lock:
+            fd.context[self] = self._fds[fd] = remote
+            present = self._connection
+        if present is not connection and present is not None:
+            await self._reopen_all(present, [(fd, remote)], False)
+
+    def _parted(self, fd: Fd) -> None:
+        """An fd is being released: it will not be opened again."""
+        with self._lock:
+            self._fds.pop(fd, None)
+
+    def _remote(self, fd: Fd) -> RemoteFd:
+        """Return what is kept for an open fd.
+
+        Raises:
+            HandleStaleError: no brick holds it any more.
+        """
+        remote: RemoteFd | None = fd.context.get(self)
+        if remote is not None:
+            return remote
+        if fd.anonymous:
+            return ANONYMOUS
+        why = fd.context.get(RemoteFd, "the brick does not hold this file open")
+        raise HandleStaleError(f"{self.name}: {why}")
+
+    def _lose(self, lost: dict[Fd, str]) -> None:
+        """Open files are lost, each for a reason: whoever uses them shall hear of it."""
+        with self._lock:
+            for fd, why in lost.items():
+                self._fds.pop(fd, None)
+                fd.context.pop(self, None)
+                fd.context[RemoteFd] = why
+        self.notify(Notice.FD_LOST, lost)
+
+    # -- locks ------------------------------------------------------------------------------------
+
+    def _granted(
+        self, remote: RemoteFd, connection: Connection, frame: Frame, request: LkRequest
+    ) -> None:
+        """A lock was granted, or dropped.
+
+        Raises:
+            ConnectionLostError: it is gone already, with the connection.
+        """
+        if request.cmd == LockCommand.GETLK:
+            return
+        with self._lock:
+            if connection.lost is None:
+                if remote.locks is None:
+                    remote.locks = HeldLocks()
+                remote.locks.note(frame.identity, request)
+                return
+        raise ConnectionLostError(f"{self.name}: the lock was lost with the connection")
+
+    # -- opening anew -----------------------------------------------------------------------------
+
+    def _not_on(self, connection: Connection) -> list[tuple[Fd, RemoteFd]]:
+        """Return what is open, and not on this connection. Called with the lock held."""
+        return [each for each in self._fds.items() if each[1].connection is not connection]
+
+    async def _reopen_all(
+        self, connection: Connection, fds: list[tuple[Fd, RemoteFd]], in_doubt: bool
+    ) -> None:
+        """Open files and directories on a new connection; those that cannot be are lost.
+
+        Args:
+            connection: the new connection.
+            fds: what was open on an older one.
+            in_doubt: whether the brick may have lost what was written and not synced.
+
+        Raises:
+            ConnectionLostError: this connection is lost, too.
+            RemoteProtocolError: it is not a brick, or no longer.
+        """
+        if in_doubt:
+            unsynced = {
+                fd.gfid for fd, remote in fds if remote.unsynced and not fd.flags & os.O_DSYNC
+            }
+            for fd, remote in fds:
+                remote.doubtful = remote.doubtful or fd.gfid in unsynced
+        lost: dict[Fd, str] = {}
+        outcomes = await Gather([self._reopen(connection, *each) for each in fds])
+        for (fd, _), outcome in zip(fds, outcomes, strict=True):
+            why = outcome.get()
+            if why:
+                lost[fd] = why
+        if lost:
+            self._lose(lost)
+
+    async def _reopen(self, connection: Connection, fd: Fd, remote: RemoteFd) -> str:
+        """Open a file or directory on a new connection, unless it has been released meanwhile.
+
+        Returns:
+            Why it is lost; nothing if it is not.
+        """
+        if remote.locks and self._strict_locks:
+            return LOCKS_LOST
+        with self._lock:
+            if self._fds.get(fd) is not remote:
+                return ""
+            reopening = remote.reopening = self.services.new_event()
+        try:
+            frame = Frame(identity=_root(self.services.identity))
+            try:
+                message: OpendirRequest | OpenRequest = OpendirRequest(fd.gfid)
+                fop = Fop.OPENDIR
+                if not remote.is_directory:
+                    fop, message = Fop.OPEN, OpenRequest(fd.gfid, fd.flags & ~_ONCE)
+                answer = await self._answer(
+                    fop, self._request(fop, frame, message, None, connection)
+                )
+            except OSError as error:
+                if isinstance(error, GlusterError):
+                    raise
+                return (
+                    "it could not be opened again when its brick had come back:"
+                    f" {error.strerror or error}"
+                )
+            remote.number, remote.connection = answer.fd, connection
+            if remote.locks and not await self._retake(connection, fd, remote, remote.locks):
+                await self._close_again(connection, fd, remote)
+                return LOCKS_LOST + ", and others have them now"
+            return ""
+        finally:
+            remote.reopening = None
+            reopening.set()
+
+    async def _retake(
+        self, connection: Connection, fd: Fd, remote: RemoteFd, locks: HeldLocks
+    ) -> bool:
+        """Take the locks of an open file anew; tell whether all of them could be had."""
+        for lock in locks.held:
+            message = lock.again()._replace(gfid=fd.gfid, fd=remote.number)
+            frame = Frame(identity=lock.identity)
+            try:
+                await self._answer(
+                    Fop.LK, self._request(Fop.LK, frame, message, remote, connection)
+                )
+            except OSError as error:
+                if isinstance(error, GlusterError):
+                    raise
+                return False
+        return True
+
+    async def _close_again(self, connection: Connection, fd: Fd, remote: RemoteFd) -> None:
+        """Have a brick let go of an open file that is lost, with those of its locks that were had."""
+        xid = connection.next_xid()
+        await Reply(connection, xid, (self._hot.release(xid, fd.gfid, remote.number),))
+
+
+def _root(identity: Credentials | None) -> Credentials | None:
+    return None if identity is None else identity._replace(uid=0, gid=0, groups=())
