@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import glusterio
 from glusterio import Refusal, TlsError, aio
 from glusterio.traps import Tls
+from tests.brick.inside import InsideBrick
 from tests.certificates import Authority
 from tests.interop import real_gluster
 from tests.interop.conftest import start_or_skip
@@ -20,6 +23,8 @@ from tests.interop.real_gluster import ACCESS, HandBrick
 
 #: The name below which a real brick's own options are.
 _ALLOWED = "somebody"
+
+WRITER = Path(__file__).parent / "gfapi_writer.py"
 
 
 def secured_options(tls: Tls) -> str:
@@ -131,3 +136,32 @@ def test_brick_without_tls(
     with pytest.raises(TlsError, match="it does not speak TLS") as caught:
         face(hand_brick.url, ssl=authority.context(_ALLOWED), timeout=10.0)
     assert caught.value.reason is Refusal.TLS_UNKNOWN
+
+
+def test_libgfapi_on_our_brick(authority: Authority, tmp_path: Path) -> None:
+    """GlusterFS's own client is told by the volfile to come by TLS, and is accepted by its name."""
+    reason = real_gluster.unavailable()
+    if reason is not None:
+        pytest.skip(f"no real GlusterFS: {reason}")
+    tls = authority.vouch("gfapi")  # both sides have the same files, as the volfile names them
+    directory = tmp_path / "brick"
+    directory.mkdir()
+    with InsideBrick(directory) as brick:
+        files = {"ssl.own-cert": tls.certificate, "ssl.private-key": tls.key}
+        on = {"server.ssl": "on", "client.ssl": "on", "ssl.ca-list": tls.authorities}
+        brick.set_options({**files, **on, "auth.ssl-allow": "gfapi"})
+        command = [sys.executable, str(WRITER), "vol", str(brick.port), str(tmp_path / "log")]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdin is not None
+            assert writer.stdout is not None
+            try:
+                assert writer.stdout.readline().strip() == "ready", (tmp_path / "log").read_text()
+                names = brick.ask(lambda: [each.session.endpoint for each in brick.clients()])  # type: ignore[attr-defined]
+                assert {each.certificate for each in names} == {"gfapi"}
+                writer.stdin.close()
+                assert writer.wait(20) == 0
+            finally:
+                writer.kill()
+    assert (directory / "written").stat().st_size
