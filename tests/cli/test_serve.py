@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import glusterio as library
+from tests.certificates import Authority
 from tests.cli.conftest import COMMAND, PATIENCE, Run
 
 
@@ -34,7 +35,9 @@ def serving(
         try:
             assert process.stdout is not None
             line = process.stdout.readline().decode()
-            assert line.startswith("serving gluster://127.0.0.1:"), process.communicate()
+            assert line.startswith(
+                ("serving gluster://127.0.0.1:", "serving gluster+tls://127.0.0.1:")
+            ), process.communicate()
             yield process, line.split()[1]
         finally:
             process.kill()
@@ -50,6 +53,28 @@ def test_it_serves_until_a_signal(tmp_path: Path, number: signal.Signals) -> Non
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, b"", b"")
     assert (tmp_path / "f").read_text() == "served"
+
+
+def test_management_by_tls(glusterio: Run, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    served = tmp_path / "served"
+    served.mkdir()
+    tls = authority.vouch("server")
+    files = ("--certificate", tls.certificate, "--key", tls.key, "--authorities", tls.authorities)
+    with serving(served, "--tls", *files) as (process, url):
+        assert url.startswith("gluster+tls://")
+        # The brick's own option does not say so; a context of the session's would have it come by TLS.
+        with pytest.raises(library.TlsError) as caught:
+            library.connect(url, ssl=authority.context("client"))
+        assert caught.value.reason is library.Refusal.TLS_UNKNOWN
+        with pytest.raises(library.TlsError) as caught:
+            library.connect(url.replace("+tls", ""))
+        assert caught.value.reason is library.Refusal.TLS_WANTED
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+    missing = glusterio("serve", served, "--port", "0", "--tls", "--certificate", tmp_path / "none")
+    assert missing.code == 1
+    assert "none: No such file" in missing.err
 
 
 def test_with_a_client_it_ends_too(tmp_path: Path) -> None:

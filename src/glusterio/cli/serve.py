@@ -21,6 +21,7 @@ from glusterio.brick.volume import Volume
 from glusterio.cli import output
 from glusterio.cli.errors import FAILED, CommandError, complain, reason, trying_to
 from glusterio.cli.output import tell
+from glusterio.traps import Tls
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Options:
         control: where to take orders; ``None`` for where ``glusterio volume`` looks.
         statedump_dir: where statedumps go; ``None`` for the run-time directory.
         with_standard_input: whether to end when the standard input does.
+        tls: what the management port's clients are secured with; ``None`` for in the clear.
     """
 
     host: str
@@ -42,6 +44,7 @@ class Options:
     control: str | None = None
     statedump_dir: str | None = None
     with_standard_input: bool = False
+    tls: Tls | None = None
 
 
 def serve(directories: Sequence[str], names: Sequence[str], options: Options) -> None:
@@ -71,7 +74,7 @@ def serve(directories: Sequence[str], names: Sequence[str], options: Options) ->
 
 class _Serving:
     def __init__(self, volumes: Sequence[Volume], options: Options) -> None:
-        self._daemon = Daemon(volumes, host=options.host, port=options.port)
+        self._daemon = Daemon(volumes, host=options.host, port=options.port, tls=options.tls)
         self._options = options
         self._told = asyncio.Event()
         self._dumps = itertools.count(1)

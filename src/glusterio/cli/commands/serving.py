@@ -8,6 +8,7 @@ import typer
 
 from glusterio.api.url import MANAGEMENT_PORT
 from glusterio.cli.root import command
+from glusterio.traps import Tls
 
 
 @command(
@@ -56,6 +57,19 @@ def serve(
             show_default="that of the control sockets",
         ),
     ] = None,
+    tls: Annotated[
+        bool,
+        typer.Option("--tls", help="Speak TLS on the management port, and nothing else."),
+    ] = False,
+    certificate: Annotated[
+        str, typer.Option(metavar="FILE", help="With --tls: the certificate.")
+    ] = Tls().certificate,
+    key: Annotated[
+        str, typer.Option(metavar="FILE", help="With --tls: its private key.")
+    ] = Tls().key,
+    authorities: Annotated[
+        str, typer.Option(metavar="FILE", help="With --tls: whom to trust.")
+    ] = Tls().authorities,
     with_stdin: Annotated[
         bool, typer.Option("--with-stdin", help="End when the standard input does.")
     ] = False,
@@ -63,7 +77,8 @@ def serve(
     """Serve directories as GlusterFS volumes, until Ctrl-C.
 
     Everybody who reaches the address may use the volumes, with the rights that he claims to have; see
-    `glusterio volume set VOLUME auth.allow`.
+    `glusterio volume set VOLUME auth.allow`. Whether a volume's own brick speaks TLS is for its option
+    server.ssl to say.
     """
     from glusterio.cli.serve import Options
     from glusterio.cli.serve import serve as serve_directories
@@ -73,7 +88,10 @@ def serve(
         raise typer.BadParameter("more names than directories: --volume")
     if len(brick_port or []) > len(directories):
         raise typer.BadParameter("more ports than directories: --brick-port")
-    options = Options(host, port, tuple(brick_port or ()), control, statedump_dir, with_stdin)
+    files = Tls(None, certificate, key, authorities) if tls else None
+    options = Options(
+        host, port, tuple(brick_port or ()), control, statedump_dir, with_stdin, files
+    )
     serve_directories(directories, names, options)
 
 
