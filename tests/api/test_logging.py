@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
 
-from glusterio import ConnectionLostError
+from glusterio import ConnectionLostError, HandleStaleError
 from tests.api.drivers import Driver
 from tests.embedded import BrickProcess
 from tests.faulty import FaultyProxy
@@ -90,6 +91,26 @@ def test_a_lost_connection_is_a_warning_in_the_sessions_log(
         driver.do(vol.stat, "/nothing")
     warnings = [each.getMessage() for each in kept.records if each.levelno == logging.WARNING]
     assert "connection lost" in warnings[0]
+
+
+def test_a_handle_that_is_stale_is_named(
+    driver: Driver,
+    brick: BrickProcess,
+    through: Callable[..., str],
+    faulty_proxy: Callable[..., FaultyProxy],
+    logger: logging.Logger,
+    kept: Kept,
+) -> None:
+    proxy = faulty_proxy(("127.0.0.1", brick.brick_port))
+    vol = driver.connect(through(brick, proxy.port), logger=logger, reconnect=False)
+    file = driver.do(vol.open_handle, "/stale", os.O_RDWR | os.O_CREAT)
+    proxy.cut()
+    with pytest.raises((ConnectionLostError, HandleStaleError)):
+        driver.do(file.fstat)
+    warnings = [each.getMessage() for each in kept.records if each.levelno == logging.WARNING]
+    assert "connection lost" in warnings[0]
+    assert warnings[1].endswith("/stale: stale")
+    (brick.directory / "stale").unlink()
 
 
 def test_a_handler_that_raises_does_not_disturb_the_session(

@@ -135,6 +135,20 @@ def test_upcalls_are_counted_by_kind(
     assert vol.metrics().upcalls == {UpcallKind.CHILD_UP.value: 1}
 
 
+def test_a_connection_that_was_made_again_is_counted(
+    driver: Driver,
+    brick: BrickProcess,
+    through: Callable[..., str],
+    faulty_proxy: Callable[..., FaultyProxy],
+) -> None:
+    proxy = faulty_proxy(("127.0.0.1", brick.brick_port))
+    vol = driver.connect(through(brick, proxy.port))
+    for times in (1, 2):
+        proxy.cut()
+        driver.do(vol.statvfs, "/")  # waits for the brick to be back
+        assert vol.metrics().reconnects == times
+
+
 def test_a_statedump_has_them_too_and_is_json(driver: Driver, vol: Any) -> None:
     driver.do(vol.statvfs, "/")
     told = json.loads(json.dumps(vol.statedump()))["metrics"]

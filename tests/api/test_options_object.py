@@ -108,16 +108,12 @@ def test_an_option_is_read_by_its_translator_or_is_said_to_do_nothing() -> None:
     root = Path(glusterio.xlators.__file__ or "").parent
     for name, option in CLIENT.items():
         for xlator, key in option.targets:
-            if xlator not in REGISTRY or not key or name in _NOT_YET:
+            if xlator not in REGISTRY or not key:
                 continue
             module = REGISTRY[xlator].__module__.split(".")[2]
             files = [*root.glob(f"{module}.py"), *root.glob(f"{module}/*.py")]
             read = any(f'"{key}"' in each.read_text(encoding="utf-8") for each in files)
             assert read is (name not in UNHEEDED), name
-
-
-#: What the translator is going to read.
-_NOT_YET = {"client.strict-locks"}
 
 
 def test_the_defaults_are_those_of_the_translators() -> None:

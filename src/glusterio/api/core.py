@@ -312,6 +312,7 @@ class Core:
                 self.is_down = False
             if number in self._away:
                 self._away.discard(number)
+                self.reconnects += 1
                 self.session.reconnected(number)
         elif notice is Notice.CHILD_DOWN:
             self.log.warning("connection lost: %s", detail)
@@ -324,6 +325,7 @@ class Core:
             for handle in self.session.handles():
                 if handle.fd in detail:
                     self.session.lose(handle, detail[handle.fd])
+                    self.log.warning("%s: stale: %s", handle.path, detail[handle.fd])
         if self.session.state is SessionState.ACTIVE:
             self.inodes.invalidate_all()  # nobody has told what happened meanwhile
 
@@ -334,6 +336,7 @@ class Core:
         for handle in self.session.handles():
             if handle.state is HandleState.OPEN and handle.fd.top is top:
                 self.session.lose(handle)
+                self.log.warning("%s: stale", handle.path)
 
     def _is_current(self, top: Xlator) -> bool:
         return self.graph is not None and self.graph.top is top
