@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from glusterio.api.directory import until_quiet
+from glusterio.api.graphs import handle_left
 from glusterio.api.lock_owner import LockOwner, settle_locks
 from glusterio.api.shares import is_shared, may_release
 from glusterio.errors import LocalProtocolError
@@ -197,6 +198,8 @@ def _released(core: Core, handle: Handle) -> None:
     except LocalProtocolError:
         pass  # it has given its reference back before
     core.session.end_close(handle)
+    if handle.fd.top is not core.top:
+        handle_left(core, handle.fd.top)
 
 
 def end_unheard(core: Core, handle: Handle) -> bool:

@@ -103,6 +103,10 @@ class Core:
         graph: the translators, once connected: those that paths are asked of, and files opened by.
         graphs: all that have not been ended, that one last: an older one has handles, or calls under
             way, from before a switch.
+        lock: held while the graph in use is exchanged, and by who must not see half of that.
+        switching: while a new graph is being prepared, the event that says that it is done.
+        through: how many exchanges are under way: meanwhile no open file has writes deferred.
+        built: how many graphs have been built, also those that did not come up.
         top: the one at the top of them: there is none before, nor an admitted call that would ask.
         inodes: what is known of names and files, and who holds them.
         pins: the gfid objects.
@@ -148,6 +152,11 @@ class Core:
         self.pins = Pins(driver.new_lock(), self.inodes)
         self.graph: Graph[Xlator] | None = None
         self.graphs: list[Graph[Xlator]] = []
+        self.lock = driver.new_lock()
+        self.switching: Event | None = None
+        self.through = 0
+        self.built = 0
+        self._context_id = os.urandom(16).hex()
         self.report: TeardownReport | None = None
         self.volfile = ""
         self.volume_id: UUID | None = None
@@ -195,6 +204,29 @@ class Core:
             coro.close()
             raise
         return coro, call
+
+    def start(self, op: Callable[..., Coro[Any]], *args: Any) -> None:
+        """Have an operation of the session's own done, as a call that is admitted, and waited for.
+
+        Nothing of it is done yet when this returns, which may be called from anywhere.
+
+        Raises:
+            SessionClosedError: not admitted; nothing will happen.
+        """
+        frame = Frame()
+        coro = op(self, frame, *args)
+        try:
+            call = frame.call = self.session.admit(op.__name__)
+        except BaseException:
+            coro.close()
+            raise
+
+        def done(fiber: Fiber) -> None:
+            if isinstance(fiber.error, Exception) and call.unwanted is None:
+                self.log.error("%s: %s", op.__name__, fiber.error, exc_info=fiber.error)
+            self.left(call)
+
+        start_later(self.driver, coro, done, call)
 
     def left(self, call: Call) -> None:
         """An operation has ended: count its call out."""
@@ -259,12 +291,30 @@ class Core:
         text, server = await volfile_of(self.target)
         self.volfile = text
         try:
-            await self._build(text, server)
+            graph = self.graph = self.make_graph(self.tuned(text), server)
+            await graph.init()
         finally:
             if server is not None:
                 await Disconnect(server.connection)
+        self.top = graph.top
+        self.known_at = graph.top.known
 
-    async def _build(self, text: str, server: VolfileServer | None) -> None:
+    def tuned(self, text: str) -> Volfile:
+        """Return a volfile as this session wants it.
+
+        Raises:
+            VolfileError: it is none.
+        """
+        defaults = DAEMON_DEFAULTS if self.target.servers else {}
+        options = tuple({**defaults, **self.target.options}.items())
+        return (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
+
+    def make_graph(self, volfile: Volfile, server: VolfileServer | None) -> Graph[Xlator]:
+        """Make a graph of the session's. It is not connected yet, and not in use.
+
+        Raises:
+            GraphError: it needs what glusterio does not have.
+        """
         services = Services(
             new_event=self.driver.new_event,
             wall_clock=self.driver.wall_clock,
@@ -272,7 +322,7 @@ class Core:
             credentials=encode_v3(self.identity),
             identity=self.identity,
             process_uuid=(
-                f"CTX_ID:{os.urandom(16).hex()}-GRAPH_ID:0-PID:{os.getpid()}"
+                f"CTX_ID:{self._context_id}-GRAPH_ID:{self.built}-PID:{os.getpid()}"
                 f"-HOST:{os.uname().nodename}"
             ),
             volume=self.target.volume,
@@ -285,17 +335,12 @@ class Core:
             reconnect=self.target.reconnect,
             patience=self.target.patience,
         )
-        defaults = DAEMON_DEFAULTS if self.target.servers else {}
-        options = tuple({**defaults, **self.target.options}.items())
-        volfile = (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
         registry = REGISTRY.from_afar() if self.target.servers else REGISTRY
-        graph = build(volfile, registry, services)
-        self.graph = graph
+        self.built += 1
+        graph = build(volfile, registry, services, self.built)
         self.graphs.append(graph)
         graph.top.parents.append(self._on_notice)
-        await graph.init()
-        self.top = graph.top
-        self.known_at = graph.top.known
+        return graph
 
     def _on_notice(self, notice: Notice, source: Xlator, detail: object) -> None:
         """What the top of a graph tells.
@@ -304,7 +349,7 @@ class Core:
         opened anew, but for those of which it tells then; if not, they are stale.
         """
         self.upcalls.heard(notice, detail)
-        if notice is Notice.UPCALL:
+        if notice in (Notice.UPCALL, Notice.FORGET):
             return
         number = next((graph.generation for graph in self.graphs if graph.top is source), 0)
         if notice is Notice.CHILD_UP:

@@ -27,6 +27,11 @@ async def dup(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handl
         SessionClosedError: the session began to close meanwhile.
         HandleStaleError: the connection to the brick was lost meanwhile.
     """
+    with core.lock:  # so that no new graph gets in between
+        return _second(core, frame, handle, opened_at)
+
+
+def _second(core: Core, frame: Frame, handle: Handle, opened_at: str) -> Handle:
     session, fd = core.session, handle.fd
     # Two threads may come here at once: whose object stays, stays for both.
     shares: Shares = fd.context.setdefault(Shares, Shares(core.driver.new_lock(), handle))

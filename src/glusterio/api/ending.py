@@ -47,6 +47,9 @@ UNWINDING = 1.0
 _AT_ONCE = {
     "connect": "the session was closed while connecting",
     "next_of": "the session was closed",
+    "reload": "the session was closed while its graph was being exchanged",
+    "retire": "the session was closed",
+    "end_graph": "the session was closed",
 }
 
 #: How many RELEASEs are packed before they are sent, so that the brick has something to do meanwhile.

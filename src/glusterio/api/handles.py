@@ -241,6 +241,8 @@ async def _open(
         core.house_is_kept = True
     handle = session.reserve(kind, path, opened_at, frame.call)
     handle.fd = fd
+    if core.through:  # a new graph is coming into use
+        fd.through = True
     if kind is HandleKind.DIRECTORY and place.way:
         keep(handle, place.steps)
 

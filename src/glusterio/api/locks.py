@@ -18,7 +18,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from glusterio.api.handles import check_offset
-from glusterio.api.lock_owner import LockOwner, Unsettled, lock_owner
+from glusterio.api.lock_owner import Asking, LockOwner, Unsettled, begin_to_ask, lock_owner
 from glusterio.api.shares import is_shared
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
@@ -174,10 +174,14 @@ async def holder(
     """Tell which lock of another keeps the handle from locking a section, if there is one."""
     where = await _resolve(core, frame, handle, section)
     kind = LockType.READ if shared else LockType.WRITE
-    frame.identity = _identity(lock_owner(core, handle), where)
-    request = _request(handle, LockCommand.GETLK, kind, where)
-    fd = handle.fd
-    flock = (await fd.top.lk(frame, fd, request)).flock
+    asking = Asking(where)
+    owner, fd = await begin_to_ask(core, handle, asking)
+    try:
+        frame.identity = _identity(owner, where)
+        request = _request(handle, LockCommand.GETLK, kind, where)
+        flock = (await fd.top.lk(frame, fd, request)).flock
+    finally:
+        owner.answered(asking)
     if flock.type == LockType.UNLOCK:
         return None
     return LockHolder(flock.type == LockType.READ, flock.start, flock.length, flock.pid)
@@ -237,45 +241,48 @@ async def _set(
     lease_id = b"" if frame.identity is None else frame.identity.lease_id
     frame.identity = _identity(owner, where)._replace(lease_id=lease_id)
     frame.late = late
-    try:
-        while True:
-            try:
-                fd = handle.fd
-                await fd.top.lk(frame, fd, request)
-                return
-            except InterruptedError:
-                pass  # another handle of this process took back what looked the same: ask anew
-    except (Exception, GeneratorExit):
-        raise
-    except BaseException:  # cancelled; or interrupted, in the middle of anything
-        if frame.adopted:
-            owner.unsettled.append(given_up)
-            await Spawn(_take_back(core, handle, owner, given_up, where))
-        raise
+    asking = Asking(where, blocking)
+    while True:
+        owner, fd = await begin_to_ask(core, handle, asking)
+        call = frame.call
+        if call is not None and call.left is not None and fd.top is core.top:
+            with core.lock:
+                call.left(call)  # the old graph: nobody need wait there for this one
+        try:
+            await fd.top.lk(frame, fd, request)
+        except InterruptedError:
+            # It was taken back: by another handle of this process, whose request looked the same, or
+            # since the handle moves to another graph. Ask anew.
+            owner.answered(asking)
+        except (Exception, GeneratorExit):
+            owner.answered(asking)
+            raise
+        except BaseException:  # cancelled; or interrupted, in the middle of anything
+            if frame.adopted:
+                owner.unsettled.append(given_up)
+                await Spawn(_take_back(core, handle, fd, owner, given_up, asking))
+            else:
+                owner.answered(asking)
+            raise
+        else:
+            owner.answered(asking)
+            return
 
 
 async def _take_back(
-    core: Core, handle: Handle, owner: LockOwner, given_up: Unsettled, where: LockedBytes
+    core: Core, handle: Handle, fd: Fd, owner: LockOwner, given_up: Unsettled, asking: Asking
 ) -> None:
     """Have a brick answer a request that nobody waits for, and drop the lock if it was granted.
 
-    Source: GlusterFS xlators/features/locks/src/clear.c (``clrlk_clear_posixlk``), posix.c
-    (``pl_flush``): a request that waits is answered when its own process asks for that, and when all
-    owners' locks of its fd are flushed.
+    Source: GlusterFS xlators/features/locks/src/posix.c (``pl_flush``): a request that waits is
+    answered, too, when all owners' locks of its fd are flushed.
     """
-    fd = handle.fd
-    name = f"glusterfs.intrlk.tposix.kblocked.0,{where.start}-{where.length}"
-    interrupt = FgetxattrRequest(fd.gfid, 0, len(name) + 1, name)
+    where: LockedBytes = asking.where
     identity = _identity(owner, where)
     pause = _FIRST_PAUSE
     try:
         while not given_up.answered.is_set:
-            try:
-                await fd.top.fgetxattr(Frame(identity=identity), fd, interrupt)
-            except ConnectionError:
-                raise
-            except OSError:
-                pass  # a brick that does not know how
+            await take_back(fd, owner, where)
             if handle.state is HandleState.CLOSING:
                 everyone = Frame(identity=identity._replace(lk_owner=b""))
                 await fd.top.flush(everyone, fd, FlushRequest(fd.gfid, 0))
@@ -287,7 +294,27 @@ async def _take_back(
     except OSError:
         pass  # the connection is gone, or the fd, and with it the lock
     finally:
+        owner.answered(asking)
         owner.end(given_up)
+
+
+async def take_back(fd: Fd, owner: LockOwner, where: LockedBytes) -> None:
+    """Ask a brick to answer a request that waits there: with EINTR, if it was not granted.
+
+    Source: GlusterFS xlators/features/locks/src/clear.c (``clrlk_clear_posixlk``): it is answered when
+    its own process asks for that.
+
+    Raises:
+        ConnectionError: the connection is gone.
+    """
+    name = f"glusterfs.intrlk.tposix.kblocked.0,{where.start}-{where.length}"
+    request = FgetxattrRequest(fd.gfid, 0, len(name) + 1, name)
+    try:
+        await fd.top.fgetxattr(Frame(identity=_identity(owner, where)), fd, request)
+    except ConnectionError:
+        raise
+    except OSError:
+        pass  # a brick that does not know how
 
 
 async def _drop(core: Core, handle: Handle, where: LockedBytes) -> Unsettled:
@@ -302,10 +329,12 @@ async def _dropping(
     core: Core, handle: Handle, owner: LockOwner, dropping: Unsettled, where: LockedBytes
 ) -> None:
     request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
+    asking = Asking(where)
     try:
-        fd = handle.fd
+        _, fd = await begin_to_ask(core, handle, asking)
         await fd.top.lk(Frame(identity=_identity(owner, where)), fd, request)
     except Exception as error:
         dropping.error = error
     finally:
+        owner.answered(asking)
         owner.end(dropping)

@@ -57,9 +57,11 @@ class Graph(Generic[N]):
         leaves: those of them without children: the connections to bricks.
         passed_through: what was left out.
         generation: which graph of its session it is, from 1; a switch to a new volfile counts up.
+        volfile: what it was built from.
 
     Attributes:
         top: the translator that operations enter at.
+        is_old: another graph is in use instead, and this one ends when nothing uses it any more.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class Graph(Generic[N]):
         leaves: Sequence[N],
         passed_through: Sequence[PassedThrough] = (),
         generation: int = 1,
+        volfile: Volfile | None = None,
     ) -> None:
         self.top = xlators[-1]
         self.xlators = tuple(xlators)
         self.leaves = tuple(leaves)
         self.passed_through = tuple(passed_through)
         self.generation = generation
+        self.volfile = volfile
+        self.is_old = False
         self._initiated = False
         self._to_end: list[N] = []
 
@@ -175,7 +180,7 @@ def build(
         xlators.append(xlator)
         if not children:
             leaves.append(xlator)
-    return Graph(xlators, leaves, passed, generation)
+    return Graph(xlators, leaves, passed, generation, volfile)
 
 
 def _check_depth(volfile: Volfile) -> None:

@@ -54,6 +54,8 @@ class Call:
         disowned: the teardown has counted the call out, since it would not end.
         unwanted: why it shall give up, said perhaps before there was a fiber to be told.
         began: when it was admitted, by the driver's clock, where it is timed.
+        left: called with it when it leaves, under the session's lock, for who waits for that; or
+            ``None``. May be called more than once.
     """
 
     # What few calls need is the class's.
@@ -62,6 +64,7 @@ class Call:
     disowned = False
     unwanted: Exception | None = None
     began = 0.0
+    left: Callable[[Call], None] | None = None
 
     def __init__(self, number: int, op: str, handle: Handle | None) -> None:
         self.number = number
@@ -159,6 +162,8 @@ class Session:
             del calls[call.number]  # the last thing, so that it can be seen what is left to be done
             if self._trace is not None:
                 self._record_call(call, "DISOWN" if call.disowned else "LEAVE", handle)
+            if call.left is not None:
+                call.left(call)
 
     def borrow(self, call: Call, handle: Handle) -> None:
         """Borrow a second handle for an admitted call, which has one already.

@@ -545,10 +545,24 @@ def post_one(driver: Driver, request: Reply) -> None:
         not_sent(request, error)
 
 
-def start_later(driver: Driver, coro: Coro[None]) -> Fiber:
-    """Start a coroutine that nobody waits for, from where nothing may be stepped: ``settled``, say."""
-    fiber = Fiber(coro, driver)
+def start_later(
+    driver: Driver,
+    coro: Coro[None],
+    on_done: Callable[[Fiber], None] | None = None,
+    call: Any = None,
+) -> Fiber:
+    """Start a coroutine that nobody waits for, from where nothing may be stepped: ``settled``, say.
+
+    Args:
+        driver: who runs it.
+        coro: the coroutine.
+        on_done: called with the fiber when it has ended.
+        call: the admitted call that it runs for, if any.
+    """
+    fiber = Fiber(coro, driver, None, on_done)
     fiber.trap = _CLAIMED
+    if call is not None:
+        fiber.run_for(call)
     with driver.lock:
         driver.enqueue(fiber)
     return fiber

@@ -46,6 +46,8 @@ class Notice(Enum):
     UPCALL = auto()
     #: open files are of no use any more, while their brick is; the detail says why, by fd
     FD_LOST = auto()
+    #: the session may have changed anything by another graph of its: nothing that is kept is good
+    FORGET = auto()
 
 
 class Data(NamedTuple):
@@ -260,6 +262,11 @@ class Xlator:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+    def inherit(self, fd: Fd, old: Fd) -> None:
+        """An open file goes over to ``fd`` from an fd of another graph, with what is known of that."""
+        for child in self.children:
+            child.inherit(fd, old)
 
     def drop(self, fd: Fd) -> bool:
         """Let go of an fd at once, if no brick has ever heard of it and nothing uses it any more.

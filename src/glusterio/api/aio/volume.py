@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from glusterio.api import handles
 from glusterio.api.aio.file import AsyncFile
+from glusterio.api.aio.methods.changes import AsyncChanges
 from glusterio.api.aio.methods.context import AsyncContext
 from glusterio.api.aio.methods.copies import AsyncCopies
 from glusterio.api.aio.methods.directories import AsyncDirectories
@@ -72,6 +73,7 @@ async def _connect(target: Target, timeout: float, trace: TraceHook | None) -> A
 
 
 class AsyncVolume(
+    AsyncChanges,
     AsyncContext,
     AsyncCopies,
     AsyncDirectories,

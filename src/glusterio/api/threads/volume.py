@@ -25,6 +25,7 @@ from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.threads.file import File
 from glusterio.api.threads.io_file import RawFile, layers
+from glusterio.api.threads.methods.changes import Changes
 from glusterio.api.threads.methods.context import Context
 from glusterio.api.threads.methods.copies import Copies
 from glusterio.api.threads.methods.directories import Directories
@@ -97,7 +98,7 @@ def connect(
     return Volume(session)
 
 
-class Volume(Context, Copies, Directories, Facts, Many, Objects, Paths, Upcalls):
+class Volume(Changes, Context, Copies, Directories, Facts, Many, Objects, Paths, Upcalls):
     """A connected volume. Made by :func:`connect`; use it in a ``with`` statement, or close it.
 
     Any number of threads may use one volume at the same time; their requests are all in flight at

@@ -107,6 +107,15 @@ class Reopening(Requests):
                 fd.context[RemoteFd] = why
         self.notify(Notice.FD_LOST, lost)
 
+    def inherit(self, fd: Fd, old: Fd) -> None:
+        """What was locked and written through another graph's fd is this one's now."""
+        remote: RemoteFd | None = fd.context.get(self)
+        for other in old.context.values():
+            if remote is not None and isinstance(other, RemoteFd):
+                remote.locks = other.locks
+                remote.unsynced = remote.unsynced or other.unsynced
+                remote.doubtful = remote.doubtful or other.doubtful
+
     # -- locks ------------------------------------------------------------------------------------
 
     def _granted(

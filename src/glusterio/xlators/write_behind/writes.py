@@ -138,11 +138,12 @@ class Writes(Xlator):
             data = _kept(data)
         deferred = writer.deferred
         order = deferred.order
-        through = writer.through or offset + size > FAR
+        direct = writer.through or offset + size > FAR
         limit, enough = self._small if size <= self._small_size else self._limits(size)
         try:
             while True:
                 with self._lock:
+                    through = direct or fd.through
                     if writer.losses.count:
                         error, writer.losses = self._error_for(writer), Losses()
                         raise error

@@ -1,0 +1,257 @@
+"""Carrying open files from one graph to another, with their locks.
+
+In this order, so that at no instant anything of an open file is lost or in the wrong place:
+
+1. it is opened anew, by its gfid, through the new graph;
+2. what is written through it is deferred no more (``Fd.through``), and what was is waited for: nobody
+   could be told of it by the new graph;
+3. its locks become the new descriptor's, which a brick does in one step (the *lockinfo*). From just
+   before that until the handle has changed over, requests about its locks wait; one that waits on the
+   brick is taken back, and asked anew by the new graph;
+4. the handle changes over. That is done for all handles at once (:mod:`glusterio.api.switching`).
+
+Sources: GlusterFS api/src/glfs-resolve.c (``glfs_migrate_fd_safe``, ``glfs_migrate_fd_locks_safe``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from glusterio.api.directory import until_quiet
+from glusterio.api.in_flight import in_order
+from glusterio.api.lock_owner import LockOwner
+from glusterio.api.locks import take_back
+from glusterio.api.shares import Shares
+from glusterio.api.standpoint import Standpoint
+from glusterio.errors import ConnectionLostError
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.lifecycle.handle import Handle, HandleKind
+from glusterio.lifecycle.states import HandleState
+from glusterio.traps import Coro, Wait, Within
+from glusterio.wire.fops.attributes import FstatRequest
+from glusterio.wire.fops.directories import OpendirRequest
+from glusterio.wire.fops.files import OpenRequest
+from glusterio.wire.fops.xattrs import FgetxattrRequest, FsetxattrRequest
+from glusterio.xlators.base import Xlator
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+#: By this name a brick tells of a descriptor's locks, and moves them.
+_LOCKINFO: Final = "trusted.glusterfs.lockinfo"
+
+#: What a file is not opened with once more.
+_ONCE: Final = os.O_CREAT | os.O_EXCL | os.O_TRUNC
+
+#: How long one open file may take, in seconds: a brick keeps an OPEN waiting that a lease is against.
+_PATIENCE: Final = 10.0
+
+#: How long to wait before a brick is asked anew to take a lock request back, in seconds.
+_PAUSE: Final = 0.02
+
+#: What the session itself keeps with an fd, and is to be found with the new one.
+_KEPT: Final = (LockOwner, Shares, Standpoint)
+
+
+class Carrying:
+    """An open file on its way to another graph.
+
+    Args:
+        handle: one that has it.
+
+    Attributes:
+        old: its fd in the old graph.
+        new: its fd in the new one, once it is open there.
+        why_not: why it cannot be carried, or ``None``.
+        was_locked: it was locked for the first time when it was to change over: try it again.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        self.old: Fd = handle.fd
+        self.kind = handle.kind
+        self.new: Fd | None = None
+        self.why_not: Exception | None = None
+        self._owner: LockOwner | None = None
+        self.was_locked = False
+        self._are_moved = False
+
+    async def open_anew(self, top: Xlator) -> None:
+        """Open it through another graph.
+
+        Raises:
+            ConnectionLostError: that graph's connection is gone.
+        """
+        old = self.old
+        new = Fd(old.gfid, old.flags, top=top)
+        new.through = True
+        frame = Frame()
+
+        async def late(fd: Fd, error: Exception | None) -> None:
+            if error is None:
+                await release(fd, self.kind)
+
+        frame.late = late
+        opening: Coro[object]
+        if self.kind is HandleKind.DIRECTORY:
+            opening = top.opendir(frame, new, OpendirRequest(old.gfid))
+        else:
+            opening = top.open(frame, new, OpenRequest(old.gfid, old.flags & ~_ONCE))
+        try:
+            await Within(_PATIENCE, opening)
+        except ConnectionLostError:
+            raise
+        except Exception as error:
+            self.why_not = error
+        else:
+            self.new = new
+
+    async def settle(self) -> None:
+        """Have nothing deferred any more, and wait for what was."""
+        old = self.old
+        old.through = True
+        if self.why_not is not None or self.kind is HandleKind.DIRECTORY:
+            return
+        settle = old.settle
+        try:
+            if settle is not None:
+                await settle()
+            elif (
+                old.flags & os.O_ACCMODE
+            ):  # perhaps nobody wants to hear of errors: FSTAT waits, too
+                frame = Frame()
+                frame.kept = None
+                await old.top.fstat(frame, old, FstatRequest(old.gfid, 0))
+        except Exception as error:
+            put_back = getattr(error, "put_back", None)
+            if put_back is not None:
+                put_back()  # it is for the application, which the old fd will tell
+            self.why_not = error
+
+    async def move_locks(self, core: Core) -> None:
+        """Let its locks be those of the new fd. Until :meth:`moved` none is asked for."""
+        if self.why_not is not None:
+            return
+        with core.lock:
+            owner = self._owner = self.old.context.get(LockOwner)
+            if owner is None or self.new is None:
+                return
+            owner.moved = core.driver.new_event()
+        try:
+            await Within(_PATIENCE, self._when_quiet(core, owner))
+            await self._move(self.old, self.new)
+        except Exception as error:
+            self.why_not = error
+
+    async def _when_quiet(self, core: Core, owner: LockOwner) -> None:
+        while True:
+            with core.lock:
+                if not owner.asking:
+                    return
+                quiet = owner.quiet = core.driver.new_event()
+                waiting = [asking for asking in owner.asking if asking.waits]
+            for asking in waiting:
+                await take_back(self.old, owner, asking.where)
+            await Wait(quiet, _PAUSE)
+
+    async def _move(self, old: Fd, new: Fd) -> None:
+        request = FgetxattrRequest(old.gfid, 0, len(_LOCKINFO) + 1, _LOCKINFO)
+        told = (await old.top.fgetxattr(Frame(), old, request)).xattrs or {}
+        lockinfo = told.get(_LOCKINFO)
+        if lockinfo:
+            self._are_moved = True
+            setting = FsetxattrRequest(new.gfid, 0, 0, {_LOCKINFO: lockinfo})
+            await new.top.fsetxattr(Frame(), new, setting)
+
+    def change_over(self, core: Core, handles: Iterable[Handle]) -> bool:
+        """Let all handles that have it use the new fd. Called with the session's lock held.
+
+        Returns:
+            Whether one does: else the new fd is to be released.
+        """
+        old, new = self.old, self.new
+        if new is None or self.why_not is not None:
+            return False
+        if self._owner is not old.context.get(LockOwner):
+            self.was_locked = True  # for the first time, just now
+            return False
+        for kept in _KEPT:
+            if kept in old.context:
+                new.context[kept] = old.context[kept]
+        new.top.inherit(new, old)
+        carried = False
+        for handle in handles:
+            if handle.fd is old and core.session.carry(handle, new):
+                carried = True
+        return carried
+
+    def moved(self, core: Core) -> None:
+        """Let the requests about its locks go on, wherever it is. Harmless when repeated."""
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            with core.lock:
+                moved, owner.moved = owner.moved, None
+                owner.quiet = None
+            if moved is not None:
+                moved.set()
+
+    async def take_back(self) -> None:
+        """It stays where it was: let the old fd have its locks, and release the new one."""
+        new, self.new = self.new, None
+        if new is None:
+            return
+        if self._are_moved:
+            try:
+                await self._move(new, self.old)
+            except Exception as error:
+                self.why_not = error
+        await release(new, self.kind)
+
+
+async def release(fd: Fd, kind: HandleKind) -> None:
+    """Let a brick close an fd that no handle has; its connection is its end anyway."""
+    try:
+        if kind is HandleKind.DIRECTORY:
+            await until_quiet(fd)
+            await fd.top.releasedir(Frame(), fd)
+        else:
+            await fd.top.release(Frame(), fd)
+    except Exception:
+        pass
+
+
+def to_carry(core: Core, top: Xlator, without: Iterable[Fd]) -> list[Carrying]:
+    """Return the open files of a graph, each once, but for some."""
+    seen = set(without)
+    found = []
+    for handle in core.session.handles():
+        fd = handle.fd
+        if handle.state is HandleState.OPEN and fd.top is top and fd not in seen:
+            seen.add(fd)
+            found.append(Carrying(handle))
+    return found
+
+
+async def open_all(core: Core, frame: Frame, files: Iterable[Carrying], top: Xlator) -> None:
+    """Open files through another graph, many at once.
+
+    Raises:
+        ConnectionLostError: that graph's connection is gone.
+    """
+
+    async def one(core: Core, frame: Frame, file: Carrying) -> None:
+        await file.open_anew(top)
+
+    await in_order(core, frame, one, files)
+
+
+async def settle_all(core: Core, frame: Frame, files: Iterable[Carrying]) -> None:
+    """Wait for what is deferred, then move the locks, of many at once."""
+
+    async def one(core: Core, frame: Frame, file: Carrying) -> None:
+        await file.settle()
+        await file.move_locks(core)
+
+    await in_order(core, frame, one, files)

@@ -1,0 +1,457 @@
+"""The graph switch: a session goes over to a new graph, with what it has open.
+
+The new graph is built, connected, and has all open files opened anew before anything changes: whatever
+goes wrong until then, the session goes on with the graph that it has. Then, in one step under the
+session's lock, paths are asked of the new graph and every handle has its new fd
+(:mod:`glusterio.api.carrying`). No call is held up for it: one that is under way goes on in the old
+graph, and the old graph ends when the last of these has left, and no handle is open in it.
+
+While calls are under way in both graphs none answers from memory what the other may have changed: no
+write is deferred, and whenever a call of the old graph leaves, the new one forgets what it keeps.
+
+A handle that cannot be carried, since its file has no name any more for instance, goes on working in
+the old graph until it is closed; the report says which and why.
+
+Where only options of translators have changed these take them (:meth:`Xlator.reconfigure`), and the
+graph stays.
+
+Source: GlusterFS api/src/glfs-master.c (``glfs_graph_setup``), glfs-resolve.c (``glfs_migrate_fd``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from glusterio.api.carrying import Carrying, open_all, release, settle_all, to_carry
+from glusterio.api.graphs import end_graph, is_used
+from glusterio.api.in_flight import in_order
+from glusterio.api.volfile_server import volfile_of
+from glusterio.errors import SessionClosedError, UnsupportedGraphError
+from glusterio.graph.comparing import changed_volumes
+from glusterio.graph.fd import Fd
+from glusterio.graph.frame import Frame
+from glusterio.graph.graph import Graph
+from glusterio.graph.passing import why_passed
+from glusterio.graph.volfile import Volfile, Volume
+from glusterio.lifecycle.handle import Handle
+from glusterio.lifecycle.session import Call
+from glusterio.lifecycle.states import SessionState
+from glusterio.traps import Disconnect, Event, Spawn, Wait, Within
+from glusterio.types import Gfid
+from glusterio.xlators.base import Notice, Xlator
+
+if TYPE_CHECKING:
+    from glusterio.api.core import Core
+
+#: How often it is looked for files that were opened meanwhile, before the switch.
+_ROUNDS: Final = 3
+
+#: The session's own calls, and those that wait for upcalls: they are in no graph.
+_IN_NO_GRAPH: Final = frozenset({"next_of", "reload", "retire", "end_graph"})
+
+
+class LeftBehind(NamedTuple):
+    """An open file that could not be carried to the new graph, and goes on in the old one.
+
+    Attributes:
+        path: the path as it was opened.
+        why: the error that its opening, or the moving of its locks, came to.
+    """
+
+    path: str
+    why: Exception
+
+
+class SwitchReport(NamedTuple):
+    """What became of a volfile.
+
+    Attributes:
+        generation: the number of the graph in use, from 1.
+        switched: whether it is a new one.
+        reconfigured: the translators that took changed options; then the graph is the old one.
+        carried: how many handles went over to the new graph.
+        left_behind: the handles that did not.
+        seconds: how long it took, connecting included.
+        pause: for how long of that requests about locks had to wait, in seconds; no other call did.
+    """
+
+    generation: int
+    switched: bool = False
+    reconfigured: tuple[str, ...] = ()
+    carried: int = 0
+    left_behind: tuple[LeftBehind, ...] = ()
+    seconds: float = 0.0
+    pause: float = 0.0
+
+    def __str__(self) -> str:
+        if self.reconfigured:
+            return f"graph {self.generation} took new options: {', '.join(self.reconfigured)}"
+        if not self.switched:
+            return f"graph {self.generation} stays: nothing has changed"
+        left = f", {len(self.left_behind)} left behind" if self.left_behind else ""
+        return (
+            f"graph {self.generation} is in use after {self.seconds:.3f} s:"
+            f" {self.carried} handles carried{left}"
+        )
+
+
+async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) -> SwitchReport:
+    """Have the session use a volfile: a new one, or the one that its server or file gives now.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        volfile: the text, or ``None`` to get it anew.
+        seconds: how long it may take until the new graph is up.
+
+    Raises:
+        TimeoutError: not up in time. As with all errors, the session goes on as before.
+        GraphError: the volfile makes no graph, or one that needs what glusterio does not have.
+        OSError: the volfile cannot be had, or a brick of it is not there.
+    """
+    started = core.now()
+    await _take_turn(core)
+    switch = _Switch(core)
+    try:
+        try:
+            report: SwitchReport | None = await Within(seconds, switch.prepare(frame, volfile))
+        except TimeoutError as error:
+            if error.errno is not None:
+                raise
+            raise TimeoutError(f"the new graph was not up within {seconds:g} s") from None
+        if report is not None:
+            return report._replace(seconds=core.now() - started)
+        switch.started = started
+        core.keep_house()
+        switch.is_begun = True
+        try:
+            core.start(retire, switch)
+        except Exception:
+            switch.is_begun = False
+            raise
+    except GeneratorExit:
+        raise
+    except BaseException:
+        if not switch.is_begun:
+            await switch.give_up()
+        raise
+    finally:
+        if not switch.is_begun:
+            _end_turn(core)
+    await Wait(switch.swapped)
+    if switch.error is not None:
+        raise switch.error
+    assert switch.report is not None
+    return switch.report
+
+
+async def retire(core: Core, frame: Frame, switch: _Switch) -> None:
+    """Change over to the new graph, and have the old one end when nothing is under way in it.
+
+    A call of its own, which goes on whatever becomes of the one that wanted it.
+    """
+    try:
+        await switch.change_over(frame)
+    except Exception as error:
+        switch.error = error
+        return
+    except BaseException:
+        switch.error = SessionClosedError(
+            "the session was closed while its graph was being exchanged"
+        )
+        raise
+    finally:
+        _end_turn(core)
+        switch.swapped.set()
+    await switch.let_go(frame)
+
+
+async def _take_turn(core: Core) -> None:
+    while True:
+        with core.lock:
+            other = core.switching
+            if other is None:
+                core.switching = core.driver.new_event()
+                return
+        await Wait(other)
+
+
+def _end_turn(core: Core) -> None:
+    with core.lock:
+        turn, core.switching = core.switching, None
+    if turn is not None:
+        turn.set()
+
+
+class _Switch:
+    """One switch."""
+
+    def __init__(self, core: Core) -> None:
+        assert core.graph is not None
+        self._core = core
+        self._old: Graph[Xlator] = core.graph
+        self._new: Graph[Xlator] | None = None
+        self._text = ""
+        self._files: list[Carrying] = []
+        self._left: dict[Fd, Exception] = {}
+        self._released: list[Carrying] = []
+        self._before: set[Call] = set()
+        self._none_before: Event = core.driver.new_event()
+        self.is_begun = False
+        self.started = core.now()
+        self.swapped = core.driver.new_event()
+        self.error: Exception | None = None
+        self.report: SwitchReport | None = None
+
+    # -- until the switch -------------------------------------------------------------------------
+
+    async def prepare(self, frame: Frame, volfile: str | None) -> SwitchReport | None:
+        """Bring the new graph up, and open all files through it.
+
+        Returns:
+            The report, if that is all; ``None`` if the graphs are to be exchanged.
+        """
+        core, server = self._core, None
+        try:
+            if volfile is None:
+                volfile, server = await volfile_of(core.target)
+            if volfile == core.volfile:
+                return SwitchReport(self._old.generation)
+            self._text = volfile
+            wanted = core.tuned(volfile)
+            done = self._reconfigure(wanted)
+            if done is not None:
+                core.volfile = volfile
+                report = SwitchReport(self._old.generation, reconfigured=done)
+                core.log.info("%s", report)
+                return report
+            new = self._new = core.make_graph(wanted, server)
+            await new.init()
+        finally:
+            if server is not None:
+                await Disconnect(server.connection)
+        await self._open_rest(frame)
+        return None
+
+    def _reconfigure(self, wanted: Volfile) -> tuple[str, ...] | None:
+        """Have translators take changed options, if that will do.
+
+        Returns:
+            Which have; ``None`` if there has to be another graph.
+
+        Raises:
+            VolfileError: options that cannot be read. None was changed.
+            UnsupportedGraphError: options that need what glusterio does not have.
+        """
+        assert self._old.volfile is not None
+        changed = changed_volumes(self._old.volfile, wanted)
+        if changed is None:
+            return None
+        by_name = {xlator.name: xlator for xlator in self._old.xlators}
+        taking: list[tuple[Xlator, Volume]] = []
+        for volume in changed:
+            xlator = by_name.get(volume.name)
+            if xlator is None:
+                if why_passed(volume) is None:
+                    raise UnsupportedGraphError(volume.type, volume.name)
+            elif not xlator.children or type(xlator).configure is Xlator.configure:
+                return None
+            else:
+                taking.append((xlator, volume))
+        before = [(xlator, xlator.options) for xlator, _ in taking]
+        try:
+            for xlator, volume in taking:
+                xlator.reconfigure(volume.options)
+        except BaseException:
+            for xlator, options in before:
+                xlator.reconfigure(options)
+            raise
+        self._old.volfile = wanted
+        return tuple(xlator.name for xlator, _ in taking)
+
+    async def _open_rest(self, frame: Frame) -> None:
+        assert self._new is not None
+        for _ in range(_ROUNDS):
+            known = [file.old for file in self._files]
+            found = to_carry(self._core, self._old.top, known)
+            if not found:
+                return
+            self._files += found
+            await open_all(self._core, frame, found, self._new.top)
+
+    async def give_up(self) -> None:
+        """The session stays with the old graph: end the new one. Waits for nothing but the bricks."""
+        new, self._new = self._new, None
+        if new is not None:
+            await Spawn(end_graph(self._core, Frame(), new))
+
+    # -- the switch -------------------------------------------------------------------------------
+
+    async def change_over(self, frame: Frame) -> None:
+        """Exchange the graphs.
+
+        Raises:
+            Exception: nothing has changed but for the error.
+        """
+        core = self._core
+        core.through += 1
+        paused = core.now()
+        try:
+            for handle in core.session.handles():  # those that are being opened, too
+                if handle.fd is not None:
+                    handle.fd.through = True
+            await self._open_rest(frame)
+            await settle_all(core, frame, self._files)
+            self._swap()
+        except BaseException as error:
+            core.through -= 1
+            self._defer_again()
+            if isinstance(error, Exception):
+                await in_order(core, frame, _stay, self._files)
+            raise
+        finally:
+            for file in self._files:
+                file.moved(core)
+            if self._new is None or core.graph is not self._new:
+                await self.give_up()
+        self._report(core.now() - paused)
+
+    def _swap(self) -> None:
+        """From here on everything is asked of the new graph, by whoever begins now."""
+        core, new, old = self._core, self._new, self._old
+        assert new is not None
+        with core.lock:
+            new.generation = core.session.switched()
+            self._note_calls()
+            core.graph = new
+            core.top = new.top
+            core.known_at = new.top.known
+            core.volfile = self._text
+            core.switches += 1
+            old.is_old = True
+            self._change(self._files)
+
+    def _note_calls(self) -> None:
+        for call in self._core.session.calls.values():
+            if call.op not in _IN_NO_GRAPH:
+                self._before.add(call)
+                earlier = call.left
+                call.left = self._has_left if earlier is None else _both(earlier, self._has_left)
+        if not self._before:
+            self._none_before.set()
+
+    def _has_left(self, call: Call) -> None:
+        """A call that may have been under way in the old graph is so no more."""
+        if call in self._before:
+            self._before.discard(call)
+            assert self._new is not None
+            for leaf in self._new.leaves:
+                leaf.notify(Notice.FORGET)
+            if not self._before:
+                self._none_before.set()
+
+    def _change(self, files: list[Carrying]) -> None:
+        """Have handles change over. Called with the lock held."""
+        core = self._core
+        by_fd: dict[Fd, list[Handle]] = {}
+        for handle in core.session.handles():
+            by_fd.setdefault(handle.fd, []).append(handle)
+        for file in files:
+            if file.change_over(core, by_fd.get(file.old, ())):
+                self._released.append(file)
+            elif file.why_not is not None:
+                self._left[file.old] = file.why_not.with_traceback(None)
+
+    def _report(self, pause: float) -> None:
+        core, new = self._core, self._new
+        assert new is not None
+        carried = {file.new for file in self._released}
+        handles = core.session.handles()
+        report = self.report = SwitchReport(
+            new.generation,
+            True,
+            carried=sum(handle.fd in carried for handle in handles),
+            left_behind=tuple(
+                LeftBehind(handle.path, self._left[handle.fd])
+                for handle in handles
+                if handle.fd in self._left
+            ),
+            seconds=core.now() - self.started,
+            pause=pause,
+        )
+        core.log.info("%s", report)
+        for path, why in report.left_behind:
+            core.log.warning("%s stays in graph %d: %s", path, self._old.generation, why)
+
+    # -- after it ---------------------------------------------------------------------------------
+
+    async def let_go(self, frame: Frame) -> None:
+        """Wait for what is under way in the old graph, carry what came late, and end it."""
+        core, old, new = self._core, self._old, self._new
+        assert new is not None
+        try:
+            await in_order(core, frame, _stay, [file for file in self._files if self._stays(file)])
+            for _ in range(_ROUNDS):
+                await self._carry_rest(frame)
+                await Wait(self._none_before)
+            await self._carry_rest(frame)
+        finally:
+            core.through -= 1
+            self._defer_again()
+        used = {handle.fd for handle in core.session.handles()}
+        free = [file for file in self._released if file.old not in used]
+        await in_order(core, frame, _release_old, free)
+        if not is_used(core, old):
+            await end_graph(core, frame, old)
+
+    def _stays(self, file: Carrying) -> bool:
+        return file not in self._released
+
+    async def _carry_rest(self, frame: Frame) -> None:
+        """Carry what was being opened in the old graph when the new one came into use."""
+        core, new = self._core, self._new
+        assert new is not None
+        known = [*self._left, *(file.old for file in self._released)]
+        files = to_carry(core, self._old.top, known)
+        if not files:
+            return
+        try:
+            await open_all(core, frame, files, new.top)
+            await settle_all(core, frame, files)
+            with core.lock:
+                self._change(files)
+        finally:
+            for file in files:
+                file.moved(core)
+        await in_order(core, frame, _stay, [file for file in files if self._stays(file)])
+
+    def _defer_again(self) -> None:
+        """Let writes be deferred again, but for a file that is open in two graphs."""
+        core = self._core
+        if core.through or core.session.state is not SessionState.ACTIVE:
+            return
+        tops: dict[Gfid, set[object]] = {}
+        handles = [handle for handle in core.session.handles() if handle.fd is not None]
+        for handle in handles:
+            tops.setdefault(handle.fd.gfid, set()).add(handle.fd.top)
+        for handle in handles:
+            handle.fd.through = len(tops[handle.fd.gfid]) > 1
+
+
+def _both(first: Callable[[Call], None], second: Callable[[Call], None]) -> Callable[[Call], None]:
+    def left(call: Call) -> None:
+        first(call)
+        second(call)
+
+    return left
+
+
+async def _stay(core: Core, frame: Frame, file: Carrying) -> None:
+    await file.take_back()
+
+
+async def _release_old(core: Core, frame: Frame, file: Carrying) -> None:
+    if file.new is not None:
+        file.new.top.inherit(file.new, file.old)  # what was written since
+    await release(file.old, file.kind)
