@@ -25,12 +25,21 @@ class Place:
     """A brick behind a tap, which can be ended and come back on another port behind the same tap."""
 
     def __init__(self, directory: Path, volfile: Path) -> None:
+        self.volfile = volfile
         self.directory = directory
         self.brick: BrickProcess = start_brick(directory)
         self.tap = Tap(("127.0.0.1", self.brick.brick_port))
         self.tap.start()
         volfile.write_text(client_volfile("vol", "127.0.0.1", str(directory), port=self.tap.port))
         self.url = f"volfile://{volfile}"
+
+    def with_option(self, line: str) -> str:
+        """Return the URL, with another option of the client translator."""
+        text = self.volfile.read_text()
+        self.volfile.write_text(
+            text.replace("type protocol/client\n", f"type protocol/client\n{line}\n")
+        )
+        return self.url
 
     def kill(self) -> None:
         """End the brick without notice, and whoever connects is refused."""
@@ -110,7 +119,7 @@ def test_a_thousand_handles_are_opened_again(driver: Driver, place: Place) -> No
         (place.directory / f"{number}").write_bytes(b"%d" % number)
     vol = driver.connect(place.url)
     files = [driver.do(vol.open_handle, f"{number}") for number in range(1000)]
-    place.restart()
+    place.tap.cut()
     assert [driver.do(file.pread, 10, 0) for file in files] == [b"%d" % n for n in range(1000)]
     place.brick.wait_for(fds=1000)
     report = driver.do(vol.close)
@@ -240,7 +249,7 @@ def test_without_reconnecting_the_loss_is_final(driver: Driver, place: Place) ->
     vol = driver.connect(place.url, reconnect=False)
     file = driver.do(vol.open_handle, "f", CREATING)
     connections = place.tap.connections
-    place.restart()
+    place.tap.cut()
     with pytest.raises(ConnectionLostError):
         driver.do(vol.stat, "/")
     with pytest.raises(HandleStaleError):
@@ -321,7 +330,7 @@ def test_a_file_that_was_removed_meanwhile(driver: Driver, place: Place) -> None
     gone = driver.do(vol.open_handle, "gone", CREATING)
     there = driver.do(vol.open_handle, "there", CREATING)
     driver.do(vol.unlink, "gone")
-    place.restart()
+    place.tap.cut()
     assert driver.do(there.pread, 1, 0) == b""
     with pytest.raises(HandleStaleError, match=r"gone.*could not be opened again") as caught:
         driver.do(gone.pread, 1, 0)
@@ -339,10 +348,91 @@ def test_locks_are_lost_with_the_connection(driver: Driver, place: Place) -> Non
     driver.do(held.lockf, os.F_LOCK)
     driver.do(dropped.lockf, os.F_LOCK)
     driver.do(dropped.lockf, os.F_ULOCK)
-    place.restart()
+    place.tap.cut()
     assert driver.do(dropped.pread, 1, 0) == b""
     assert driver.do(other.pread, 1, 0) == b""
     with pytest.raises(HandleStaleError, match=r"held.*its locks were lost"):
         driver.do(held.pwrite, b"x", 0)
     driver.do(vol.close)
     place.brick.wait_for(fds=0, locks=0)
+
+
+def test_locks_are_taken_anew_where_the_volume_wants_that(driver: Driver, place: Place) -> None:
+    vol = driver.connect(place.with_option("    option strict-locks off"))
+    held = driver.do(vol.open_handle, "f", CREATING)
+    driver.do(held.lockf, os.F_LOCK, 10)
+    place.tap.cut()
+    until(lambda: counts(vol)["reconnects"] == 1 and not lost(vol))
+    assert driver.do(held.pwrite, b"x", 0) == 1
+    other = driver.do(vol.open_handle, "f", CREATING)
+    with pytest.raises(BlockingIOError):
+        driver.do(other.lockf, os.F_TLOCK, 10)
+    driver.do(other.lockf, os.F_TLOCK, 10, 10)
+    driver.do(vol.close)
+    place.brick.wait_for(fds=0, locks=0)
+
+
+def test_locks_that_others_have_taken_are_lost_in_any_case(driver: Driver, place: Place) -> None:
+    vol = driver.connect(place.with_option("    option strict-locks off"))
+    held = driver.do(vol.open_handle, "f", CREATING)
+    driver.do(held.lockf, os.F_LOCK, 10)
+    place.tap.refuse()
+    place.tap.cut()
+    until(lambda: lost(vol))
+    rival = driver.connect(place.brick.url)
+    its = driver.do(rival.open_handle, "f", CREATING)
+    driver.do(its.lockf, os.F_LOCK, 10)
+    place.tap.heal()
+    until(lambda: not lost(vol))
+    with pytest.raises(HandleStaleError, match="others have them now"):
+        driver.do(held.pwrite, b"x", 0)
+    driver.do(rival.close)
+    driver.do(vol.close)
+    place.brick.wait_for(fds=0, locks=0)
+
+
+def test_a_lock_that_is_waited_for_is_asked_for_anew(driver: Driver, place: Place) -> None:
+    rival = driver.connect(place.brick.url)
+    its = driver.do(rival.open_handle, "f", CREATING)
+    driver.do(its.lockf, os.F_LOCK)
+    vol = driver.connect(place.url)
+    file = driver.do(vol.open_handle, "f", CREATING)
+    locking = driver.start(file.lockf, os.F_LOCK)
+    place.tap.wait_for(lambda: place.tap.calls(Fop.LK) == 1)
+    place.tap.cut()
+    place.tap.wait_for(lambda: place.tap.calls(Fop.LK) == 2)
+    assert not locking.done()
+    driver.do(its.lockf, os.F_ULOCK)
+    locking.result(20)
+    driver.do(file.pwrite, b"x", 0)
+    driver.do(rival.close)
+    driver.do(vol.close)
+    place.brick.wait_for(fds=0, locks=0)
+
+
+# -- what was written and not synced ----------------------------------------------------------------
+
+
+def test_a_sync_says_what_may_be_gone_with_the_brick(driver: Driver, place: Place) -> None:
+    vol = driver.connect(place.url)
+    synced = driver.do(vol.open_handle, "synced", CREATING)
+    unsynced = driver.do(vol.open_handle, "unsynced", CREATING)
+    for file in (synced, unsynced):
+        driver.do(file.pwrite, b"data", 0)
+    driver.do(synced.fsync)
+    place.restart()
+    driver.do(synced.fsync)
+    with pytest.raises(ConnectionLostError, match="may be gone"):
+        driver.do(unsynced.fsync)
+    driver.do(unsynced.fsync)
+    assert driver.do(vol.close).graceful
+
+
+def test_a_sync_after_the_loss_of_the_connection_alone(driver: Driver, place: Place) -> None:
+    """The brick's process is still the same, so it has what it had."""
+    vol = driver.connect(place.url)
+    file = driver.do(vol.open_handle, "f", CREATING)
+    driver.do(file.pwrite, b"data", 0)
+    place.tap.cut()
+    driver.do(file.fsync)
+    assert driver.do(vol.close).graceful

@@ -81,6 +81,8 @@ class Run:
         return self.watch
 
     def connect(self, url: str = "", **options: Any) -> Any:
+        # A connection that is lost is lost for good in all of these.
+        options = {"reconnect": False, **options}
         return self.driver.connect(url or self.url, trace=self.recorder(), **options)
 
     def do(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
