@@ -1,0 +1,73 @@
+"""A brick that can be ended, cut off, and come back on another port: for tests of reconnecting."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from glusterio.brick.volfiles import client_volfile
+from tests.api.tap import Tap
+from tests.embedded import BrickProcess, start_brick
+
+CREATING = os.O_RDWR | os.O_CREAT
+
+
+class Place:
+    """A brick behind a tap, which can be ended and come back on another port behind the same tap."""
+
+    def __init__(self, directory: Path, volfile: Path) -> None:
+        self.volfile = volfile
+        self.directory = directory
+        self.brick: BrickProcess = start_brick(directory)
+        self.tap = Tap(("127.0.0.1", self.brick.brick_port))
+        self.tap.start()
+        volfile.write_text(client_volfile("vol", "127.0.0.1", str(directory), port=self.tap.port))
+        self.url = f"volfile://{volfile}"
+
+    def with_option(self, line: str) -> str:
+        """Return the URL, with another option of the client translator."""
+        text = self.volfile.read_text()
+        self.volfile.write_text(
+            text.replace("type protocol/client\n", f"type protocol/client\n{line}\n")
+        )
+        return self.url
+
+    def kill(self) -> None:
+        """End the brick without notice, and whoever connects is refused."""
+        self.tap.refuse()
+        self.brick.kill()
+        self.tap.cut()
+
+    def come_back(self) -> None:
+        self.brick = start_brick(self.directory)
+        self.tap.upstream = ("127.0.0.1", self.brick.brick_port)
+        self.tap.heal()
+
+    def restart(self) -> None:
+        self.kill()
+        self.come_back()
+
+    def finish(self) -> None:
+        self.tap.stop()
+        self.brick.kill()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that has been caused already."""
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)
+
+
+def counts(vol: Any) -> dict[str, int]:
+    """Return what the session's client says of itself."""
+    found: dict[str, int] = vol._session.core.graph.leaves[0].counts()
+    return found
+
+
+def lost(vol: Any) -> bool:
+    return not counts(vol)["up"]
