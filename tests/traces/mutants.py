@@ -256,6 +256,10 @@ def why_legal(mutant: Mutant) -> str | None:
     """Say why a mutant is a true history all the same, if it is one; by its change alone."""
     lines, at = mutant.original, mutant.at
     line, later = lines[at], lines[at + 1 :]
+    if _concerns_a_return(mutant):
+        if _returns_as_it_may(mutant.lines):
+            return "a connection may be lost, and come back, at any time, and nobody notices"
+        return None
     if mutant.change == "drop":
         return _why_dropped(lines, at)
     if mutant.change == "swap" and _commute(lines, at):
@@ -289,6 +293,37 @@ def why_legal(mutant: Mutant) -> str | None:
         if _under_way(lines, at, other) and _under_way(lines, at + 1 + opened, other):
             return "the other call is under way, too, and may as well be the one that opens"
     return None
+
+
+def _concerns_a_return(mutant: Mutant) -> bool:
+    """Whether what was changed is when a connection is back, and nothing else."""
+    moved = {"drop": 1, "duplicate": 1, "swap": 2}.get(mutant.change, 0)
+    return "RECONNECTED" in [line.event for line in mutant.original[mutant.at :][:moved]]
+
+
+def _returns_as_it_may(lines: list[Line]) -> bool:
+    """Whether connections come back while that may be, and no file is open before its brick is back."""
+    graph = 1
+    at: dict[int, int] = {}
+    gone: set[int] = set()
+    in_vain: set[int] = set()
+    for line in lines:
+        if line.event == "RECONNECTED":
+            if SessionEvent.RECONNECTED not in SESSION_TABLE[SessionState[line.before]]:
+                return False
+            gone.discard(line.of)
+            in_vain = {handle for handle in in_vain if at[handle] != line.of}
+        elif line.event == "SWITCHED":
+            graph = line.of
+        elif line.event in ("SEND", "CARRIED"):
+            at[line.number] = graph
+            if graph in gone:
+                in_vain.add(line.number)
+        elif line.event == "LOST":
+            gone.add(at[line.number])
+        if line.event in ("OPENED", "LATE", "CARRIED") and line.number in in_vain:
+            return False
+    return True
 
 
 def _why_dropped(lines: list[Line], at: int) -> str | None:

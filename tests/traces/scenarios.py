@@ -379,7 +379,7 @@ def closed_under_way(run: Run) -> None:
 
 
 def _given_up(run: Run, opens: bool) -> None:
-    vol = run.connect()
+    vol = run.connect(reconnect=False)
     run.tap.hold(Fop.CREATE)
 
     async def give_up() -> None:
@@ -446,7 +446,7 @@ def cancelled_tasks(run: Run) -> None:
 @on(*BOTH)
 def lost(run: Run) -> None:
     """The connection is cut under open files, one with a call; they are closed, and the rest is not."""
-    vol = run.connect()
+    vol = run.connect(reconnect=False)
     one, two, three = run.files(vol, "a", "b", "c")
     run.tap.hold(Fop.READ)
     reading = run.start(two.pread, 1, 0)
@@ -466,7 +466,7 @@ def lost(run: Run) -> None:
 @on(*BOTH)
 def lost_while_opening(run: Run) -> None:
     """The connection is cut while two files are being opened."""
-    vol = run.connect()
+    vol = run.connect(reconnect=False)
     run.files(vol, "open")
     run.tap.hold(Fop.CREATE)
     openings = [run.start(vol.open_handle, f"/o{n}", CREATING | os.O_EXCL) for n in range(2)]
@@ -480,13 +480,79 @@ def lost_while_opening(run: Run) -> None:
 @on(*BOTH)
 def lost_while_draining(run: Run) -> None:
     """The connection is cut while the drain waits for the brick."""
-    vol = run.connect()
+    vol = run.connect(reconnect=False)
     run.files(vol, *"abc")
     run.tap.hold(Fop.RELEASE)
     closing = run.start(vol.close)
     run.held(3)
     run.tap.cut()
     closing.result(PATIENCE)
+
+
+# -- what breaks, and comes back ----------------------------------------------------------------------
+
+
+@on(*BOTH)
+def came_back(run: Run) -> None:
+    """The connection is lost under three files, and comes back: one of them is not there any more.
+
+    One is closed meanwhile, and one more is opened.
+    """
+    vol = run.connect()
+    one, two, three = run.files(vol, "a", "b", "c")
+    run.do(vol.unlink, "/b")
+    run.tap.refuse()
+    run.tap.cut()
+    run.do(one.close)
+    opening = run.start(vol.open_handle, "/d", CREATING | os.O_EXCL)
+    run.watch.wait("SEND", 4)
+    run.tap.heal()
+    opening.result(PATIENCE)
+    run.do(three.pread, 1, 0)
+    with contextlib.suppress(GlusterError):
+        run.do(two.pread, 1, 0)
+    run.do(vol.close)
+
+
+@on(*BOTH)
+def came_back_while_closing(run: Run) -> None:
+    """The session is being closed when its connection is lost; a read goes on when that is back."""
+    vol = run.connect()
+    one, two = run.files(vol, "a", "b")
+    run.tap.hold(Fop.READ)
+    reading = run.start(two.pread, 1, 0)
+    run.held()
+    closing = run.start(vol.close)
+    run.watch.wait("GATE")
+    run.tap.cut()
+    run.watch.wait("RECONNECTED")
+    run.tap.let_go()
+    reading.result(PATIENCE)
+    closing.result(PATIENCE)
+    del one
+
+
+@on(*BOTH)
+def came_back_often(run: Run) -> None:
+    """Files are opened, used, closed or left open, while the connection is lost again and again."""
+    vol = run.connect()
+    kept = []
+    for turn in range(6):
+        kept += run.files(vol, f"k{turn}")
+        run.tap.hold(Fop.CREATE, Fop.READ, Fop.RELEASE)
+        under_way = [run.start(file.pread, 1, 0) for file in kept[:2]]
+        under_way.append(run.start(vol.open_handle, f"/n{turn}", CREATING | os.O_EXCL))
+        run.held(len(under_way))
+        if turn % 2:
+            under_way.append(run.start(kept.pop(0).close))
+        run.tap.cut()
+        run.tap.let_go()
+        for future in under_way:
+            future.exception(PATIENCE)
+    run.do(vol.close)
+
+
+# -- what takes too long ------------------------------------------------------------------------------
 
 
 @on(*BOTH)

@@ -77,6 +77,8 @@ class Checking:
             composed = Composed(self.compiled, self.module, self.config)
         except SpecError:
             return self.run()
+        if composed.handles == 1:
+            return self.run()  # a part is worked out once where it occurs many times
         return composed.explore()
 
     def run(self) -> Result:

@@ -94,6 +94,9 @@ class Composed:
         compiled: the whole specification, with which the parts' steps are compared.
         module, config: what it was compiled from.
 
+    Attributes:
+        handles: how many there are.
+
     Raises:
         SpecError: the states cannot be taken apart.
     """
@@ -101,14 +104,14 @@ class Composed:
     def __init__(self, compiled: Compiled, module: Module, config: Config) -> None:
         self._compiled = compiled
         self._parts = parts = Parts(module, config)
-        self._handles = len(config.members[parts.taken.handles])
+        self.handles = len(config.members[parts.taken.handles])
         self._threads = len(config.members[parts.taken.threads])
         if len(compiled.initial) != 1:
             raise SpecError("more than one beginning")
-        _, clusters, _ = parts.split(compiled.initial[0], self._handles, self._threads)
+        _, clusters, _ = parts.split(compiled.initial[0], self.handles, self._threads)
         if len(set(clusters)) != 1:
             raise SpecError("handles that differ from the beginning")
-        self._packing = Packing(self._handles)
+        self._packing = Packing(self.handles)
         self._groups = Groups(parts, self._packing, clusters[0])
 
     # -- the search -------------------------------------------------------------------------------
@@ -235,7 +238,7 @@ class Composed:
     def states(self) -> int:
         """Return how many states the forms that were met stand for."""
         threads = [alike(at) for _, at in self._parts.clusters.values]
-        swaps = factorial(self._handles) * factorial(self._threads)
+        swaps = factorial(self.handles) * factorial(self._threads)
         found = 0
         for group in self._groups.all:
             stand = swaps // alike(group.pool)
@@ -285,7 +288,7 @@ class Composed:
             raise SpecError("the parts of a state do more, or less, than the whole")
 
     def _form(self, state: State) -> Form:
-        session, clusters, pool = self._parts.split(state, self._handles, self._threads)
+        session, clusters, pool = self._parts.split(state, self.handles, self._threads)
         return self._groups.of(session, tuple(pool)), tuple(sorted(clusters))
 
     def _state(self, form: Form) -> State:
