@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import weakref
@@ -12,6 +13,8 @@ import pytest
 
 import glusterio
 from glusterio.brick.volfiles import client_volfile
+from glusterio.wire.programs import Fop
+from tests.api.deferring import held, no_file_beyond
 from tests.api.drivers import Driver
 from tests.api.faces import FACES, connect_face
 from tests.api.tap import Tap
@@ -211,3 +214,69 @@ def test_a_graph_that_does_not_come_up(volume: Any, text: str, tap: Tap) -> None
         assert core.volfile == text
         assert file.pwrite(b"x", 0) == 1
     file.close()
+
+
+def test_under_load(driver: Driver, url: str, text: str, brick: BrickProcess) -> None:
+    """Readers, writers, listings and another client that tries for the locks all the time."""
+    volume = driver.connect(url)
+    files = [driver.do(volume.open_handle, f"f{n}", os.O_RDWR | os.O_CREAT) for n in range(40)]
+    with glusterio.connect(brick.url) as other, other.open_handle("f0", os.O_RDWR) as rival:
+        driver.do(files[0].lockf, os.F_LOCK, 10)
+        for switch in range(6):
+            wanted = with_translators(text, *TYPES[: 1 + switch % 3])
+            switching = driver.start(volume.reload, wanted)
+            turn = 0
+            while not switching.done() or turn < len(files):
+                file = files[turn % len(files)]
+                data = b"%08d" % turn
+                assert driver.do(file.pwrite, data, 0) == 8
+                assert driver.do(file.pread, 8, 0) == data
+                if not turn % 10:
+                    assert len(driver.do(volume.listdir, "/")) == 40
+                    assert driver.do(volume.stat, f"f{turn % 40}").st_size == 8
+                    with pytest.raises(BlockingIOError):
+                        rival.lockf(os.F_TLOCK, 10)
+                turn += 1
+            report = switching.result(20)
+            assert (report.carried, report.left_behind) == (40, ())
+    for n, file in enumerate(files):
+        driver.do(file.close)
+        driver.do(volume.unlink, f"f{n}")
+    brick.wait_for(fds=0)
+
+
+def test_closed_in_the_middle(
+    driver: Driver, url: str, text: str, tap: Tap, brick: BrickProcess
+) -> None:
+    """At each step the brick keeps an answer back, and the session is closed."""
+    for fop in (Fop.OPEN, Fop.FGETXATTR, Fop.FSETXATTR, Fop.RELEASE):
+        volume = driver.connect(url)
+        file = driver.do(volume.open_handle, "f", os.O_RDWR | os.O_CREAT)
+        driver.do(file.lockf, os.F_LOCK, 10)
+        with held(tap, fop):
+            before = tap.calls(fop)
+            switching = driver.start(volume.reload, with_translators(text, "write-behind"))
+            tap.wait_for_calls(before + 1, fop)
+            closing = driver.start(volume.close, 1.0, 0.1)
+            closing.result(20)
+        with contextlib.suppress(glusterio.SessionClosedError):
+            switching.result(20)
+        brick.wait_for(fds=0, locks=0)
+
+
+def test_a_failed_deferred_write_is_told_once(
+    driver: Driver, url: str, text: str, brick: BrickProcess
+) -> None:
+    volume = driver.connect(url)
+    driver.do(volume.reload, with_translators(text, "write-behind"))
+    file = driver.do(volume.open_handle, "f", os.O_RDWR | os.O_CREAT)
+    with no_file_beyond(brick, 4096):
+        driver.do(file.pwrite, b"x", 0)
+        driver.do(file.pwrite, b"x", 8192)
+        report = driver.do(volume.reload, text)
+    assert [left.path for left in report.left_behind] == ["f"]
+    with pytest.raises(OSError, match="deferred writes failed"):
+        driver.do(file.fsync)
+    driver.do(file.fsync)
+    driver.do(file.close)
+    driver.do(volume.unlink, "f")
