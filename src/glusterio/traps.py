@@ -290,6 +290,28 @@ class Disconnect(Trap[None]):
         self.error = error
 
 
+class Linked:
+    """An ``async with`` block at whose end a connection is closed, however it is left.
+
+    But not when the coroutine is dropped, in the child of a fork for one: then nothing may be awaited.
+
+    Args:
+        connection: the connection; it need not have a link.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not GeneratorExit:
+            await Disconnect(self._connection)
+
+
 class Offload(Trap[Any]):
     """Call a blocking function where it holds up nobody else."""
 

@@ -235,6 +235,10 @@ class BrickConnection:
     def _who(self) -> bytes:
         return id(self).to_bytes(8, "big")
 
+    def owns(self, lock: Lock) -> bool:
+        """Tell whether a lock is this client's."""
+        return lock.owner[:8] == self._who
+
     # -- what the world decides -------------------------------------------------------------------
 
     def lose(self) -> None:

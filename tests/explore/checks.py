@@ -25,6 +25,7 @@ from glusterio.api.lock_owner import LockOwner
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.invariants import violations
 from glusterio.lifecycle.states import HandleState, SessionState
+from glusterio.xlators.client.remote import RemoteFd
 
 if TYPE_CHECKING:
     from tests.explore.brick import BrickConnection
@@ -112,56 +113,76 @@ def _inodes(world: World) -> list[str]:
 
 def _bricks(world: World) -> list[str]:
     core = world.app.core
-    graph = core.graph
-    if graph is None:
-        return []
     found: list[str] = []
-    ledger = core.session.ledger.values()
-    for leaf in graph.leaves:
-        connection = getattr(leaf, "_connection", None)
-        wire = connection.link if connection is not None else None
-        if connection is None or wire is None:
-            if not getattr(world.app.driver, "ready", ()):  # else it may be about to be said
-                found += [
-                    f"LostIsSaid: {handle!r} is open, and its connection is gone"
-                    for handle in ledger
-                    if handle.state is _H.OPEN and leaf in handle.fd.context
-                ]
-            continue
-        peer: BrickConnection = getattr(wire, "peer", None) or wire.transport.peer
-        jammed = getattr(getattr(wire, "transport", wire), "jammed", False)
-        if not connection.outgoing and not peer.coming and not jammed:
-            due = {request.header.xid for request in peer.inbox}
-            found += [
-                f"RefsAddUp: {reply!r} is waited for, and nobody will give it"
-                for xid, reply in connection.pending.items()
-                if xid not in due
-            ]
-        known: dict[int, list[Handle]] = {}
-        opening = 0
-        for handle in ledger:
-            remote = handle.fd.context.get(leaf) if handle.fd is not None else None
-            if remote is not None:
-                known.setdefault(remote.number, []).append(handle)
-            elif handle.state in _UNANSWERED or _opens_behind(handle):
-                opening += 1
-        strange = peer.fds.keys() - known.keys()
-        if len(strange) > opening:
-            found.append(
-                f"BrickAgrees: the brick holds fds {sorted(strange)}, which are in no ledger"
-                f" ({opening} are being opened)"
-            )
-        found += [
-            f"BrickAgrees: {handle!r} is open, and the brick holds no fd {number}"
-            for number, handles in known.items()
-            for handle in handles
-            if handle.state is _H.OPEN and number not in peer.fds
-        ]
-        for lock in world.brick.locks:
-            holders = known.get(lock.fd, ())
-            if holders and not any(_may_lock(world, holder) for holder in holders):
-                found.append(f"BrickAgrees: a lock of {holders!r} of which nobody knows")
+    for graph in core.graphs:
+        for leaf in graph.leaves:
+            found += _of_a_client(world, leaf)
+    for wire in world.app.driver.wires:
+        peer: BrickConnection | None = wire.peer
+        if peer is not None:
+            found += _of_a_connection(world, wire.connection, peer, wire.jammed)
     return found
+
+
+def _of_a_client(world: World, leaf: Any) -> list[str]:
+    """Whether the handles that are open are on the brick, or it is known that they are not."""
+    if getattr(world.app.driver, "ready", ()):
+        return []  # it may be about to be said
+    connection = leaf._connection
+    is_up = leaf._up and connection is not None and connection.link is not None
+    if not is_up and leaf._reconnects and (leaf._ended or not leaf._over.is_set):
+        return []  # the brick comes back, and they with it; or all is over
+    return [
+        f"LostIsSaid: {handle!r} is open, and its connection is gone"
+        for handle in world.app.core.session.ledger.values()
+        if handle.state is _H.OPEN and leaf in handle.fd.context
+        if not is_up or handle.fd.context[leaf].connection is not connection
+    ]
+
+
+def _of_a_connection(
+    world: World, connection: Any, peer: BrickConnection, jammed: bool
+) -> list[str]:
+    """Whether a brick has of one connection what its client knows of."""
+    found: list[str] = []
+    if not connection.outgoing and not peer.coming and not jammed:
+        due = {request.header.xid for request in peer.inbox}
+        found += [
+            f"RefsAddUp: {reply!r} is waited for, and nobody will give it"
+            for xid, reply in connection.pending.items()
+            if xid not in due
+        ]
+    known: dict[int, list[Handle]] = {}
+    opening = 0
+    for handle in world.app.core.session.ledger.values():
+        remotes = [] if handle.fd is None else [*_remotes(handle)]
+        for remote in remotes:
+            if remote.connection is connection:
+                known.setdefault(remote.number, []).append(handle)
+            else:
+                opening += remote.reopening is not None
+        opening += not remotes and (handle.state in _UNANSWERED or _opens_behind(handle))
+    strange = peer.fds.keys() - known.keys()
+    if len(strange) > opening:
+        found.append(
+            f"BrickAgrees: the brick holds fds {sorted(strange)}, which are in no ledger"
+            f" ({opening} are being opened)"
+        )
+    found += [
+        f"BrickAgrees: {handle!r} is open, and the brick holds no fd {number}"
+        for number, handles in known.items()
+        for handle in handles
+        if handle.state is _H.OPEN and number not in peer.fds
+    ]
+    for lock in world.brick.locks:
+        holders = known.get(lock.fd, ()) if peer.owns(lock) else ()
+        if holders and not any(_may_lock(world, holder) for holder in holders):
+            found.append(f"BrickAgrees: a lock of {holders!r} of which nobody knows")
+    return found
+
+
+def _remotes(handle: Handle) -> list[RemoteFd]:
+    return [each for each in handle.fd.context.values() if isinstance(each, RemoteFd)]
 
 
 def _opens_behind(handle: Handle) -> bool:

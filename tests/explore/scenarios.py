@@ -293,9 +293,33 @@ def _by_threads(scenario: Scenario) -> Scenario:
     )
 
 
-_ALL: tuple[Scenario, ...] = (
+#: Those that are lived by sessions that connect again, too.
+_RECONNECTING_TOO = (
+    "two", "three", "submit", "under-way", "locks", "list", "write-behind", "share", "all", "ping",
+)  # fmt: skip
+
+
+def _reconnecting(scenario: Scenario) -> Scenario:
+    return scenario._replace(
+        name=f"{scenario.name}-reconnect",
+        about=f"{scenario.about}; by a session that connects again",
+        reconnect=True,
+        faults={**scenario.faults, "lose": 2, "lose-answer": 2, "time": 6},
+    )
+
+
+_TASKS: tuple[Scenario, ...] = (
     *_ONCE,
-    *(_by_threads(scenario) for scenario in _ONCE if scenario.name in _BY_THREADS_TOO),
+    *(_reconnecting(scenario) for scenario in _ONCE if scenario.name in _RECONNECTING_TOO),
+)
+
+_ALL: tuple[Scenario, ...] = (
+    *_TASKS,
+    *(
+        _by_threads(scenario)
+        for scenario in _TASKS
+        if scenario.name.removesuffix("-reconnect") in _BY_THREADS_TOO
+    ),
 )
 
 #: One accident of each kind.
@@ -339,6 +363,16 @@ _SCOPES: tuple[Scenario, ...] = (
     _scope("close-twice-asyncio", "the same, on a real loop", _CLOSE_TWICE, 2, loop=True),
     _scope("connect-asyncio", "the same, on a real loop", {"open": open_it, "close": close}, 2,
            loop=True, connected=False),
+    _scope("reconnect", "read by a session that connects again", {"read": read}, 2, reconnect=True),
+    _scope("reconnect-make", "made by such a session", {"make": make}, 2, reconnect=True),
+    _scope("reconnect-close", "closed meanwhile", {"open": open_it, "close": close}, 2,
+           reconnect=True),
+    _scope("reconnect-write-behind", "deferred writes", {"write": write_thrice}, 1,
+           volfile="write-behind", reconnect=True),
+    _scope("reconnect-threads", "opened by a thread of such a session", {"open": open_it}, 1,
+           threads=True, reconnect=True),
+    _scope("reconnect-asyncio", "opened on a real loop", {"open": open_it}, 1,
+           loop=True, reconnect=True),
 )  # fmt: skip
 
 #: The same on the real asyncio session.

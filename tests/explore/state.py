@@ -78,6 +78,7 @@ def state_of(world: World) -> Hashable:
             for wire in driver.wires
         ),
         len(driver.connecting),
+        tuple(_client(leaf) for graph in core.graphs for leaf in graph.leaves),
         _brick(world.brick),
         tuple(world.budget.items()),
         world.accidents,
@@ -161,8 +162,9 @@ def _handle(handle: Any, core: Any) -> Hashable:
     fd = handle.fd
     context = () if fd is None else fd.context
     remotes = tuple(
-        (context[leaf].number, len(context[leaf].unanswered), context[leaf].quiet is not None)
-        for leaf in core.graph.leaves
+        _remote(leaf, context[leaf])
+        for graph in core.graphs
+        for leaf in graph.leaves
         if leaf in context
     )
     owner = context.get(LockOwner) if context else None
@@ -176,6 +178,25 @@ def _handle(handle: Any, core: Any) -> Hashable:
         0 if owner is None else len(owner.unsettled),
         type(handle.error).__name__,
     )
+
+
+def _remote(leaf: Any, remote: Any) -> Hashable:
+    return (
+        remote.number,
+        remote.connection is leaf._connection,
+        len(remote.unanswered),
+        remote.quiet is not None,
+        remote.release is not None,
+        remote.reopening is not None,
+        len(remote.locks.held) if remote.locks is not None else 0,
+        remote.unsynced,
+        remote.doubtful,
+    )
+
+
+def _client(leaf: Any) -> Hashable:
+    """How a client is about its brick; how often it has tried is its own affair."""
+    return leaf._up, leaf._ended, round(leaf._pause, 6), leaf._back is None
 
 
 def _request(reply: Any, brick: Brick) -> Hashable:

@@ -40,6 +40,10 @@ FOUND = {
         "the machine stood still for a second after the connections were cut, and a handle whose"
         " RELEASE nobody had heard of was struck off as a defect: it was closed, with its connection"
     ),
+    "two-reconnect-threads:3.0.1.0.1.0.1.0.0.0.0.0.7.0.0.0.0.0.0.0.5.0.6": (
+        "a fork while a brick that had hung up was asked what it speaks: in the child, dropping the"
+        " coroutine awaited the end of a connection"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -62,6 +62,6 @@ def _path(name: str, pid: int) -> str:
     return str(path)
 
 
-def target_of(name: str) -> Target:
+def target_of(name: str, reconnect: bool = False) -> Target:
     """Return the volume with this graph."""
-    return Target("volfile", name, path=_path(name, os.getpid()), reconnect=False)
+    return Target("volfile", name, path=_path(name, os.getpid()), reconnect=reconnect)

@@ -89,6 +89,8 @@ class Scenario(NamedTuple):
         volfile: which graph, of :mod:`tests.explore.volfiles`.
         connected: whether the exploring begins when the session is connected.
         files: what is on the brick.
+        reconnect: whether a connection that is lost is made anew; a brick that has stopped may then
+            come back at any time.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Scenario(NamedTuple):
     files: Mapping[str, bytes] = {}
     most: int = 100
     loop: bool = False
+    reconnect: bool = False
 
 
 class Option(NamedTuple):
@@ -199,7 +202,7 @@ class World:
         self.scenario = scenario
         self.log = log
         self.clock = Clock()
-        target: Target = target_of(scenario.volfile)
+        target: Target = target_of(scenario.volfile, scenario.reconnect)
         self.brick = Brick(ADDRESS)
         for name, content in scenario.files.items():
             self.brick.make(name, content)
@@ -319,7 +322,10 @@ class World:
         coroutines = [fiber.coro for fiber in fibers]
         if self.scenario.loop:
             coroutines += [task.get_coro() for task in self.app.session.loop.tasks]
-        return [f"Fork: dropped, {what}" for what in bury(coroutines)]
+        said = bury(coroutines)
+        # Who was about to end the session has cut its connections, and that has begun something.
+        said += bury(fiber.coro for fiber in self.app.driver.ready)
+        return [f"Fork: dropped, {what}" for what in said]
 
     # -- what may happen --------------------------------------------------------------------------
 
@@ -355,6 +361,8 @@ class World:
         for caller in self.callers:
             if not caller.done and caller.rest.begins and _may_begin(caller, state):
                 found.append(Option("go", caller))
+        if not self.brick.is_up and self.scenario.reconnect:
+            found.append(Option("up", None))
         budget = self.budget
         if self.clock.due() is not None:
             passing = "stall" if found and found[0].kind in ("step", "resume") else "time"
@@ -443,6 +451,9 @@ class World:
     def _down(self, _: None) -> None:
         self.brick.stop()
 
+    def _up(self, _: None) -> None:
+        self.brick.is_up = True
+
     def _lose_answer(self, what: tuple[BrickConnection, Request]) -> None:
         connection, request = what
         connection.serve(request)
@@ -525,6 +536,7 @@ _PERFORM: dict[str, Callable[[World, Any], None]] = {
     "interrupt": World._interrupt,
     "lose": World._lose,
     "down": World._down,
+    "up": World._up,
     "lose-answer": World._lose_answer,
     "refuse": World._refuse,
     "garble": World._garble,

@@ -61,7 +61,7 @@ async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
             closed all the same, as with ``os.close``.
     """
     fd = handle.fd
-    if fd is None or fd.settle is None:
+    if fd is None or fd.settle is None or core.session.state is SessionState.FORKED:
         await drop_handle(core, handle)
         return
     closing = Closing(core.driver.new_event())

@@ -11,7 +11,7 @@ from glusterio.api.metrics import metrics
 from glusterio.errors import HandshakeError, fs_error
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Connect, Disconnect
+from glusterio.traps import Connect, Linked
 from glusterio.types import ROOT_GFID
 from glusterio.wire.fops.xattrs import GetxattrRequest
 from glusterio.wire.handshake import GetVolumeInfoReply, GetVolumeInfoRequest
@@ -57,25 +57,24 @@ async def _from_server(server: tuple[str, int] | str, target: Target) -> uuid.UU
     volume = target.volume
     where = server if isinstance(server, str) else f"{server[0]}:{server[1]}"
     connection = Connection(f"management daemon {where}")
-    try:
-        await Connect(server, connection, tls=target.management_tls())
-        options: dict[str, str] = {"flags": str(_VOLUME_ID), "volname": volume}
-        reply = await ask(
-            connection,
-            HANDSHAKE,
-            HandshakeProc.GET_VOLUME_INFO,
-            GetVolumeInfoRequest(options),
-            GetVolumeInfoReply,
-        )
-        if reply.op_ret < 0:
-            raise HandshakeError(f"{where}: nothing about {volume!r}", reply.op_errno)
-        told = reply.options.get("volume_id", b"")
-        text = told if isinstance(told, str) else bytes(told).rstrip(b"\0").decode("ascii")
-        return uuid.UUID(text)
-    except ValueError as error:
-        raise OSError(errno.EIO, f"{where}: no volume id: {error}") from None
-    finally:
-        await Disconnect(connection)
+    async with Linked(connection):
+        try:
+            await Connect(server, connection, tls=target.management_tls())
+            options: dict[str, str] = {"flags": str(_VOLUME_ID), "volname": volume}
+            reply = await ask(
+                connection,
+                HANDSHAKE,
+                HandshakeProc.GET_VOLUME_INFO,
+                GetVolumeInfoRequest(options),
+                GetVolumeInfoReply,
+            )
+            if reply.op_ret < 0:
+                raise HandshakeError(f"{where}: nothing about {volume!r}", reply.op_errno)
+            told = reply.options.get("volume_id", b"")
+            text = told if isinstance(told, str) else bytes(told).rstrip(b"\0").decode("ascii")
+            return uuid.UUID(text)
+        except ValueError as error:
+            raise OSError(errno.EIO, f"{where}: no volume id: {error}") from None
 
 
 async def _from_brick(core: Core, frame: Frame) -> uuid.UUID:

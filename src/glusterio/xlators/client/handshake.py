@@ -22,7 +22,7 @@ from glusterio.errors import (
 )
 from glusterio.graph.options import boolean, host, option, port
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Connect, Disconnect, Reply, Tls, Wait
+from glusterio.traps import Connect, Disconnect, Linked, Reply, Tls, Wait
 from glusterio.wire.credentials import Credentials, encode_v2
 from glusterio.wire.handshake import (
     PortByBrickReply,
@@ -153,13 +153,12 @@ async def _ask_portmap(
     else:
         connection = Connection(f"glusterd {host}:{port}")
         tls = tls_for(daemon, options, services)
-        try:
-            await Connect(daemon, connection, tls=tls)
-            reply = await _port_of(brick, connection)
-        except UNEXPLAINED as error:
-            raise await why_lost(error, daemon, connection, tls) from error.__cause__
-        finally:
-            await Disconnect(connection)
+        async with Linked(connection):
+            try:
+                await Connect(daemon, connection, tls=tls)
+                reply = await _port_of(brick, connection)
+            except UNEXPLAINED as error:
+                raise await why_lost(error, daemon, connection, tls) from error.__cause__
     if reply.op_ret < 0 or not 0 < reply.port < 65536:
         what = f"brick {host}:{brick} is not running"
         raise HandshakeError(what, errno.ENOTCONN, Refusal.NOT_READY)

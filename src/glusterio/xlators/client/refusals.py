@@ -22,7 +22,7 @@ from glusterio.errors import (
     VolumeNotFoundError,
 )
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Connect, Disconnect, Reply, Tls, Within
+from glusterio.traps import Connect, Linked, Reply, Tls, Within
 from glusterio.wire.credentials import encode_none
 from glusterio.wire.handshake import SetvolumeReply
 from glusterio.wire.programs import DUMP, REFUSED_BY, DumpProc
@@ -150,12 +150,10 @@ async def _speaks(address: Address, tls: Tls | None) -> bool:
 
 async def _greet(address: Address, tls: Tls | None) -> None:
     connection = Connection("a server")
-    try:
+    async with Linked(connection):
         await Connect(address, connection, tls=tls)
         if tls is None:
             xid = connection.next_xid()
             await Reply(
                 connection, xid, (encode_call(xid, *DUMP, DumpProc.PING, encode_none(), 0),)
             )
-    finally:
-        await Disconnect(connection)
