@@ -134,7 +134,8 @@ class HostileServer:
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for sock in list(self._sockets):
+        self._threads[0].join(PATIENCE)  # from here there are no more sockets
+        for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
