@@ -281,6 +281,14 @@ def why_legal(mutant: Mutant) -> str | None:
         settling = _session_at(lines, at) is SessionState.SETTLING
         if {line.event, changed.event} == {"LEAVE", "DISOWN"} and settling:
             return "at the deadline a call may leave by itself, or be counted out"
+        lent = any(each.event in ("ADMIT", "BORROW") and each.of == line.number for each in later)
+        possible = _carried_as_it_may(mutant.lines) and _returns_as_it_may(mutant.lines)
+        if {line.event, changed.event} == {"CARRIED", "LOST"} and possible and not lent:
+            return "a handle may be lost when its graph is replaced, or carried over"
+    if mutant.change == "handle" and line.event == "CARRIED":
+        other = mutant.lines[at].number
+        if _state_at(lines, at, other) is HandleState.OPEN and _carried_as_it_may(mutant.lines):
+            return "the other one may as well be carried over, and this one left where it is"
     if mutant.change == "handle" and line.event in ("ADMIT", "BORROW"):
         other = mutant.lines[at].of
         if _state_at(lines, at, other) is HandleState.OPEN and _left_before_released(
@@ -326,6 +334,20 @@ def _returns_as_it_may(lines: list[Line]) -> bool:
     return True
 
 
+def _carried_as_it_may(lines: list[Line]) -> bool:
+    """Whether each handle that is carried over is of an older graph."""
+    graph = 1
+    at: dict[int, int] = {}
+    for line in lines:
+        if line.event == "SWITCHED":
+            graph = line.of
+        elif line.event == "CARRIED" and at[line.number] == graph:
+            return False
+        if line.event in ("SEND", "CARRIED"):
+            at[line.number] = graph
+    return True
+
+
 def _why_dropped(lines: list[Line], at: int) -> str | None:
     line, later = lines[at], lines[at + 1 :]
     if not later:
@@ -334,6 +356,8 @@ def _why_dropped(lines: list[Line], at: int) -> str | None:
         return "a call need not borrow a second handle"
     if line.event == "LOST":
         return "nobody need notice a lost connection"
+    if line.event == "CARRIED":
+        return "a handle may be left where it is"
     settled = any(each.event == "SETTLED" for each in later)
     drained = any(each.event == "DRAINED" for each in later)
     if line.subject == "call":
@@ -449,6 +473,8 @@ def _commutes_with_session(lines: list[Line], at: int, session: Line, other: Lin
         if other.event in ("LATE", "REFUSED"):
             return _state_at(lines, at, other.number) is HandleState.ABANDONED
         return other.event not in _SETTLING_DECIDES
+    if session.event == "SWITCHED":
+        return other.event not in ("SEND", "CARRIED")
     return False
 
 

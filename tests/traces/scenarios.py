@@ -81,8 +81,6 @@ class Run:
         return self.watch
 
     def connect(self, url: str = "", **options: Any) -> Any:
-        # A connection that is lost is lost for good in all of these.
-        options = {"reconnect": False, **options}
         return self.driver.connect(url or self.url, trace=self.recorder(), **options)
 
     def do(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -549,6 +547,84 @@ def came_back_often(run: Run) -> None:
         run.tap.let_go()
         for future in under_way:
             future.exception(PATIENCE)
+    run.do(vol.close)
+
+
+# -- a graph is replaced ------------------------------------------------------------------------------
+
+
+def _another(vol: Any) -> str:
+    """The volfile with one translator more on top, whatever there is."""
+    text: str = vol.volfile
+    top = [line.split()[1] for line in text.splitlines() if line.startswith("volume ")][-1]
+    return f"{text}volume {top}-more\n  type performance/md-cache\n  subvolumes {top}\nend-volume\n"
+
+
+@on(*BOTH)
+def switched(run: Run) -> None:
+    """The graph is replaced, twice, under a read and three files: one of them was removed."""
+    vol = run.connect()
+    one, two, three = run.files(vol, "a", "b", "c")
+    run.do(vol.unlink, "/b")
+    run.tap.hold(Fop.READ)
+    reading = run.start(three.pread, 1, 0)
+    run.held()
+    run.do(vol.reload, _another(vol))
+    run.do(one.pwrite, b"x", 0)
+    run.do(two.pwrite, b"x", 0)
+    run.files(vol, "d")
+    run.tap.let_go()
+    reading.result(PATIENCE)
+    run.do(two.close)
+    run.do(vol.reload, _another(vol))
+    run.do(three.close)
+    run.do(vol.close)
+    del one
+
+
+@on(*BOTH)
+def switched_while_opening(run: Run) -> None:
+    """The graph is replaced while a file is being opened, which is carried over when it is open."""
+    vol = run.connect()
+    run.files(vol, "a")
+    run.tap.hold(Fop.CREATE)
+    opening = run.start(vol.open_handle, "/b", CREATING | os.O_EXCL)
+    run.held()
+    run.do(vol.reload, _another(vol))
+    run.tap.let_go()
+    file = opening.result(PATIENCE)
+    run.do(file.pread, 1, 0)
+    run.do(vol.close)
+
+
+@on(*BOTH)
+def switched_while_closing(run: Run) -> None:
+    """The session is closed while its files are being opened on the new graph."""
+    vol = run.connect()
+    run.files(vol, "a", "b")
+    run.tap.hold(Fop.OPEN)
+    reloading = run.start(vol.reload, _another(vol))
+    run.held()
+    closing = run.start(vol.close)
+    run.watch.wait("GATE")
+    run.tap.let_go()
+    reloading.exception(PATIENCE)
+    closing.result(PATIENCE)
+
+
+@on(*BOTH)
+def switched_and_came_back(run: Run) -> None:
+    """The graph is replaced, and the connections of both are lost, and come back."""
+    vol = run.connect()
+    one, two = run.files(vol, "a", "b")
+    run.do(vol.unlink, "/a")
+    run.do(vol.reload, _another(vol))
+    run.tap.cut()
+    run.watch.wait("LOST")
+    run.watch.wait("RECONNECTED", 2)
+    with contextlib.suppress(GlusterError):
+        run.do(one.pread, 1, 0)
+    run.do(two.pread, 1, 0)
     run.do(vol.close)
 
 
