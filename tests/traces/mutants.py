@@ -328,7 +328,7 @@ def _returns_as_it_may(lines: list[Line]) -> bool:
             if graph in gone:
                 in_vain.add(line.number)
         elif line.event == "LOST":
-            gone.add(at[line.number])
+            gone.add(at.get(line.number, graph))
         if line.event in ("OPENED", "LATE", "CARRIED") and line.number in in_vain:
             return False
     return True
@@ -341,7 +341,7 @@ def _carried_as_it_may(lines: list[Line]) -> bool:
     for line in lines:
         if line.event == "SWITCHED":
             graph = line.of
-        elif line.event == "CARRIED" and at[line.number] == graph:
+        elif line.event == "CARRIED" and at.get(line.number, graph) == graph:
             return False
         if line.event in ("SEND", "CARRIED"):
             at[line.number] = graph
