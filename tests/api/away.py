@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import glusterio
 from glusterio.brick.volfiles import client_volfile
 from tests.api.tap import Tap
 from tests.embedded import BrickProcess, start_brick
@@ -50,9 +53,43 @@ class Place:
         self.kill()
         self.come_back()
 
+    def part(self) -> None:
+        """Cut the brick off, which goes on: whoever connects is refused."""
+        self.tap.refuse()
+        self.tap.cut()
+
+    def meet_again(self) -> None:
+        self.tap.heal()
+
+    def clear(self) -> None:
+        """Let the next test find it as this one has: healed, and with nothing in it."""
+        self.tap.hold()
+        self.tap.let_go()
+        self.tap.heal()
+        self.tap.log.clear()
+        with glusterio.connect(self.brick.url) as vol:
+            for name in vol.listdir("/"):
+                path = f"/{name}"
+                if stat.S_ISDIR(vol.stat(path).st_mode):
+                    vol.rmtree(path)
+                else:
+                    vol.unlink(path)
+        self.brick.wait_for(fds=0, locks=0)
+
     def finish(self) -> None:
         self.tap.stop()
         self.brick.kill()
+
+
+@contextlib.contextmanager
+def new_place(directory: Path) -> Iterator[Place]:
+    """Start a brick, with what it serves and its volfile in a directory; end it in the end."""
+    (directory / "brick").mkdir()
+    made = Place(directory / "brick", directory / "client.vol")
+    try:
+        yield made
+    finally:
+        made.finish()
 
 
 def until(condition: Callable[[], bool]) -> None:

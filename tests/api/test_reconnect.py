@@ -12,40 +12,48 @@ import pytest
 
 from glusterio import ConnectionLostError, HandleStaleError, SessionClosedError
 from glusterio.wire.programs import Fop
-from tests.api.away import CREATING, Place, lost, until
+from tests.api.away import CREATING, Place, lost, new_place, until
 from tests.api.drivers import Driver
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    directory = tmp_path / "brick"
-    directory.mkdir()
-    made = Place(directory, tmp_path / "client.vol")
-    try:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One brick for the module: to start one takes longer than what is asked of it here."""
+    with new_place(tmp_path_factory.mktemp("away")) as made:
         yield made
-    finally:
-        made.finish()
 
 
-def test_a_session_goes_on_across_a_restart(driver: Driver, place: Place) -> None:
-    (place.directory / "d").mkdir()
+@pytest.fixture
+def place(shared: Place) -> Iterator[Place]:
+    yield shared
+    shared.clear()
+
+
+@pytest.fixture
+def own_place(tmp_path: Path) -> Iterator[Place]:
+    """A brick that a test may end."""
+    with new_place(tmp_path) as made:
+        yield made
+
+
+def test_a_session_goes_on_across_a_restart(driver: Driver, own_place: Place) -> None:
+    (own_place.directory / "d").mkdir()
     for number in range(20):
-        (place.directory / "d" / f"{number}").write_bytes(b"%d" % number)
-    vol = driver.connect(place.url)
+        (own_place.directory / "d" / f"{number}").write_bytes(b"%d" % number)
+    vol = driver.connect(own_place.url)
     file = driver.do(vol.open_handle, "f", CREATING)
     driver.do(file.pwrite, b"before", 0)
     folder = driver.do(vol.open_handle, "d")
-    for _ in range(2):
-        place.restart()
-        assert driver.do(file.pread, 10, 0) == b"before"
-        assert driver.do(vol.stat, "f").st_size == 6
-        assert sorted(driver.do(vol.listdir, "d")) == sorted(map(str, range(20)))
-        assert driver.do(folder.fstat).st_nlink >= 2
-        assert driver.do(file.pwrite, b"before", 0) == 6
+    own_place.restart()
+    assert driver.do(file.pread, 10, 0) == b"before"
+    assert driver.do(vol.stat, "f").st_size == 6
+    assert sorted(driver.do(vol.listdir, "d")) == sorted(map(str, range(20)))
+    assert driver.do(folder.fstat).st_nlink >= 2
+    assert driver.do(file.pwrite, b"before", 0) == 6
     report = driver.do(vol.close)
     assert report.graceful, report
     assert report.handles_drained == 2
-    place.brick.wait_for(fds=0)
+    own_place.brick.wait_for(fds=0)
 
 
 def test_a_write_under_way_may_have_happened(driver: Driver, place: Place) -> None:
@@ -76,13 +84,13 @@ def test_a_write_under_way_may_have_happened(driver: Driver, place: Place) -> No
 def test_no_patience_at_all(driver: Driver, place: Place) -> None:
     vol = driver.connect(place.url, patience=0)
     file = driver.do(vol.open_handle, "f", CREATING)
-    place.kill()
+    place.part()
     until(lambda: lost(vol))
     for call, args in ((vol.stat, ("/",)), (file.pread, (1, 0)), (vol.mkdir, ("d",))):
         with pytest.raises(ConnectionLostError) as caught:
             driver.do(call, *args)
         assert not caught.value.may_have_happened
-    place.come_back()
+    place.meet_again()
     until(lambda: not lost(vol))
     assert driver.do(file.pread, 1, 0) == b""
     assert driver.do(vol.close).graceful
@@ -91,7 +99,7 @@ def test_no_patience_at_all(driver: Driver, place: Place) -> None:
 def test_a_close_while_the_brick_is_away(driver: Driver, place: Place) -> None:
     vol = driver.connect(place.url)
     files = [driver.do(vol.open_handle, f"{n}", CREATING) for n in range(5)]
-    place.kill()
+    place.part()
     until(lambda: lost(vol))
     waiting = driver.start(files[0].pread, 1, 0)
     began = time.monotonic()

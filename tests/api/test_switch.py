@@ -257,7 +257,7 @@ def test_closed_in_the_middle(
             before = tap.calls(fop)
             switching = driver.start(volume.reload, with_translators(text, "write-behind"))
             tap.wait_for_calls(before + 1, fop)
-            closing = driver.start(volume.close, 1.0, 0.1)
+            closing = driver.start(volume.close, 0.3, 0.1)
             closing.result(20)
         with contextlib.suppress(glusterio.SessionClosedError):
             switching.result(20)

@@ -12,7 +12,7 @@ import pytest
 
 from glusterio import ConnectionLostError, HandleStaleError
 from glusterio.wire.programs import Fop
-from tests.api.away import CREATING, Place, counts, lost, until
+from tests.api.away import CREATING, Place, counts, lost, new_place, until
 from tests.api.drivers import DRIVERS, Driver
 
 
@@ -28,13 +28,8 @@ def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    directory = tmp_path / "brick"
-    directory.mkdir()
-    made = Place(directory, tmp_path / "client.vol")
-    try:
+    with new_place(tmp_path) as made:
         yield made
-    finally:
-        made.finish()
 
 
 # -- what goes on -----------------------------------------------------------------------------------
