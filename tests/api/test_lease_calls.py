@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from glusterio import LeaseType, aio
+from glusterio import LeaseType, Upcall, UpcallKind, aio
 from glusterio.brick.stored_options import store_options
+from glusterio.brick.volfiles import client_volfile
 from glusterio.wire.programs import Fop
 from tests.api.faces import FACES, connect_face
 from tests.api.parity import uproot
@@ -35,6 +36,15 @@ def volume(request: pytest.FixtureRequest, url: str, brick: BrickProcess) -> Ite
         yield volume
         uproot(volume)
     brick.wait_for(fds=0, leases=0, pending=0)
+
+
+@pytest.fixture
+def another_graph(brick: BrickProcess, tap: Tap) -> str:
+    """A volfile that the session goes over to a new graph for."""
+    return (
+        client_volfile("vol", "127.0.0.1", str(brick.directory), port=tap.port)
+        + "volume top\n  type performance/md-cache\n  subvolumes vol-client-0\nend-volume\n"
+    )
 
 
 def test_nothing_of_the_holders_own_waits(volume: Any) -> None:
@@ -85,6 +95,56 @@ def test_the_end_of_the_session_is_the_end_of_its_leases(
         assert other.close().graceful
         lease.release()
     brick.wait_for(leases=0)
+
+
+def test_it_is_gone_with_the_connection(volume: Any, tap: Tap, brick: BrickProcess) -> None:
+    events = volume.upcalls({UpcallKind.LEASE_RECALL})
+    with volume.lease_id(b"me"), volume.lookup("f") as found, volume.deadline(20):
+        lease, back = found.lease(LeaseType.READ_WRITE), found.lease()
+        lease.acquire()
+        back.acquire()
+        back.release()
+        tap.cut()
+        assert next(events) == Upcall(UpcallKind.LEASE_RECALL, found.gfid)
+        lease.release()  # which is no error: it is as its holder wants it
+        brick.wait_for(leases=0)
+        lease.acquire()
+        assert brick.dump()["leases"] == 1
+        lease.release()
+        tap.cut()
+        assert found.read(4, 0) == b"0123"
+    events.close()
+    assert list(events) == [], "what was given back is not recalled"
+
+
+def test_it_is_gone_with_the_graph(volume: Any, brick: BrickProcess, another_graph: str) -> None:
+    events = volume.upcalls({UpcallKind.LEASE_RECALL})
+    with volume.lease_id(b"me"), volume.lookup("f") as found, volume.deadline(20):
+        lease = found.lease(LeaseType.READ_WRITE)
+        lease.acquire()
+        volume.reload(another_graph)
+        assert next(events) == Upcall(UpcallKind.LEASE_RECALL, found.gfid)
+        brick.wait_for(leases=0)
+        lease.release()
+        assert found.read(4, 0) == b"0123"
+    events.close()
+
+
+def test_nothing_keeps_it_in_a_graph_that_is_still_needed(
+    volume: Any, brick: BrickProcess, another_graph: str
+) -> None:
+    """A file without a name stays in the old graph, and the lease does not."""
+    with volume.open_handle("removed", os.O_RDWR | os.O_CREAT) as file:
+        volume.unlink("removed")
+        events = volume.upcalls({UpcallKind.LEASE_RECALL})
+        with volume.lease_id(b"me"), volume.lookup("f") as found, volume.deadline(20):
+            found.lease(LeaseType.READ_WRITE).acquire()
+            report = volume.reload(another_graph)
+            assert len(report.left_behind) == 1
+            assert next(events).gfid == found.gfid
+            brick.wait_for(leases=0)
+        events.close()
+        file.pwrite(b"x", 0)
 
 
 @pytest.mark.parametrize("name", [b"", b"\0\0", b"x" * 16])

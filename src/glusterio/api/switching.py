@@ -391,6 +391,7 @@ class _Switch:
         core, old, new = self._core, self._old, self._new
         assert new is not None
         try:
+            await old.top.give_leases_back()
             await in_order(core, frame, _stay, [file for file in self._files if self._stays(file)])
             for _ in range(_ROUNDS):
                 await self._carry_rest(frame)
@@ -402,6 +403,7 @@ class _Switch:
         used = {handle.fd for handle in core.session.handles()}
         free = [file for file in self._released if file.old not in used]
         await in_order(core, frame, _release_old, free)
+        await old.top.give_leases_back()
         if not is_used(core, old):
             await end_graph(core, frame, old)
 

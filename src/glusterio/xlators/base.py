@@ -215,6 +215,11 @@ class Xlator:
         for child in self.children:
             await child.sever(error)
 
+    async def give_leases_back(self) -> None:
+        """Give back all leases, and tell their holders: as if they had been recalled."""
+        for child in self.children:
+            await child.give_leases_back()
+
     def counts(self) -> dict[str, int]:
         """Tell what is held here, for the one who looks into a brick: a number for each name."""
         return {}

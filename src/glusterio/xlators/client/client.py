@@ -33,7 +33,7 @@ from glusterio.wire.dictionary import NULL_DICT, NewGfid
 from glusterio.wire.fops import attributes, data, directories, files, locks, names
 from glusterio.wire.fops.data import ReadRequest, WriteRequest
 from glusterio.wire.messages import encode
-from glusterio.wire.programs import GFID_REQ, Fop
+from glusterio.wire.programs import GFID_REQ, Fop, LeaseCommand
 from glusterio.wire.records import REPLY_HEADER_SIZE
 from glusterio.xlators.base import Data, Written
 from glusterio.xlators.client.connected import Connected
@@ -236,6 +236,21 @@ class Client(Connected):
                 granted = partial(self._granted, remote, reply.connection, frame, request)
                 await Spawn(self._tell_when_it_comes(Fop.LK, reply, fd, frame, granted=granted))
             raise
+
+    async def lease(self, frame: Frame, request: locks.LeaseRequest) -> locks.LeaseReply:
+        """A lease. One that went with its connection is given back without asking."""
+        is_end = request.lease.cmd == LeaseCommand.UNLOCK
+        if is_end and not self._leases.give_back(request):
+            return locks.LeaseReply(lease=request.lease)
+        try:
+            reply = self._request(Fop.LEASE, frame, request)
+            answer: locks.LeaseReply = await self._answer(Fop.LEASE, reply)
+            self._leased(reply.connection, frame, request)
+            return answer
+        except ConnectionLostError as lost:
+            if is_end:
+                return locks.LeaseReply(lease=request.lease)
+            return await self._again(lost, True, frame, self.lease, request)
 
     async def _tell_when_it_comes(
         self,
@@ -516,7 +531,7 @@ _PLAIN_FOPS = (
     Fop.MKNOD, Fop.MKDIR, Fop.SYMLINK, Fop.LINK, Fop.RMDIR, Fop.RENAME,
     Fop.STAT, Fop.SETATTR, Fop.ACCESS, Fop.STATFS, Fop.TRUNCATE,
     Fop.SETXATTR, Fop.GETXATTR, Fop.REMOVEXATTR, Fop.XATTROP,
-    Fop.INODELK, Fop.ENTRYLK, Fop.LEASE, Fop.GETACTIVELK, Fop.SETACTIVELK, Fop.IPC,
+    Fop.INODELK, Fop.ENTRYLK, Fop.GETACTIVELK, Fop.SETACTIVELK, Fop.IPC,
 )  # fmt: skip
 _FD_FOPS = (
     Fop.FSETATTR, Fop.FLUSH, Fop.FTRUNCATE, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,

@@ -151,6 +151,7 @@ class Connected(Reopening):
                 if self.services.clock() - self._connected_at >= LONGEST_PAUSE:
                     self._pause = 0.0
         self.notify(Notice.CHILD_DOWN, error)
+        self._let_leases_go()
         if reconnects:
             self._begin()
 

@@ -12,6 +12,9 @@ file is lost if one of them is refused. GlusterFS has ``client.strict-locks`` of
 nothing anew (client-handshake.c, ``client_reopen_done``; upstream issue 3183): there an application
 goes on as if it had its locks.
 
+**Leases** are gone with the connection, too. Their holders are told so, as if the brick had asked for
+them (:mod:`.held_leases`).
+
 **Who opens.** An open file stays open to whoever has it, whatever becomes of its permissions. So it is
 opened anew in root's name, as GlusterFS does (client-handshake.c, ``protocol_client_reopenfile``).
 """
@@ -36,9 +39,10 @@ from glusterio.types import NULL_GFID
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.fops.directories import OpendirRequest
 from glusterio.wire.fops.files import OpenRequest
-from glusterio.wire.fops.locks import LkRequest
+from glusterio.wire.fops.locks import LeaseRequest, LkRequest
 from glusterio.wire.programs import Fop, LockCommand
 from glusterio.xlators.base import Notice
+from glusterio.xlators.client.held_leases import HeldLeases, recall
 from glusterio.xlators.client.held_locks import HeldLocks
 from glusterio.xlators.client.remote import ANONYMOUS, RemoteFd
 from glusterio.xlators.client.requests import Requests
@@ -56,6 +60,7 @@ class Reopening(Requests):
         super().set_up()
         self._lock = self.services.new_lock()
         self._fds: dict[Fd, RemoteFd] = {}
+        self._leases = HeldLeases()
 
     def configure(self, options: Mapping[str, str]) -> None:
         self._strict_locks = option(options, "strict-locks", boolean, True)
@@ -135,6 +140,37 @@ class Reopening(Requests):
                 remote.locks.note(frame.identity, request)
                 return
         raise ConnectionLostError(f"{self.name}: the lock was lost with the connection")
+
+    # -- leases -----------------------------------------------------------------------------------
+
+    def _leased(self, connection: Connection, frame: Frame, request: LeaseRequest) -> None:
+        """A lease was granted.
+
+        Raises:
+            ConnectionLostError: it is gone already, with the connection.
+        """
+        with self._lock:
+            if connection.lost is None:
+                self._leases.note(frame.identity, request)
+                return
+        raise ConnectionLostError(f"{self.name}: the lease was lost with the connection")
+
+    def _let_leases_go(self) -> list[tuple[LeaseRequest, Credentials | None]]:
+        """Tell the holders of leases that they have them no longer; return what gives each back."""
+        with self._lock:
+            held = self._leases.take_all()
+        for gfid in dict.fromkeys(request.gfid for request, _ in held):
+            self.notify(Notice.UPCALL, recall(gfid))
+        return held
+
+    async def give_leases_back(self) -> None:
+        for request, who in self._let_leases_go():
+            try:
+                await self._answer(
+                    Fop.LEASE, self._request(Fop.LEASE, Frame(identity=who), request)
+                )
+            except Exception:
+                pass  # the end of the connection gives it back
 
     # -- opening anew -----------------------------------------------------------------------------
 
