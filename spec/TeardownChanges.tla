@@ -12,7 +12,7 @@ Lose(g) ==
     /\ Up(g) \/ (Reconnects /\ conn[g] = "back")
     /\ Disconnect({g}, "down")
     /\ carry' = [h \in Handles |->
-                    IF g = active /\ carry[h] \in {"asked", "answered"} THEN "flushing" ELSE carry[h]]
+                    IF g = Newest /\ carry[h] \in {"asked", "answered"} THEN "flushing" ELSE carry[h]]
     /\ UNCHANGED <<life, callers, active, at, held, deferred, error, facts>>
 
 \* What the handle stood for is gone: it was not opened again, or its locks are another's by now.
@@ -87,6 +87,7 @@ NewGraph ==
     /\ reloading
     /\ active <= Switches
     /\ conn[active + 1] = "none"
+    /\ \A h \in Handles : carry[h] \in {"none", "left"}
     /\ conn' = [conn EXCEPT ![active + 1] = "up"]
     /\ UNCHANGED <<life, callers, active, at, held, wire, unanswered, brick, carry, locks, deferred,
                    error, facts>>
@@ -103,15 +104,17 @@ SWITCHED ==
     /\ UNCHANGED <<calls, connecting, reloading, state, refs, callers, at, held, wire, unanswered,
                    brick, carry, locks, deferred, error, facts>>
 
-\* What was there before it is there still.
+\* What was there before it is there still; what was opened on it is not.
 ReloadFails ==
     /\ reloading
     /\ session = "ACTIVE"
     /\ active <= Switches
     /\ reloading' = FALSE
     /\ conn' = [conn EXCEPT ![active + 1] = "none"]
+    /\ brick' = {b \in brick : b[2] # active + 1}
+    /\ carry' = [h \in Handles |-> "none"]
     /\ UNCHANGED <<session, calls, connecting, state, refs, callers, active, at, held, wire,
-                   unanswered, brick, carry, locks, deferred, error, facts>>
+                   unanswered, locks, deferred, error, facts>>
 
 ReloadEnds ==  \* done, or cancelled; some handles may have been left on the old graph
     /\ reloading
@@ -119,11 +122,12 @@ ReloadEnds ==  \* done, or cancelled; some handles may have been left on the old
     /\ reloading' = FALSE
     /\ UNCHANGED <<session, calls, connecting, state, refs, callers, world, facts>>
 
-\* A handle is carried over.  From here on no write is deferred on the fd that it has.
+\* A handle is to be carried over, also before the new graph is in use.  From here on no write is
+\* deferred on the fd that it has.
 BeginCarry(h) ==
     /\ reloading
     /\ state[h] = "OPEN"
-    /\ at[h] < active
+    /\ at[h] < Newest
     /\ carry[h] = "none"
     /\ LosesLocked => locks[h] # "lost"
     /\ carry' = [carry EXCEPT ![h] = "flushing"]
@@ -133,7 +137,7 @@ BeginCarry(h) ==
 AskNew(h) ==  \* OPEN, on the new graph
     /\ carry[h] = "flushing"
     /\ state[h] = "OPEN"
-    /\ Up(active)
+    /\ Up(Newest)
     /\ FlushAtSwitch => deferred[h] = 0
     /\ carry' = [carry EXCEPT ![h] = "asked"]
     /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, brick, locks, deferred,
@@ -141,9 +145,9 @@ AskNew(h) ==  \* OPEN, on the new graph
 
 BrickCarries(h, yes) ==  \* if it does not, the handle is left where it is: it works, there
     /\ carry[h] = "asked"
-    /\ Up(active)
+    /\ Up(Newest)
     /\ carry' = [carry EXCEPT ![h] = IF yes THEN "answered" ELSE "left"]
-    /\ brick' = IF yes THEN brick \cup {<<h, active>>} ELSE brick
+    /\ brick' = IF yes THEN brick \cup {<<h, Newest>>} ELSE brick
     /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, locks, deferred, error,
                    facts>>
 
@@ -173,7 +177,7 @@ NotCarried(h) ==
     /\ \/ carry[h] = "flushing"
        \/ carry[h] = "answered" /\ (state[h] # "OPEN" \/ session # "ACTIVE" \/ locks[h] = "lost")
     /\ carry' = [carry EXCEPT ![h] = "none"]
-    /\ brick' = IF DropsNew THEN brick \ {<<h, active>>} ELSE brick
+    /\ brick' = IF DropsNew /\ carry[h] = "answered" THEN brick \ {<<h, Newest>>} ELSE brick
     /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, locks, deferred, error,
                    facts>>
 

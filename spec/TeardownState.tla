@@ -220,6 +220,9 @@ Disconnect(graphs, end) ==
 \* How a connection ends that nobody wants to come back.
 Ended == IF Reconnects THEN "cut" ELSE "down"
 
+\* The graph that handles are carried over to: the one that is about to be in use, or is.
+Newest == IF active <= Switches /\ Steps /\ conn[active + 1] # "none" THEN active + 1 ELSE active
+
 -------------------------------------------------------------------------------
 (* Handles *)
 
