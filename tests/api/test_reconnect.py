@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import glusterio
 from glusterio import ConnectionLostError, HandleStaleError, SessionClosedError
 from glusterio.wire.programs import Fop
 from tests.api.away import CREATING, Place, lost, new_place, until
@@ -142,3 +144,18 @@ def test_locks_are_lost_with_the_connection(driver: Driver, place: Place) -> Non
         driver.do(held.pwrite, b"x", 0)
     driver.do(vol.close)
     place.brick.wait_for(fds=0, locks=0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"client.strict-locks": False}, glusterio.Options(client_strict_locks=False)]
+)
+def test_locks_are_taken_anew_by_a_session_that_wants_that(
+    driver: Driver, place: Place, options: Any
+) -> None:
+    vol = driver.connect(place.url, options=options)
+    held = driver.do(vol.open_handle, "f", CREATING)
+    driver.do(held.lockf, os.F_LOCK)
+    place.tap.cut()
+    assert driver.do(held.pwrite, b"x", 0) == 1
+    place.brick.wait_for(locks=1)
+    driver.do(vol.close)

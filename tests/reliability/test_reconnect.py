@@ -261,6 +261,44 @@ def test_a_sync_says_what_may_be_gone_with_the_brick(driver: Driver, place: Plac
     assert driver.do(vol.close).graceful
 
 
+def test_whatever_changes_contents_is_unsynced(driver: Driver, place: Place) -> None:
+    vol = driver.connect(place.url)
+    changes = {
+        "truncate": (100,),
+        "fallocate": (0, 100),
+        "discard": (0, 50),
+        "zerofill": (0, 50),
+    }
+    files = {name: driver.do(vol.open_handle, name, CREATING) for name in changes}
+    for name, file in files.items():
+        driver.do(file.pwrite, bytes(100), 0)
+        driver.do(file.fsync)
+        driver.do(getattr(file, name), *changes[name])
+    place.restart()
+    for file in files.values():
+        with pytest.raises(ConnectionLostError, match="may be gone"):
+            driver.do(file.fsync)
+        driver.do(file.fsync)
+    assert driver.do(vol.close).graceful
+
+
+def test_a_sync_that_is_under_way_when_the_brick_ends(driver: Driver, place: Place) -> None:
+    """It is asked again, of a brick that has nothing of this to sync."""
+    vol = driver.connect(place.url)
+    file = driver.do(vol.open_handle, "f", CREATING)
+    driver.do(file.pwrite, b"data", 0)
+    place.tap.hold(Fop.FSYNC)
+    syncing = driver.start(file.fsync)
+    place.tap.wait_for(lambda: bool(place.tap.kept))
+    place.kill()
+    place.tap.let_go()
+    place.come_back()
+    with pytest.raises(ConnectionLostError, match="may be gone"):
+        syncing.result(20)
+    driver.do(file.fsync)
+    assert driver.do(vol.close).graceful
+
+
 def test_a_sync_after_the_loss_of_the_connection_alone(driver: Driver, place: Place) -> None:
     """The brick's process is still the same, so it has what it had."""
     vol = driver.connect(place.url)

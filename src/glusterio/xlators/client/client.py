@@ -449,11 +449,14 @@ class Client(Connected):
         """
         remote = self._remote(fd)
         was_unsynced, remote.unsynced = remote.unsynced, False
+        remote.syncing += was_unsynced
         try:
             answer: files.ChangedReply = await self._on_fd(frame, Fop.FSYNC, fd, request)
         except BaseException:
             remote.unsynced = remote.unsynced or was_unsynced
             raise
+        finally:
+            remote.syncing -= was_unsynced
         if remote.doubtful:
             remote.doubtful = False
             raise ConnectionLostError(
@@ -534,11 +537,13 @@ _PLAIN_FOPS = (
     Fop.INODELK, Fop.ENTRYLK, Fop.GETACTIVELK, Fop.SETACTIVELK, Fop.IPC,
 )  # fmt: skip
 _FD_FOPS = (
-    Fop.FSETATTR, Fop.FLUSH, Fop.FTRUNCATE, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,
+    Fop.FSETATTR, Fop.FLUSH, Fop.READDIR, Fop.READDIRP, Fop.FSYNCDIR,
     Fop.FSETXATTR, Fop.FGETXATTR, Fop.FREMOVEXATTR, Fop.FXATTROP,
     Fop.FINODELK, Fop.FENTRYLK,
-    Fop.FALLOCATE, Fop.DISCARD, Fop.ZEROFILL, Fop.SEEK, Fop.RCHECKSUM,
+    Fop.SEEK, Fop.RCHECKSUM,
 )  # fmt: skip
+#: Those on an fd that change the file's contents: until an FSYNC these may be lost with the brick.
+_CHANGING_FOPS = (Fop.FTRUNCATE, Fop.FALLOCATE, Fop.DISCARD, Fop.ZEROFILL)
 
 
 def _add_plain(fop: Fop) -> None:
@@ -555,7 +560,17 @@ def _add_on_fd(fop: Fop) -> None:
     setattr(Client, fop.name.lower(), method)
 
 
+def _add_changing(fop: Fop) -> None:
+    def method(self: Client, frame: Frame, fd: Fd, request: Any) -> Coro[Any]:
+        self._remote(fd).unsynced = True
+        return self._on_fd(frame, fop, fd, request)
+
+    setattr(Client, fop.name.lower(), method)
+
+
 for _fop in _PLAIN_FOPS:
     _add_plain(_fop)
 for _fop in _FD_FOPS:
     _add_on_fd(_fop)
+for _fop in _CHANGING_FOPS:
+    _add_changing(_fop)

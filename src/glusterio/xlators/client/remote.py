@@ -25,8 +25,9 @@ class RemoteFd:
         release: the RELEASE, once it has been made: there is never a second one.
         reopening: while it is being opened on a new connection: set when that has been answered.
         locks: the byte ranges that are locked through it, once there was one.
-        unsynced: something was written since the last FSYNC.
-        doubtful: that may be gone, since the brick's process is another one now; an FSYNC has to tell.
+        unsynced: its contents were changed since the last FSYNC.
+        syncing: how many FSYNCs are under way that are to bring such changes to the disk.
+        doubtful: changes may be gone, for the brick's process is another one; an FSYNC has to tell.
     """
 
     # What each begins with is the class's: to set all of it would cost as much as a dictionary's entry.
@@ -35,6 +36,7 @@ class RemoteFd:
     reopening: Event | None = None
     locks: HeldLocks | None = None
     unsynced = False
+    syncing = 0
     doubtful = False
 
     def __init__(self, number: int, connection: Connection, is_directory: bool = False) -> None:

@@ -194,7 +194,9 @@ class Reopening(Requests):
         """
         if in_doubt:
             unsynced = {
-                fd.gfid for fd, remote in fds if remote.unsynced and not fd.flags & os.O_DSYNC
+                fd.gfid
+                for fd, remote in fds
+                if (remote.unsynced or remote.syncing) and not fd.flags & os.O_DSYNC
             }
             for fd, remote in fds:
                 remote.doubtful = remote.doubtful or fd.gfid in unsynced
