@@ -14,6 +14,7 @@
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
+#   make bench-changes   graph switches and restarts, measured, into docs/benchmarks-changes.md  (QUICK=1: less of each, in a minute)
 #   make fuzz            the property tests, over every decoder, with FUZZ_EXAMPLES=n examples each
 #   make lint            ruff, mypy, import-linter, whether generated code is up to date
 #   make clean
@@ -31,7 +32,7 @@ FUZZ_EXAMPLES ?= 5000
 BY_TWO := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify verify-speed explore mutants soak reliability bench bench-brick fuzz lint format clean
+.PHONY: help demo test interop programs verify verify-speed explore mutants soak reliability bench bench-brick bench-changes fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -99,6 +100,9 @@ bench: $(VENV)/.bench
 
 bench-brick: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.brick_speed --write docs/benchmarks-brick.md $(ARGS)
+
+bench-changes: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.changes $(if $(QUICK),--quick,--write docs/benchmarks-changes.md) $(ARGS)
 
 verify: $(VENV)/.tlc $(VENV)/.dev
 	$(BIN)/python tools/verify.py $(if $(LONG),--long) $(ARGS)

@@ -119,17 +119,17 @@ def _volume_of(glusterd: GlusterVolume, place: Path) -> Iterator[GlusterVenue]:
         # Whoever measures is not always root, and asks from any port.
         glusterd.gluster("volume", "set", name, "server.allow-insecure", "on")
         glusterd.gluster("volume", "start", name)
-        online: list[tuple[int, int]] = []
+        seen: list[tuple[int, int]] = []
 
         def is_online() -> bool:
-            found = _online(glusterd, name)
+            found = online(glusterd, name)
             if found is not None:
-                online.append(found)
-            return bool(online)
+                seen.append(found)
+            return bool(seen)
 
         if not real_gluster.poll(is_online):
             raise SetUpError(f"the brick of {name} is not online")
-        pid, port = online[0]
+        pid, port = seen[0]
         left = real_gluster.left_by(pid)
         if not real_gluster.poll(lambda: real_gluster.listening(port)):
             raise SetUpError(f"the brick of {name} does not listen on port {port}")
@@ -165,7 +165,7 @@ def _clear_away(glusterd: GlusterVolume) -> None:
             _delete(glusterd, name)
 
 
-def _online(glusterd: GlusterVolume, name: str) -> tuple[int, int] | None:
+def online(glusterd: GlusterVolume, name: str) -> tuple[int, int] | None:
     """The brick's pid and port, once glusterd says that it is online."""
     try:
         tree = ElementTree.fromstring(glusterd.gluster("volume", "status", name, "--xml"))
