@@ -10,7 +10,8 @@
 #   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two')
 #   make mutants         defects planted on purpose: who notices them; into docs/mutants.md
 #   make soak            thirty simulated days of a file server: does any brick keep what its client has closed?  (ARGS='--days 1')
-#   make reliability     a process that forks, is signalled, exits, forgets to close; faults: into docs/reliability.md
+#   make reliability     a process that forks, is signalled, exits, forgets to close; faults (ROUNDS=5: each five times);
+#                        ARGS='--record docs/reliability.json' for docs/reliability.md, by tools/reliability_page.py
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
 #   make bench-brick     our brick beside GlusterFS's: speed, into docs/benchmarks-brick.md  (ARGS='--rounds 9')
@@ -26,6 +27,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 QUICK  ?=
+ROUNDS ?= 1
 FUZZ_EXAMPLES ?= 5000
 
 # The whole suite on two processors at once; a part of it in the order of its files.
@@ -124,7 +126,7 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m tests.explore.soak $(ARGS)
 
 reliability: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/reliability $(ARGS)
+	ROUNDS='$(ROUNDS)' $(BIN)/python -m pytest tests/reliability $(ARGS)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

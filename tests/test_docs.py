@@ -61,6 +61,17 @@ def test_the_page_about_the_proof_is_that_of_the_specification() -> None:
     assert module.PICTURE.read_text(encoding="utf-8") == module.picture(), "run tools/proof_page.py"
 
 
+def test_the_page_about_reliability_is_that_of_the_tables() -> None:
+    path = ROOT / "tools" / "reliability_page.py"
+    spec = importlib.util.spec_from_file_location("reliability_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.PAGE.read_text(encoding="utf-8")
+    assert text == module.page(), "run tools/reliability_page.py"
+
+
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 

@@ -1,7 +1,7 @@
 """What the tests of reliability share: a brick, and where their figures go.
 
 Each test hands what it has seen to :func:`record`; with ``--record FILE`` all of it is written there
-when the run ends, for ``tools/reliability_page.py``.
+when the run ends, for ``tools/reliability_page.py``. What was not run stays as it was there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import pytest
 from tests.embedded import BrickProcess, start_brick
 
 _RECORDS: dict[str, list[dict[str, Any]]] = {}
-_BEGAN = time.monotonic()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,13 +36,12 @@ def record() -> Callable[..., None]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--record", None)
     if path:
-        told = {
-            "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-            "seconds": round(time.monotonic() - _BEGAN),
-            **_RECORDS,
-        }
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        file = Path(path)
+        told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"when": {}}
+        for chapter, figures in _RECORDS.items():
+            told[chapter] = figures
+            told["when"][chapter] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+        file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -599,6 +599,7 @@ async def both(cell: Cell) -> None:
 
 def main() -> None:
     cell = Cell(**json.loads(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         if cell.driver == "threads":
             (sync_inside if cell.event in INSIDE else sync_outside)(cell)

@@ -48,7 +48,7 @@ class AioSession:
         self.core = Core(self.driver, target, trace)
         self._end: asyncio.Task[TeardownReport] | None = None
         self._run = Run()
-        self._connected_at = call_site()
+        self.connected_at = call_site()
         live.add(self)
 
     async def connect(self, timeout: float) -> None:
@@ -188,7 +188,7 @@ class AioSession:
             with contextlib.suppress(concurrent.futures.TimeoutError):
                 closing.result(timeout + 2 * UNWINDING)
         if not begun:
-            live.warn_of_exit(self.core.target.volume, self._connected_at)
+            live.warn_of_exit(self.core.target.volume, self.connected_at)
         report = self.core.report
         if report is None:
             self.core.log.last_words(f"at interpreter exit, {self.core.session!r} has not ended")

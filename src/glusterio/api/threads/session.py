@@ -40,7 +40,7 @@ class ThreadsSession:
         self._ended = threading.Event()
         self._ending: Ending | None = None
         self._run = Run()
-        self._connected_at = call_site()
+        self.connected_at = call_site()
         live.add(self)
 
     def connect(self, timeout: float) -> None:
@@ -198,7 +198,7 @@ class ThreadsSession:
         """
         if self._ending is None:
             self.close(timeout, timeout / 2)
-            live.warn_of_exit(self.core.target.volume, self._connected_at)
+            live.warn_of_exit(self.core.target.volume, self.connected_at)
         else:
             self._ending.hurry(timeout)
             self._run.hurry()

@@ -291,7 +291,13 @@ class Volume(Changes, Context, Copies, Directories, Facts, Many, Objects, Paths,
         # No I/O here: the session itself lives on and is closed when the interpreter exits.
         session: Any = getattr(self, "_session", None)
         if session is not None and session.core.session.state is SessionState.ACTIVE:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            place = session.connected_at or "an unknown place"
+            warnings.warn(
+                f"unclosed {self!r}, connected at {place}",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     def __repr__(self) -> str:
         state = self._session.core.session.state.name.lower()
