@@ -21,8 +21,9 @@ from glusterio.verify.traces import Line, dumped, read
 from tests.api.drivers import DRIVERS
 from tests.api.tap import Tap
 from tests.embedded import start_brick
+from tests.traces import changing, scenarios  # noqa: F401  # they fill SCENARIOS
 from tests.traces.lives import lines_of
-from tests.traces.scenarios import SCENARIOS, Run
+from tests.traces.running import SCENARIOS, Run
 
 CORPUS = Path(__file__).parent / "corpus"
 

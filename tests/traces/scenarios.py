@@ -13,104 +13,20 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from glusterio import GlusterError
 from glusterio.api.aio.session import AioSession
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.url import parse_url
-from glusterio.brick.volfiles import client_volfile
-from glusterio.lifecycle.trace import TraceRecord
 from glusterio.wire.programs import Fop
-from tests.api.drivers import PATIENCE, Driver
+from tests.api.drivers import PATIENCE
 from tests.api.race import open_for_ever, open_for_ever_async
-from tests.api.tap import Tap
 from tests.api.test_interrupts import interrupted, made_in_vain
-from tests.api.watch import Watch
-from tests.embedded import BrickProcess
-
-CREATING = os.O_RDWR | os.O_CREAT
-
-
-class Recorder(Watch):
-    """Keeps the records of one session; in a child process it goes on with the parent's."""
-
-    def in_child(self, record: TraceRecord) -> None:
-        self.records.append(record)  # whoever held the lock does not exist here
-
-
-@dataclass
-class Run:
-    """One scenario's surroundings.
-
-    Attributes:
-        driver: threads or asyncio.
-        brick: the brick.
-        tap: the proxy before it.
-        place: a directory for volfiles and for what a child process writes.
-        sessions: what was recorded, a list for each session.
-    """
-
-    driver: Driver
-    brick: BrickProcess
-    tap: Tap
-    place: Path
-    sessions: list[Recorder] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """The brick behind the proxy."""
-        volfile = self.place / "through.vol"
-        volfile.write_text(
-            client_volfile("vol", "127.0.0.1", str(self.brick.directory), port=self.tap.port)
-        )
-        return f"volfile://{volfile}"
-
-    @property
-    def watch(self) -> Recorder:
-        """The latest session's recorder."""
-        return self.sessions[-1]
-
-    def recorder(self) -> Recorder:
-        self.sessions.append(Recorder())
-        return self.watch
-
-    def connect(self, url: str = "", **options: Any) -> Any:
-        return self.driver.connect(url or self.url, trace=self.recorder(), **options)
-
-    def do(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return self.driver.do(function, *args, **options)
-
-    def start(self, function: Callable[..., Any], *args: Any, **options: Any) -> Future[Any]:
-        return self.driver.start(function, *args, **options)
-
-    def held(self, count: int = 1) -> None:
-        self.tap.wait_for(lambda: len(self.tap.kept) >= count)
-
-    def files(self, vol: Any, *names: str) -> list[Any]:
-        return [self.do(vol.open_handle, f"/{name}", CREATING) for name in names]
-
-
-Scenario = Callable[[Run], None]
-
-BOTH = ("threads", "asyncio")
-SCENARIOS: dict[str, tuple[Scenario, tuple[str, ...]]] = {}
-
-
-def on(*drivers: str) -> Callable[[Scenario], Scenario]:
-    """A scenario for these drivers."""
-
-    def add(scenario: Scenario) -> Scenario:
-        SCENARIOS[scenario.__name__] = scenario, drivers
-        return scenario
-
-    return add
-
+from tests.traces.running import BOTH, CREATING, Run, on
 
 # -- quiet days -------------------------------------------------------------------------------------
 
@@ -485,147 +401,6 @@ def lost_while_draining(run: Run) -> None:
     run.held(3)
     run.tap.cut()
     closing.result(PATIENCE)
-
-
-# -- what breaks, and comes back ----------------------------------------------------------------------
-
-
-@on(*BOTH)
-def came_back(run: Run) -> None:
-    """The connection is lost under three files, and comes back: one of them is not there any more.
-
-    One is closed meanwhile, and one more is opened.
-    """
-    vol = run.connect()
-    one, two, three = run.files(vol, "a", "b", "c")
-    run.do(vol.unlink, "/b")
-    run.tap.refuse()
-    run.tap.cut()
-    run.do(one.close)
-    opening = run.start(vol.open_handle, "/d", CREATING | os.O_EXCL)
-    run.watch.wait("SEND", 4)
-    run.tap.heal()
-    opening.result(PATIENCE)
-    run.do(three.pread, 1, 0)
-    with contextlib.suppress(GlusterError):
-        run.do(two.pread, 1, 0)
-    run.do(vol.close)
-
-
-@on(*BOTH)
-def came_back_while_closing(run: Run) -> None:
-    """The session is being closed when its connection is lost; a read goes on when that is back."""
-    vol = run.connect()
-    one, two = run.files(vol, "a", "b")
-    run.tap.hold(Fop.READ)
-    reading = run.start(two.pread, 1, 0)
-    run.held()
-    closing = run.start(vol.close)
-    run.watch.wait("GATE")
-    run.tap.cut()
-    run.watch.wait("RECONNECTED")
-    run.tap.let_go()
-    reading.result(PATIENCE)
-    closing.result(PATIENCE)
-    del one
-
-
-@on(*BOTH)
-def came_back_often(run: Run) -> None:
-    """Files are opened, used, closed or left open, while the connection is lost again and again."""
-    vol = run.connect()
-    kept = []
-    for turn in range(6):
-        kept += run.files(vol, f"k{turn}")
-        run.tap.hold(Fop.CREATE, Fop.READ, Fop.RELEASE)
-        under_way = [run.start(file.pread, 1, 0) for file in kept[:2]]
-        under_way.append(run.start(vol.open_handle, f"/n{turn}", CREATING | os.O_EXCL))
-        run.held(len(under_way))
-        if turn % 2:
-            under_way.append(run.start(kept.pop(0).close))
-        run.tap.cut()
-        run.tap.let_go()
-        for future in under_way:
-            future.exception(PATIENCE)
-    run.do(vol.close)
-
-
-# -- a graph is replaced ------------------------------------------------------------------------------
-
-
-def _another(vol: Any) -> str:
-    """The volfile with one translator more on top, whatever there is."""
-    text: str = vol.volfile
-    top = [line.split()[1] for line in text.splitlines() if line.startswith("volume ")][-1]
-    return f"{text}volume {top}-more\n  type performance/md-cache\n  subvolumes {top}\nend-volume\n"
-
-
-@on(*BOTH)
-def switched(run: Run) -> None:
-    """The graph is replaced, twice, under a read and three files: one of them was removed."""
-    vol = run.connect()
-    one, two, three = run.files(vol, "a", "b", "c")
-    run.do(vol.unlink, "/b")
-    run.tap.hold(Fop.READ)
-    reading = run.start(three.pread, 1, 0)
-    run.held()
-    run.do(vol.reload, _another(vol))
-    run.do(one.pwrite, b"x", 0)
-    run.do(two.pwrite, b"x", 0)
-    run.files(vol, "d")
-    run.tap.let_go()
-    reading.result(PATIENCE)
-    run.do(two.close)
-    run.do(vol.reload, _another(vol))
-    run.do(three.close)
-    run.do(vol.close)
-    del one
-
-
-@on(*BOTH)
-def switched_while_opening(run: Run) -> None:
-    """The graph is replaced while a file is being opened, which is carried over when it is open."""
-    vol = run.connect()
-    run.files(vol, "a")
-    run.tap.hold(Fop.CREATE)
-    opening = run.start(vol.open_handle, "/b", CREATING | os.O_EXCL)
-    run.held()
-    run.do(vol.reload, _another(vol))
-    run.tap.let_go()
-    file = opening.result(PATIENCE)
-    run.do(file.pread, 1, 0)
-    run.do(vol.close)
-
-
-@on(*BOTH)
-def switched_while_closing(run: Run) -> None:
-    """The session is closed while its files are being opened on the new graph."""
-    vol = run.connect()
-    run.files(vol, "a", "b")
-    run.tap.hold(Fop.OPEN)
-    reloading = run.start(vol.reload, _another(vol))
-    run.held()
-    closing = run.start(vol.close)
-    run.watch.wait("GATE")
-    run.tap.let_go()
-    reloading.exception(PATIENCE)
-    closing.result(PATIENCE)
-
-
-@on(*BOTH)
-def switched_and_came_back(run: Run) -> None:
-    """The graph is replaced, and the connections of both are lost, and come back."""
-    vol = run.connect()
-    one, two = run.files(vol, "a", "b")
-    run.do(vol.unlink, "/a")
-    run.do(vol.reload, _another(vol))
-    run.tap.cut()
-    run.watch.wait("LOST")
-    run.watch.wait("RECONNECTED", 2)
-    with contextlib.suppress(GlusterError):
-        run.do(one.pread, 1, 0)
-    run.do(two.pread, 1, 0)
-    run.do(vol.close)
 
 
 # -- what takes too long ------------------------------------------------------------------------------
