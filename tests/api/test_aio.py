@@ -187,6 +187,7 @@ def test_text(tmp_path: Path) -> None:
     (tmp_path / "volume").mkdir()
     with asyncio.Runner() as runner:
 
+        @example("a", "utf-16", None, "", [("seek", 0, 0), ("write", ""), ("truncate",)])
         @given(
             mode=st.sampled_from(MODES),
             encoding=st.sampled_from(["utf-8", "utf-16", "latin-1", "utf-8-sig"]),

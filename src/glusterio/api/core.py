@@ -16,6 +16,7 @@ from uuid import UUID
 from glusterio.api.calling import Callings
 from glusterio.api.counting import CountedCallings, CountedSession
 from glusterio.api.logs import SessionLog
+from glusterio.api.management import Management
 from glusterio.api.pins import Pins
 from glusterio.api.registry import REGISTRY
 from glusterio.api.standpoint import Standpoint
@@ -152,6 +153,7 @@ class Core:
         self.pins = Pins(driver.new_lock(), self.inodes)
         self.graph: Graph[Xlator] | None = None
         self.graphs: list[Graph[Xlator]] = []
+        self.management = Management(self)
         self.lock = driver.new_lock()
         self.switching: Event | None = None
         self.through = 0
@@ -293,8 +295,16 @@ class Core:
         try:
             graph = self.graph = self.make_graph(self.tuned(text), server)
             await graph.init()
-        finally:
+        except GeneratorExit:
+            raise
+        except BaseException:
             if server is not None:
+                await Disconnect(server.connection)
+            raise
+        if server is not None:
+            if self.target.follow:
+                self.management.keep(server)
+            else:
                 await Disconnect(server.connection)
         self.top = graph.top
         self.known_at = graph.top.known
@@ -326,7 +336,7 @@ class Core:
                 f"-HOST:{os.uname().nodename}"
             ),
             volume=self.target.volume,
-            volfile_server=server,
+            volfile_server=server or self.management.server,
             clock=self.driver.now,
             ssl=self.target.ssl,
             management_tls=self.target.management_tls(),

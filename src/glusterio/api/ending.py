@@ -49,6 +49,7 @@ _AT_ONCE = {
     "next_of": "the session was closed",
     "reload": "the session was closed while its graph was being exchanged",
     "retire": "the session was closed",
+    "follow": "the session was closed",
     "end_graph": "the session was closed",
 }
 
@@ -122,6 +123,7 @@ class Ending:
                 session.apply(SessionEvent.DRAINED)
         if session.state is SessionState.PARTING:
             with self._step("disconnect"):
+                await self._core.management.end()
                 for graph in self._core.graphs:
                     await graph.top.sever(None)
                 session.apply(SessionEvent.PARTED)

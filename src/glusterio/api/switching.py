@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _ROUNDS: Final = 3
 
 #: The session's own calls, and those that wait for upcalls: they are in no graph.
-_IN_NO_GRAPH: Final = frozenset({"next_of", "reload", "retire", "end_graph"})
+_IN_NO_GRAPH: Final = frozenset({"next_of", "reload", "follow", "retire", "end_graph"})
 
 
 class LeftBehind(NamedTuple):

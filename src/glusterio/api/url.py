@@ -63,6 +63,7 @@ class Target(NamedTuple):
         metrics: whether its calls are counted.
         reconnect: whether a connection to a brick that is lost is made anew.
         patience: how long a call waits for a brick that is away, in seconds.
+        follow: whether to stay connected to the management daemon, and to follow the volfile.
     """
 
     scheme: str
@@ -76,6 +77,7 @@ class Target(NamedTuple):
     metrics: bool = False
     reconnect: bool = True
     patience: float = PATIENCE
+    follow: bool = True
 
     def management_tls(self) -> Tls | None:
         """Return what the management daemons are spoken to with; ``None`` for in the clear.

@@ -65,7 +65,7 @@ async def _ask_servers(
     failures: list[OSError] = []
     for server in servers:
         try:
-            return await _ask_server(server, volume, tls)
+            return await ask_server(server, volume, tls)
         except OSError as error:
             failures.append(error)
     if len(failures) == 1:
@@ -79,24 +79,20 @@ async def _ask_servers(
     )
 
 
-async def _ask_server(
+async def ask_server(
     server: tuple[str, int] | str, volume: str, tls: Tls | None
 ) -> tuple[str, VolfileServer]:
+    """Connect to one management daemon and get a volfile. The connection is the caller's, to be closed.
+
+    Raises:
+        VolumeNotFoundError: it knows no such volume.
+        OSError: it cannot be reached, or would not have us.
+    """
     where = server if isinstance(server, str) else f"{server[0]}:{server[1]}"
     connection = Connection(f"management daemon {where}")
     try:
         await Connect(server, connection, tls=tls)
-        reply = await ask(
-            connection,
-            HANDSHAKE,
-            HandshakeProc.GETSPEC,
-            GetspecRequest(0, volume, _OP_VERSIONS),
-            GetspecReply,
-        )
-        if reply.op_ret < 0:
-            if reply.op_errno == errno.ENOENT:
-                raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
-            raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
+        text = await getspec(VolfileServer(server, connection), volume)
     except GeneratorExit:
         raise
     except UNEXPLAINED as error:
@@ -105,4 +101,27 @@ async def _ask_server(
     except BaseException:
         await Disconnect(connection)
         raise
-    return reply.spec, VolfileServer(server, connection)
+    return text, VolfileServer(server, connection)
+
+
+async def getspec(server: VolfileServer, volume: str) -> str:
+    """Ask a management daemon for a volfile.
+
+    Raises:
+        VolumeNotFoundError: it knows no such volume.
+        OSError: it would not give it, or is gone.
+    """
+    reply = await ask(
+        server.connection,
+        HANDSHAKE,
+        HandshakeProc.GETSPEC,
+        GetspecRequest(0, volume, _OP_VERSIONS),
+        GetspecReply,
+    )
+    if reply.op_ret < 0:
+        where = server.connection.name
+        if reply.op_errno == errno.ENOENT:
+            raise VolumeNotFoundError(f"{where} knows no volume {volume!r}")
+        raise HandshakeError(f"{where}: no volfile for {volume!r}", reply.op_errno)
+    text: str = reply.spec
+    return text

@@ -95,6 +95,8 @@ class Connection(RecordStream):
     ) -> None:
         super().__init__(max_record)
         self.name = name
+        #: nobody waits for what comes on it: no driver need be quick about it
+        self.quiet = False
         self.ping_timeout = ping_timeout
         self.on_lost = on_lost
         self.on_message = on_message

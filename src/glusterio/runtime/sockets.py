@@ -158,7 +158,7 @@ class Sockets:
             self._poller.modify(watched.sock, events)
 
     def _find_sole(self) -> None:
-        watched = list(self._watched.values())
+        watched = [each for each in self._watched.values() if not _is_quiet(each)]
         sole = watched[0] if len(watched) == 1 else None
         self._sole = sole if isinstance(sole, Link) else None
 
@@ -169,3 +169,8 @@ class Sockets:
             with contextlib.suppress(OSError):
                 self._poller.unregister(number)
             self._find_sole()
+
+
+def _is_quiet(watched: Link | Connecting) -> bool:
+    """Tell whether nobody waits for what comes there."""
+    return isinstance(watched, Link) and watched.connection.quiet

@@ -27,11 +27,10 @@ doing I/O that could wait, but for ``receiving``: a leader holds it while it wai
 :data:`~glusterio.runtime.link.PATIENCE` at the most.
 
 Why it ends: a caller waits only in an exchange, which whatever wakes a leader ends, and in ``_wait``,
-for its fiber to be queued. A fiber rests on a reply (the
-connection completes or fails it: the ping clock sees to that), on a timer (the leader, or within a
-tick the house-keeper, fires it), or on an event; and :meth:`ThreadsDriver.cancel_all` ends any of
-these. ``stop`` joins the house-keeper, which blocks nowhere but in ``poll`` (woken by the wake pipe)
-and in ``Event.wait`` (set by ``stop``).
+for its fiber to be queued. A fiber rests on a reply (the connection completes or fails it: the ping
+clock sees to that), on a timer (the leader, or within a tick the house-keeper, fires it), or on an
+event; and cancelling it ends any of these. ``stop`` joins the house-keeper, which blocks nowhere but
+in ``poll`` (woken by the wake pipe) and in ``Event.wait`` (set by ``stop``).
 """
 
 from __future__ import annotations
@@ -609,6 +608,8 @@ class ThreadsDriver(Sockets):
                 for link in self._links():
                     self._complete(link.tick(self.now()))
                     self._close_if_lost(link)
+                    if link.connection.quiet:  # a leader may read from another one alone
+                        self._hand_out(link, link.receive() or [])
                 next_tick = self.now() + TICK
 
     def _nudge_keeper(self) -> None:

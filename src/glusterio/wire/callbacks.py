@@ -113,6 +113,18 @@ def decode_callback(record: bytes) -> Any | None:
     return None if kind is None else decode(kind, memoryview(record), header.body)
 
 
+def callback_of(record: bytes) -> int | None:
+    """Return which callback a record is; ``None`` if it is none.
+
+    Raises:
+        RemoteProtocolError: it is no message.
+    """
+    header = parse_message(record)
+    if not isinstance(header, CallHeader) or (header.program, header.version) != CALLBACK:
+        return None
+    return header.procedure
+
+
 #: The callbacks that say something in their body.
 CALLBACKS: Final[dict[CallbackProc, type[Any]]] = {
     CallbackProc.CACHE_INVALIDATION: CacheInvalidation,

@@ -168,7 +168,7 @@ class AsyncStream(OfSession, Generic[Text]):
                 self._position = self._tell()
             self._forget()
             self._position += await self.raw.pwrite(raw, self._position)
-            if self._mode.appending and size:
+            if self._mode.appending and len(raw):  # a byte order mark, even of no characters
                 self._position = (await self.raw.fstat()).st_size
             return size
 

@@ -50,6 +50,7 @@ def connect(
     metrics: bool = False,
     reconnect: bool = True,
     patience: float = PATIENCE,
+    follow: bool = True,
 ) -> Opening[AsyncVolume]:
     """Connect to a volume: ``async with connect(url) as vol``, or ``vol = await connect(url)``.
 
@@ -62,6 +63,7 @@ def connect(
         metrics=metrics,
         reconnect=reconnect,
         patience=patience,
+        follow=follow,
     )
     return Opening(_connect(target, timeout, trace))
 

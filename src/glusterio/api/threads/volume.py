@@ -58,6 +58,7 @@ def connect(
     metrics: bool = False,
     reconnect: bool = True,
     patience: float = PATIENCE,
+    follow: bool = True,
 ) -> Volume:
     """Connect to a volume.
 
@@ -77,6 +78,8 @@ def connect(
         reconnect: whether a connection to a brick that is lost is made anew, and with it what is open;
             if not, every handle is stale when it is lost.
         patience: how long a call waits for a brick that is away, in seconds; 0: not at all.
+        follow: for ``gluster://``: whether to stay connected to the management daemon, or when that is
+            lost to the next one, and to follow when the volume is changed (``gluster volume set``).
 
     Raises:
         ValueError: not such a URL; or an option that there is not, or a value that it cannot have.
@@ -92,6 +95,7 @@ def connect(
         metrics=metrics,
         reconnect=reconnect,
         patience=patience,
+        follow=follow,
     )
     session = ThreadsSession(target, trace)
     session.connect(timeout)
