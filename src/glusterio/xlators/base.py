@@ -94,6 +94,10 @@ class VolfileServer(NamedTuple):
 class Task(Protocol):
     """A coroutine that nobody waits for."""
 
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+
     def cancel(self, cause: BaseException) -> None:
         """Make it give up. Harmless when it has ended."""
 

@@ -10,6 +10,10 @@ A call whose request was lost with the connection, or that comes while the brick
 connection: whatever it is, if nothing of it had left; and what changes nothing in any case
 (:mod:`.repeating`). Else its caller is told that it may have happened.
 
+An interrupt (Ctrl-C) may come anywhere, since whichever thread is there steps the reconnector, and
+hears of the loss. What it kept from being done is done by the reconnector that is started in the place
+of an interrupted one, or by the next call (:meth:`Connected._mend`).
+
 Why it ends: :meth:`Connected.sever` cancels the reconnector, which rests on traps alone, and wakes
 everyone who waits for the brick. Each of those has a patience of its own besides.
 
@@ -54,6 +58,8 @@ class Connected(Reopening):
         self._reconnects = self.services.reconnect and self.services.start_later is not None
         self._up = False
         self._ended = False
+        self._losing: Exception | None = None  # why the brick was lost, until all have been told
+        self._is_losing = False  # somebody is telling them
         self._copies = False
         self._process: object = None  # which process the brick is, as it says
         self._tries = 0
@@ -139,56 +145,83 @@ class Connected(Reopening):
 
         Harmless when repeated.
         """
-        with self._lock:
-            if not self._up:
-                return
-            self._up = False
-            reconnects = self._reconnects
-            if reconnects:
-                self._connection = None
-                self._back = self.services.new_event()
-                self._over = self.services.new_event()
-                if self.services.clock() - self._connected_at >= LONGEST_PAUSE:
-                    self._pause = 0.0
-        self.notify(Notice.CHILD_DOWN, error)
-        self._let_leases_go()
-        if reconnects:
-            self._begin()
+        back = self.services.new_event()
+        was_long = self.services.clock() - self._connected_at >= LONGEST_PAUSE
+        tells = False
+        try:
+            with self._lock:
+                if self._is_losing or (self._losing is None and not self._up):
+                    return
+                self._is_losing = tells = True
+                if self._up:
+                    self._losing = error
+                    if self._reconnects:
+                        self._connection = None
+                        self._back = back
+                        if was_long:
+                            self._pause = 0.0
+                    self._up = False
+            self.notify(Notice.CHILD_DOWN, self._losing)
+            self._let_leases_go()
+            if self._reconnects:
+                self._begin()
+            self._losing = None
+        finally:
+            if tells:
+                self._is_losing = False
 
     def _begin(self) -> None:
-        start, over = self.services.start_later, self._over
+        """Start the reconnector; one that there is already ends."""
+        start, over = self.services.start_later, self.services.new_event()
         assert start is not None
-        assert over is not None
+        with self._lock:
+            self._over = over
         self._reconnector = start(self._reconnect(over))
+
+    def _mend(self, lost: Exception) -> None:
+        """Do what an interrupt has kept another thread from doing when the brick was lost."""
+        reconnector = self._reconnector
+        if self._losing is not None:
+            self._lost(lost)
+        elif not (self._up or self._ended or self._is_losing) and (
+            reconnector is None or reconnector.done
+        ):
+            self._begin()
+
+    def _is_wanted(self, over: Event) -> bool:
+        """Tell whether a reconnector has something to do, and not another one."""
+        return self._over is over and not self._up and not self._ended
 
     async def _reconnect(self, over: Event) -> None:
         """Connect anew, as often as it takes."""
         try:
-            while not self._ended:
+            while self._is_wanted(over):
                 if self._pause:
                     await Wait(self.services.new_event(), self._pause * self._spread())
                 self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
                 try:
-                    await Within(ATTEMPT, self._connect_again())
-                    return
+                    await Within(ATTEMPT, self._connect_again(over))
                 except Exception as error:
                     self._why = str(error)
                     self.services.log.info("%s: not connected again yet: %s", self.name, error)
-        except (GeneratorExit, Cancelled):  # dropped, in the child of a fork for one; or severed
+        except GeneratorExit:  # dropped, in the child of a fork for one
             raise
-        except BaseException:  # an interrupt of whoever steps this
+        except BaseException as error:  # severed; or an interrupt of whoever steps this
             if not self._ended:
-                self._over = self.services.new_event()
                 self._begin()
+            if isinstance(error, Cancelled) and not isinstance(error.cause, Exception):
+                raise error.cause from None  # which has come by one of several requests at once
             raise
         finally:
+            if self._up and self._back is not None:
+                self._back.set()
             over.set()
 
     def _spread(self) -> float:
         """Return a number from 0.75 to 1.25, which is another one for each client and each time."""
         return 0.75 + (self.services.wall_clock() // 1000 % 1000) / 2000
 
-    async def _connect_again(self) -> None:
+    async def _connect_again(self, over: Event) -> None:
         """Connect once, and open again what was open.
 
         Raises:
@@ -207,10 +240,10 @@ class Connected(Reopening):
             while True:
                 with self._lock:
                     fds = self._not_on(connection)
-                    back = self._back
                     if not fds and announced:
-                        self._connection = connection
-                        self._up = not self._ended
+                        if self._is_wanted(over):
+                            self._connection = connection
+                            self._up = True
                         break
                 if fds:
                     await self._reopen_all(connection, fds, in_doubt)
@@ -223,9 +256,10 @@ class Connected(Reopening):
         except BaseException:
             await Disconnect(connection)
             raise
+        if self._connection is not connection:
+            await Disconnect(connection)
+            return
         self.services.log.info("%s: connected again", self.name)
-        if back is not None:
-            back.set()
         if connection.lost is not None:
             self._lost(connection.lost)
 
@@ -255,6 +289,7 @@ class Connected(Reopening):
         try:
             if not self._reconnects or self._ended or (lost.may_have_happened and not repeats):
                 raise lost
+            self._mend(lost)
             connection = self._connection
             if connection is not None and connection.lost is not None:
                 self._lost(connection.lost)
