@@ -48,6 +48,9 @@ from glusterio.wire.records import CallHeader, encode_reply, parse_message
 
 _MARK = struct.Struct(">I")
 
+#: By this name a brick tells of a descriptor's locks, and moves them.
+_LOCKINFO = "trusted.glusterfs.lockinfo"
+
 
 class Node:
     """A file or directory.
@@ -143,6 +146,7 @@ class Brick:
         locks: all that are held.
         complaints: what clients did that no client may do.
         opened: fds that were opened in all.
+        accepted: connections that there were in all.
         is_up: whether anybody listens.
     """
 
@@ -156,6 +160,7 @@ class Brick:
         self.locks: list[Lock] = []
         self.complaints: list[str] = []
         self.opened = 0
+        self.accepted = 0
         self.is_up = True
 
     def make(
@@ -199,6 +204,7 @@ class BrickConnection:
     """One client's connection, on the brick's side.
 
     Attributes:
+        number: it is the brick's so-manyth.
         inbox: requests that are not served.
         fds: the descriptors, by number.
         coming: the rest of an answer of which a part has arrived.
@@ -206,6 +212,8 @@ class BrickConnection:
 
     def __init__(self, brick: Brick, wire: Wire) -> None:
         self.brick = brick
+        brick.accepted += 1
+        self.number = brick.accepted
         self.wire = wire
         self.inbox: list[Request] = []
         self.fds: dict[int, Descriptor] = {}
@@ -233,7 +241,7 @@ class BrickConnection:
 
     @property
     def _who(self) -> bytes:
-        return id(self).to_bytes(8, "big")
+        return self.number.to_bytes(8, "big")
 
     def owns(self, lock: Lock) -> bool:
         """Tell whether a lock is this client's."""
@@ -462,10 +470,36 @@ class BrickConnection:
 
     def fgetxattr(self, request: Request) -> Any:
         self._open(request)
-        if not request.message.name.startswith("glusterfs.intrlk"):
+        name = request.message.name
+        if name == _LOCKINFO:
+            where = b"%d:%d" % (self.number, request.message.fd)
+            return xattrs.XattrsReply(xattrs={_LOCKINFO: where})
+        if not name.startswith("glusterfs.intrlk"):
             raise OSError(errno.ENODATA, "")
         self._interrupt(request.message.fd)
         return xattrs.XattrsReply()
+
+    def fsetxattr(self, request: Request) -> Any:
+        """Let another descriptor's locks be this one's, in one step.
+
+        Source: GlusterFS xlators/features/locks/src/posix.c (``pl_fsetxattr_handle_lockinfo``).
+        """
+        descriptor = self._open(request)
+        whose, number = map(int, bytes(request.message.xattrs[_LOCKINFO]).split(b":"))
+        old = next((each for each in self.brick.connections if each.number == whose), None)
+        if old is None:
+            raise OSError(errno.ESTALE, "")
+        for other in (*old.inbox, *self.inbox):
+            connection = old if other in old.inbox else self
+            if other.name == "LK" and other.fd == (number if connection is old else request.fd):
+                self.brick.complaints.append(f"{request!r} moves locks, and {other!r} is due")
+        self.brick.locks = [
+            lock._replace(fd=request.message.fd, owner=self._who + lock.owner[8:])
+            if old.owns(lock) and lock.fd == number and lock.node is descriptor.node
+            else lock
+            for lock in self.brick.locks
+        ]
+        return files.CommonReply()
 
     @staticmethod
     def setvolume(request: Request) -> Any:
@@ -541,6 +575,7 @@ _SERVE: dict[str, Callable[[BrickConnection, Request], Any]] = {
     "READDIRP": BrickConnection.readdirp,
     "LK": BrickConnection.lk,
     "FGETXATTR": BrickConnection.fgetxattr,
+    "FSETXATTR": BrickConnection.fsetxattr,
     "SETVOLUME": lambda self, request: BrickConnection.setvolume(request),
     "GETSPEC": BrickConnection.getspec,
     "PORTBYBRICK": lambda self, request: BrickConnection.port_by_brick(request),

@@ -8,6 +8,8 @@ and what needs more than the session to be told:
   no request is about an fd that it does not hold, and no RELEASE overtakes another request;
 * NoStaleFds, of steps: after the gate nothing is reserved, and nothing becomes open;
 * NoLostCallback: from the drain on, every operation that was accepted is completed, and none twice;
+* NoUseAfterFree: no handle is of a graph that has gone; and a graph that nobody uses goes;
+* what is locked is so at every instant, also while it moves to another graph;
 * no lock is held while everybody rests, and no buffer is written to whose caller gave up;
 * the trace is one that the specification allows (:mod:`glusterio.lifecycle.monitor`).
 
@@ -21,11 +23,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from glusterio.api.graphs import is_used
 from glusterio.api.lock_owner import LockOwner
+from glusterio.graph.fd import Fd
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.invariants import violations
 from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.xlators.client.remote import RemoteFd
+from tests.explore.carried import CARRIED
 
 if TYPE_CHECKING:
     from tests.explore.brick import BrickConnection
@@ -117,11 +122,79 @@ def _bricks(world: World) -> list[str]:
     for graph in core.graphs:
         for leaf in graph.leaves:
             found += _of_a_client(world, leaf)
+    if core.built > 1:
+        found += _graphs(world)
+        found += _locks(world)
     for wire in world.app.driver.wires:
         peer: BrickConnection | None = wire.peer
         if peer is not None:
             found += _of_a_connection(world, wire.connection, peer, wire.jammed)
     return found
+
+
+def _graphs(world: World) -> list[str]:
+    """A graph that has gone is used by nobody, and one that nobody uses goes."""
+    core = world.app.core
+    session = core.session
+    tops = {graph.top for graph in core.graphs}
+    leaves = {leaf for graph in core.graphs for leaf in graph.leaves}
+    found = [
+        f"NoUseAfterFree: {handle!r} is of a graph that has gone"
+        for handle in session.ledger.values()
+        if handle.fd is not None and handle.fd.top not in tops
+    ]
+    found += [
+        f"NoUseAfterFree: {handle!r} is of a graph that has gone"
+        for handle in session.ledger.values()
+        for each, remote in ({} if handle.fd is None else handle.fd.context).items()
+        if isinstance(remote, RemoteFd) and each not in leaves
+    ]
+    connections = {getattr(leaf, "_connection", None) for leaf in leaves}
+    if not getattr(world.app.driver, "ready", ()) and session.state is _S.ACTIVE:
+        busy = {call.op for call in session.calls.values()} & {"reload", "retire", "end_graph"}
+        if not busy:
+            found += [
+                f"GraphsEnd: {graph!r} is used by nobody"
+                for graph in core.graphs
+                if graph is not core.graph and not is_used(core, graph)
+            ]
+            if core.through or core.switching is not None:
+                found.append("GraphsEnd: no switch is under way, and it is as if there were one")
+            if len(core.graphs) == 1 and not world.scenario.reconnect:
+                found += [
+                    f"GraphsEnd: {wire.connection!r} is of no graph"
+                    for wire in world.app.driver.wires
+                    if wire.connection not in connections
+                ]
+    return found
+
+
+def _locks(world: World) -> list[str]:
+    """What is locked is so at every instant, or it is known that it is not."""
+    app = world.app
+    if getattr(app.driver, "ready", ()):
+        return []  # it may be about to be said
+    if app.core.session.state is not _S.ACTIVE:
+        return []
+    owners = {lock.owner[8:] for lock in world.brick.locks}
+    return [
+        f"LocksHeld: {handle!r} has lost its lock"
+        for handle in app.core.session.ledger.values()
+        if handle.number in app.locked and handle.state is _H.OPEN
+        if handle.number.to_bytes(8, "big") not in owners
+        if handle.number not in app.unlocking and all(map(_is_settled, handle.fd.context.items()))
+        if not any(
+            file.old is handle.fd and file._moving is not None for file in CARRIED.of(app.core)
+        )
+    ]
+
+
+def _is_settled(kept: tuple[Any, Any]) -> bool:
+    """Whether a connection is there on which an fd is open; true of what is kept for others."""
+    leaf, remote = kept
+    return not isinstance(remote, RemoteFd) or (
+        leaf._up and remote.connection.lost is None and remote.reopening is None
+    )
 
 
 def _of_a_client(world: World, leaf: Any) -> list[str]:
@@ -130,7 +203,11 @@ def _of_a_client(world: World, leaf: Any) -> list[str]:
         return []  # it may be about to be said
     connection = leaf._connection
     is_up = leaf._up and connection is not None and connection.link is not None
-    if not is_up and leaf._reconnects and (leaf._ended or not leaf._over.is_set):
+    if (
+        not is_up
+        and leaf._reconnects
+        and (leaf._ended or leaf._over is None or not leaf._over.is_set)
+    ):
         return []  # the brick comes back, and they with it; or all is over
     return [
         f"LostIsSaid: {handle!r} is open, and its connection is gone"
@@ -162,8 +239,21 @@ def _of_a_connection(
             else:
                 opening += remote.reopening is not None
         opening += not remotes and (handle.state in _UNANSWERED or _opens_behind(handle))
-    strange = peer.fds.keys() - known.keys()
-    if len(strange) > opening:
+    carried: set[int] = set()
+    for file in CARRIED.of(world.app.core):
+        for fd in (file.old, file.new):
+            for remote in () if fd is None else _remotes_of(fd):
+                if remote.connection is connection:
+                    carried.add(remote.number)
+                else:
+                    opening += remote.reopening is not None
+        opening += file.new is None
+    strange = peer.fds.keys() - known.keys() - carried
+    clients = [leaf for graph in world.app.core.graphs for leaf in graph.leaves]
+    is_cut = any(leaf._ended for leaf in clients) and all(
+        leaf._connection is not connection for leaf in clients
+    )  # it was being made anew, and is about to be closed
+    if len(strange) > opening and not is_cut:
         found.append(
             f"BrickAgrees: the brick holds fds {sorted(strange)}, which are in no ledger"
             f" ({opening} are being opened)"
@@ -182,7 +272,11 @@ def _of_a_connection(
 
 
 def _remotes(handle: Handle) -> list[RemoteFd]:
-    return [each for each in handle.fd.context.values() if isinstance(each, RemoteFd)]
+    return _remotes_of(handle.fd)
+
+
+def _remotes_of(fd: Fd) -> list[RemoteFd]:
+    return [each for each in fd.context.values() if isinstance(each, RemoteFd)]
 
 
 def _opens_behind(handle: Handle) -> bool:
@@ -197,6 +291,7 @@ def _may_lock(world: World, handle: Handle) -> bool:
         handle.state is not _H.OPEN
         or handle.number in world.app.locked
         or handle.number in world.app.locking
+        or handle.number in world.app.doubtful
         or (owner is not None and bool(owner.unsettled))
         or any(
             call.handle is handle and call.op in ("lock", "unlock")

@@ -11,6 +11,7 @@ is when each begins an operation, what arrives when, and the accidents.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -286,6 +287,7 @@ class LoopSession:
         try:
             self.real = AioSession(target, trace)
             live.discard(self.real)  # the world sees to its end
+            self._without_sockets(self.real.driver)
         finally:
             asyncio._set_running_loop(None)
         self.driver = LoopDriver(self.loop, self.real.driver)
@@ -297,6 +299,15 @@ class LoopSession:
         self.close_handle = self.real.close_handle
         self.close = self.real.close
         self.forget_after_fork = self.real.forget_after_fork
+
+    def _without_sockets(self, driver: Any) -> None:
+        """Whoever asks for TLS connects as the loop does, and finds that the brick speaks none."""
+
+        async def secure(wire: Any, trap: Any, tls: Any) -> None:
+            await self.loop.create_connection(wire, *trap.address)
+            raise ConnectionResetError(errno.ECONNRESET, "it does not speak TLS")
+
+        driver._connect_secure = secure
 
 
 class TaskCaller:

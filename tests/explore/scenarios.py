@@ -202,6 +202,46 @@ async def _read_on(app: App, file: Handle) -> None:
         await app.read(file)
 
 
+def reload(*names: str) -> Script:
+    """Use other volfiles, one after the other."""
+
+    async def script(app: App) -> None:
+        for name in names:
+            with contextlib.suppress(OSError, GlusterError):
+                await app.reload(name)
+
+    return script
+
+
+async def keep_using(app: App) -> None:
+    """Use an open file for a while."""
+    file = await app.open("/there", "r+")
+    await app.read(file)
+    await app.write(file, b"written")
+    await app.fsync(file)
+    await app.read(file)
+    await app.close_file(file)
+
+
+async def hold_a_lock(app: App) -> None:
+    """Lock a section, and keep it until the end of the session."""
+    file = await app.open("/there", "r+")
+    await app.lock(file)
+    await app.write(file, b"locked")
+    await app.fstat(file)
+
+
+async def share_all(app: App) -> None:
+    """Have a file open twice, lock through one, unlock and close, and use the other."""
+    file = await app.open("/there", "r+")
+    second = await app.dup(file)
+    await app.lock(file)
+    await app.write(second, b"shared")
+    await app.unlock(file)
+    await app.close_file(file)
+    await app.read(second)
+
+
 async def close(app: App) -> None:
     """End the session."""
     await app.close()
@@ -211,6 +251,78 @@ async def close_quickly(app: App) -> None:
     """End the session, with no patience."""
     await app.close(0.5, 0.1)
 
+
+#: With a graph switch: connections of both graphs may be lost.
+_SWITCH_FAULTS = {**ALL_FAULTS, "lose": 2, "time": 4}
+
+_SWITCHING: tuple[Scenario, ...] = tuple(
+    scenario._replace(name=f"reload-{scenario.name}", faults=_SWITCH_FAULTS, files=_THERE)
+    for scenario in (
+        Scenario(
+            "use",
+            "a file is used while the graph changes",
+            {"use": keep_using, "read": read, "reload": reload("write-behind")},
+        ),
+        Scenario(
+            "write",
+            "deferred writes while the graph changes",
+            {"write": write_thrice, "look": write_and_look, "reload": reload("all")},
+            volfile="write-behind",
+        ),
+        Scenario(
+            "share",
+            "a descriptor of two handles, and a listing, while the graph changes",
+            {"share": share_all, "list": list_it, "reload": reload("write-behind")},
+        ),
+        Scenario(
+            "locks",
+            "locks while the graph changes",
+            {"hold": hold_a_lock, "lock": lock_it, "reload": reload("write-behind")},
+        ),
+        Scenario(
+            "locks-in-vain",
+            "a lock that is waited for in vain while the graph changes",
+            {"long": lock_for_long, "in vain": lock_in_vain, "reload": reload("ping", "client")},
+            threads=True,
+        ),
+        Scenario(
+            "unlinked",
+            "a file that is removed while the graph changes",
+            {"use": keep_using, "remove": remove, "reload": reload("all")},
+        ),
+        Scenario(
+            "twice",
+            "the graph changes several times",
+            {
+                "use": keep_using,
+                "lock": lock_it,
+                "reload": reload("all", "client"),
+                "reload too": reload("write-behind"),
+            },
+        ),
+        Scenario(
+            "close",
+            "the session is closed while the graph changes",
+            {
+                "leave": leave,
+                "hold": hold_a_lock,
+                "reload": reload("write-behind", "client"),
+                "close": close,
+            },
+        ),
+        Scenario(
+            "beside",
+            "files are closed while the graph changes",
+            {"beside": use_beside, "under way": close_under_way, "reload": reload("all")},
+        ),
+        Scenario(
+            "options",
+            "translators take other options, and a file comes late",
+            {"write": write_thrice, "reload": reload("small-window", "client")},
+            volfile="write-behind",
+        ),
+    )
+)
 
 _ONCE: tuple[Scenario, ...] = (
     Scenario("make", "one caller makes a file", {"make": make}, faults=ALL_FAULTS),
@@ -279,11 +391,13 @@ _ONCE: tuple[Scenario, ...] = (
         "ping", "a brick that falls silent", {"make": make, "read": read},
         faults={**ALL_FAULTS, "time": 12}, files=_THERE, volfile="ping",
     ),
+    *_SWITCHING,
 )  # fmt: skip
 
 #: Those of them that are lived by threads, too: what an interrupted caller leaves behind differs.
 _BY_THREADS_TOO = (
     "two", "connect", "three", "submit", "under-way", "write-behind", "in-place", "share",
+    *(scenario.name for scenario in _SWITCHING if not scenario.threads),
 )  # fmt: skip
 
 
@@ -296,6 +410,7 @@ def _by_threads(scenario: Scenario) -> Scenario:
 #: Those that are lived by sessions that connect again, too.
 _RECONNECTING_TOO = (
     "two", "three", "submit", "under-way", "locks", "list", "write-behind", "share", "all", "ping",
+    *(scenario.name for scenario in _SWITCHING),
 )  # fmt: skip
 
 
@@ -363,6 +478,16 @@ _SCOPES: tuple[Scenario, ...] = (
     _scope("close-twice-asyncio", "the same, on a real loop", _CLOSE_TWICE, 2, loop=True),
     _scope("connect-asyncio", "the same, on a real loop", {"open": open_it, "close": close}, 2,
            loop=True, connected=False),
+    _scope("reload", "the graph changes, and nothing is open", {"reload": reload("write-behind")},
+           1),
+    _scope("reload-open", "with an open file", {"open": open_it, "reload": reload("ping")}, 0),
+    _scope("reload-close", "closed meanwhile", {"reload": reload("ping"), "close": close}, 1),
+    _scope("reload-lock", "with a lock", {"hold": hold_a_lock, "reload": reload("ping")}, 0),
+    _scope("reload-threads", "by a thread", {"reload": reload("ping")}, 1, threads=True),
+    _scope("reload-asyncio", "on a real loop", {"open": open_it, "reload": reload("ping")}, 1,
+           loop=True),
+    _scope("reload-reconnect", "by a session that connects again", {"reload": reload("ping")}, 1,
+           reconnect=True),
     _scope("reconnect", "read by a session that connects again", {"read": read}, 2, reconnect=True),
     _scope("reconnect-make", "made by such a session", {"make": make}, 2, reconnect=True),
     _scope("reconnect-close", "closed meanwhile", {"open": open_it, "close": close}, 2,

@@ -18,12 +18,15 @@ from glusterio.api import directory, dup, handles, names, objects
 from glusterio.api import locks as lock_ops
 from glusterio.api.attributes import stat
 from glusterio.api.pins import Pin
+from glusterio.api.switching import SwitchReport
+from glusterio.api.switching import reload as reload_op
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.runtime.fiber import Fiber, for_caller
 from glusterio.runtime.virtual import Until
 from glusterio.traps import Coro
+from tests.explore.volfiles import VOLFILES
 
 Op = Callable[..., Coro[Any]]
 
@@ -76,6 +79,8 @@ class App:
         given_back: buffers that are their callers' again, and what is in them.
         locked: the numbers of handles by which callers hold a lock.
         locking: of those by which they ask for one.
+        unlocking: of those by which they drop theirs.
+        doubtful: of those by which they were about to when they were interrupted.
         errors: errors that callers were told.
         deadline: when the session has to be closed.
         closed_at: when each close was called, and when it returned.
@@ -97,6 +102,8 @@ class App:
         self.given_back: list[tuple[bytearray, bytes]] = []
         self.locked: set[int] = set()
         self.locking: list[int] = []
+        self.unlocking: list[int] = []
+        self.doubtful: set[int] = set()
         self.deadline = math.inf
         self.closed_at: list[tuple[float, float]] = []
         self._turn = turn
@@ -234,14 +241,23 @@ class App:
         return where
 
     async def unlock(self, handle: Handle) -> None:
+        self.unlocking.append(handle.number)
         try:
             await self.call(lock_ops.unlock, handle, lock_ops.Section(10))
         except Exception:
             raise  # the session is closing: the lock goes with the handle
         except BaseException:
-            self.locked.discard(handle.number)  # it is being dropped
+            self.locked.discard(handle.number)  # it is being dropped, if that was begun
+            self.doubtful.add(handle.number)
             raise
+        finally:
+            self.unlocking.remove(handle.number)
         self.locked.discard(handle.number)
+
+    async def reload(self, name: str, seconds: float = 30.0) -> SwitchReport:
+        """Use another volfile, of :mod:`tests.explore.volfiles`."""
+        report: SwitchReport = await self.call(reload_op, None, VOLFILES[name], seconds)
+        return report
 
     async def close_file(self, handle: Handle) -> None:
         await self._turn()

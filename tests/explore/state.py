@@ -25,6 +25,7 @@ from glusterio.api.ending import Ending
 from glusterio.api.lock_owner import LockOwner
 from glusterio.traps import Reply
 from tests.explore.brick import parsed
+from tests.explore.carried import CARRIED
 from tests.explore.fibers import alive, of_callback
 
 if TYPE_CHECKING:
@@ -85,6 +86,13 @@ def state_of(world: World) -> Hashable:
         len(app.errors),
         len(core.untold),
         core.makes_anew,
+        core.through,
+        core.switching is None,
+        tuple(
+            (graph.generation, graph.is_left, graph.is_down, graph is core.graph)
+            for graph in core.graphs
+        ),
+        tuple(_carrying(file, core) for file in CARRIED.of(core)),
         world.forked,
         world.stalled,
         tuple(
@@ -161,12 +169,6 @@ def _number(handle: Any) -> int:
 def _handle(handle: Any, core: Any) -> Hashable:
     fd = handle.fd
     context = () if fd is None else fd.context
-    remotes = tuple(
-        _remote(leaf, context[leaf])
-        for graph in core.graphs
-        for leaf in graph.leaves
-        if leaf in context
-    )
     owner = context.get(LockOwner) if context else None
     return (
         handle.number,
@@ -174,9 +176,41 @@ def _handle(handle: Any, core: Any) -> Hashable:
         handle.refs,
         handle.releasing,
         handle.idle.is_set,
-        remotes,
-        0 if owner is None else len(owner.unsettled),
+        _fd(fd, core),
+        None if owner is None else _owner(owner),
         type(handle.error).__name__,
+    )
+
+
+def _fd(fd: Any, core: Any) -> Hashable:
+    """An fd, of whichever graph."""
+    if fd is None:
+        return None
+    remotes = tuple(
+        (graph.generation, _remote(leaf, fd.context[leaf]))
+        for graph in core.graphs
+        for leaf in graph.leaves
+        if leaf in fd.context
+    )
+    return remotes, fd.through, fd.settle is None, core.graph is None or fd.top is core.top
+
+
+def _owner(owner: LockOwner) -> Hashable:
+    asking = tuple(each.waits for each in owner.asking)
+    return len(owner.unsettled), asking, owner.moved is None, owner.quiet is None
+
+
+def _carrying(file: Any, core: Any) -> Hashable:
+    """An open file on its way to another graph."""
+    return (
+        _fd(file.old, core),
+        _fd(file.new, core),
+        type(file.why_not).__name__,
+        file.was_locked,
+        file._moving is not None and file._moving.is_begun,
+        file._way.is_moving,
+        file._way.why_lost,
+        file.is_carried,
     )
 
 
@@ -225,7 +259,7 @@ def _brick(brick: Brick) -> Hashable:
             )
             for connection in brick.connections
         ),
-        tuple((lock.fd, lock.owner[8:], lock.type) for lock in brick.locks),
+        tuple((lock.fd, lock.owner, lock.type) for lock in brick.locks),
         tuple((name, bytes(node.data)) for name, node in sorted(brick.root.entries.items())),
     )
 
@@ -236,6 +270,8 @@ def _asked(request: Request, brick: Brick) -> Hashable:
         return request.name
     fields = message._asdict()
     fields.pop("xdata", None)  # of a CREATE: the gfid
+    if fields.get("xattrs"):
+        fields["xattrs"] = tuple((name, bytes(value)) for name, value in fields["xattrs"].items())
     for name in ("gfid", "pargfid"):
         if name in fields:
             fields[name] = brick.labels.get(fields[name])

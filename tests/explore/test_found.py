@@ -44,6 +44,37 @@ FOUND = {
         "a fork while a brick that had hung up was asked what it speaks: in the child, dropping the"
         " coroutine awaited the end of a connection"
     ),
+    "scope-reload-open:0.0.0.0.0.0.0.0.0.1": (
+        "the session was closed while the fd of an old graph was being released: its file was closed,"
+        " and the brick let go of that fd only when its connection ended"
+    ),
+    "reload-use:0.0.0.0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.0.0.0.2": (
+        "a file was closed while it was being opened in a new graph: it was closed before the brick had"
+        " let go of the new fd"
+    ),
+    "reload-close:0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.9": (
+        "a new graph's connection was lost when the session was about to go over to it: it did, and its"
+        " files were open in a graph that was down"
+    ),
+    "reload-locks-asyncio:2.6": (
+        "the connection was lost while the graph was being exchanged: the new graph was up, and"
+        " whatever was opened in it was stale at once"
+    ),
+    "reload-locks:0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.0.10": (
+        "a file's locks had been moved to a new graph when that one's connection was lost, and could"
+        " not be had back: the file went on as if it had them"
+    ),
+    "reload-locks-reconnect:0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6": (
+        "a file's locks were being moved back to the old graph, where one could ask for others already"
+    ),
+    "reload-locks-asyncio:2.0.1.0.1.3.3": (
+        "whoever opened a file in the old graph gave up, and the brick refused: that graph, with no"
+        " open file left, went on until the session's end"
+    ),
+    "reload-share-reconnect:0.0.0.0.0.0.7.0.0.0.0.5.0.0.0.0.0.0.0.5": (
+        "a new graph's connection was lost and made again before the graph was in use: that was said of"
+        " a graph that there was not yet"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -43,6 +43,10 @@ VOLFILES = {
     "client": _stack(),
     "ping": _CLIENT.format(ping=4),
     "write-behind": _stack("write-behind"),
+    "small-window": _stack("write-behind").replace(
+        "  type performance/write-behind\n",
+        "  type performance/write-behind\n  option cache-size 1MB\n",
+    ),
     "open-behind": _stack("open-behind"),
     "all": _stack("write-behind", "read-ahead", "quick-read", "open-behind", "md-cache"),
 }

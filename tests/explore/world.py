@@ -213,6 +213,7 @@ class World:
         self.due: list[Caller] = []
         self.budget = dict(scenario.faults) if scenario.most else {}
         self.accidents = 0
+        self.happened: set[str] = set()
         self.choices: list[int] = []
         self.steps = 0
         self.forked = False
@@ -284,6 +285,7 @@ class World:
         if option.kind in self.budget and number:
             self.budget[option.kind] -= 1
             self.accidents += 1
+            self.happened.add(option.kind)
             if self.accidents >= self.scenario.most:
                 self.budget = {}
         self._perform(option)

@@ -23,14 +23,15 @@ from glusterio.api.directory import until_quiet
 from glusterio.api.in_flight import in_order
 from glusterio.api.lock_owner import LockOwner
 from glusterio.api.locks import take_back
+from glusterio.api.on_its_way import OnItsWay
 from glusterio.api.shares import Shares
 from glusterio.api.standpoint import Standpoint
-from glusterio.errors import ConnectionLostError
+from glusterio.errors import ConnectionLostError, HandleStaleError
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
-from glusterio.traps import Coro, Wait, Within
+from glusterio.traps import Coro, Spawn, Wait, Within
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import OpendirRequest
 from glusterio.wire.fops.files import OpenRequest
@@ -53,13 +54,48 @@ _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.02
 
 #: What the session itself keeps with an fd, and is to be found with the new one.
-_KEPT: Final = (LockOwner, Shares, Standpoint)
+_KEPT: Final = (LockOwner, Standpoint)
+
+
+class _Move:
+    """The moving of a file's locks from one fd to another. Once begun it goes on, whoever gives up.
+
+    Attributes:
+        done: set when it is over.
+        is_begun: the brick was asked to move them.
+        error: why it has failed, or ``None``.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self.done = core.driver.new_event()
+        self.is_begun = False
+        self.error: Exception | None = None
+
+    async def run(self, old: Fd, new: Fd) -> None:
+        """Move them."""
+        try:
+            request = FgetxattrRequest(old.gfid, 0, len(_LOCKINFO) + 1, _LOCKINFO)
+            told = (await old.top.fgetxattr(Frame(), old, request)).xattrs or {}
+            lockinfo = told.get(_LOCKINFO)
+            if lockinfo:
+                self.is_begun = True
+                new.top.inherit(new, old)  # they are lost if its connection is
+                setting = FsetxattrRequest(new.gfid, 0, 0, {_LOCKINFO: lockinfo})
+                await new.top.fsetxattr(Frame(), new, setting)
+        except Exception as error:
+            self.error = error.with_traceback(None)
+        finally:
+            self.done.set()
+
+
+LOCKS_LOST: Final = "its locks were lost when its graph was to be exchanged"
 
 
 class Carrying:
     """An open file on its way to another graph.
 
     Args:
+        core: the session.
         handle: one that has it.
 
     Attributes:
@@ -67,16 +103,20 @@ class Carrying:
         new: its fd in the new one, once it is open there.
         why_not: why it cannot be carried, or ``None``.
         was_locked: it was locked for the first time when it was to change over: try it again.
+        is_carried: a handle has the new fd.
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, core: Core, handle: Handle) -> None:
         self.old: Fd = handle.fd
+        self.is_carried = False
+        self._way = OnItsWay(core.driver.new_event())
+        self._way.mark(self.old)
         self.kind = handle.kind
         self.new: Fd | None = None
         self.why_not: Exception | None = None
         self._owner: LockOwner | None = None
         self.was_locked = False
-        self._are_moved = False
+        self._moving: _Move | None = None
 
     async def open_anew(self, top: Xlator) -> None:
         """Open it through another graph.
@@ -87,6 +127,7 @@ class Carrying:
         old = self.old
         new = Fd(old.gfid, old.flags, top=top)
         new.through = True
+        self._way.mark(new)
         frame = Frame()
 
         async def late(fd: Fd, error: Exception | None) -> None:
@@ -104,9 +145,26 @@ class Carrying:
         except ConnectionLostError:
             raise
         except Exception as error:
-            self.why_not = error
+            self._stays(error)
         else:
             self.new = new
+
+    def _stays(self, why: Exception) -> None:
+        """It cannot be carried. Its error is kept for long: without what it came through."""
+        self.why_not = why.with_traceback(None)
+
+    def begin_to_move(self, core: Core) -> bool:
+        """From here on the old fd is not released, until it is known where the file stays.
+
+        Returns:
+            Whether it is open still.
+        """
+        self._way.is_moving = True
+        self._way.is_moving = any(
+            handle.fd is self.old and handle.state is HandleState.OPEN
+            for handle in core.session.handles()
+        )
+        return self._way.is_moving
 
     async def settle(self) -> None:
         """Have nothing deferred any more, and wait for what was."""
@@ -128,7 +186,7 @@ class Carrying:
             put_back = getattr(error, "put_back", None)
             if put_back is not None:
                 put_back()  # it is for the application, which the old fd will tell
-            self.why_not = error
+            self._stays(error)
 
     async def move_locks(self, core: Core) -> None:
         """Let its locks be those of the new fd. Until :meth:`moved` none is asked for."""
@@ -141,9 +199,13 @@ class Carrying:
             owner.moved = core.driver.new_event()
         try:
             await Within(_PATIENCE, self._when_quiet(core, owner))
-            await self._move(self.old, self.new)
+            move = self._moving = _Move(core)
+            await Spawn(move.run(self.old, self.new))
+            await Wait(move.done)
+            if move.error is not None:
+                raise move.error
         except Exception as error:
-            self.why_not = error
+            self._stays(error)
 
     async def _when_quiet(self, core: Core, owner: LockOwner) -> None:
         while True:
@@ -156,15 +218,6 @@ class Carrying:
                 await take_back(self.old, owner, asking.where)
             await Wait(quiet, _PAUSE)
 
-    async def _move(self, old: Fd, new: Fd) -> None:
-        request = FgetxattrRequest(old.gfid, 0, len(_LOCKINFO) + 1, _LOCKINFO)
-        told = (await old.top.fgetxattr(Frame(), old, request)).xattrs or {}
-        lockinfo = told.get(_LOCKINFO)
-        if lockinfo:
-            self._are_moved = True
-            setting = FsetxattrRequest(new.gfid, 0, 0, {_LOCKINFO: lockinfo})
-            await new.top.fsetxattr(Frame(), new, setting)
-
     def change_over(self, core: Core, handles: Iterable[Handle]) -> bool:
         """Let all handles that have it use the new fd. Called with the session's lock held.
 
@@ -172,6 +225,8 @@ class Carrying:
             Whether one does: else the new fd is to be released.
         """
         old, new = self.old, self.new
+        if self._way.why_lost:
+            self._stays(HandleStaleError(self._way.why_lost))
         if new is None or self.why_not is not None:
             return False
         if self._owner is not old.context.get(LockOwner):
@@ -181,11 +236,16 @@ class Carrying:
             if kept in old.context:
                 new.context[kept] = old.context[kept]
         new.top.inherit(new, old)
-        carried = False
-        for handle in handles:
-            if handle.fd is old and core.session.carry(handle, new):
-                carried = True
-        return carried
+        carried = [
+            handle for handle in handles if handle.fd is old and core.session.carry(handle, new)
+        ]
+        shares: Shares | None = old.context.get(Shares)
+        if shares is not None:  # those that are being closed keep the old one
+            new.context[Shares] = shares.carried(carried)
+        self.is_carried = bool(carried)
+        if carried:
+            self._way.is_moving = False
+        return self.is_carried
 
     def moved(self, core: Core) -> None:
         """Let the requests about its locks go on, wherever it is. Harmless when repeated."""
@@ -197,17 +257,45 @@ class Carrying:
             if moved is not None:
                 moved.set()
 
-    async def take_back(self) -> None:
-        """It stays where it was: let the old fd have its locks, and release the new one."""
+    async def take_back(self, core: Core) -> None:
+        """It stays where it was: let the old fd have its locks, and release the new one.
+
+        Where its locks cannot be had back, it is lost.
+        """
         new, self.new = self.new, None
-        if new is None:
-            return
-        if self._are_moved:
-            try:
-                await self._move(new, self.old)
-            except Exception as error:
-                self.why_not = error
-        await release(new, self.kind)
+        try:
+            if new is None:
+                return
+            if self._moving is not None:
+                await Wait(self._moving.done)
+            if self._moving is not None and self._moving.is_begun:
+                back = _Move(core)
+                await back.run(new, self.old)
+                if back.error is not None:
+                    self._stays(back.error)
+                    for handle in core.session.handles():
+                        if handle.fd is self.old:
+                            core.session.lose(handle, LOCKS_LOST)
+                            core.log.warning("%s: stale: %s", handle.path, LOCKS_LOST)
+            self.moved(core)
+            await release(new, self.kind)
+        finally:
+            self.moved(core)
+            self._way.end()
+
+    async def leave(self, core: Core) -> None:
+        """It has been carried: release the old fd, unless a handle that is being closed has it."""
+        try:
+            if not any(handle.fd is self.old for handle in core.session.handles()):
+                assert self.new is not None
+                self.new.top.inherit(self.new, self.old)  # what was written since
+                await release(self.old, self.kind)
+        finally:
+            self._way.end()
+
+    def forget(self) -> None:
+        """The new graph has ended, and with it the new fd."""
+        self._way.end()
 
 
 async def release(fd: Fd, kind: HandleKind) -> None:
@@ -229,9 +317,17 @@ def to_carry(core: Core, top: Xlator, without: Iterable[Fd]) -> list[Carrying]:
     for handle in core.session.handles():
         fd = handle.fd
         if handle.state is HandleState.OPEN and fd.top is top and fd not in seen:
-            seen.add(fd)
-            found.append(Carrying(handle))
+            file = Carrying(core, handle)
+            if _is_open(handle):  # still: else it was closed before that could be seen
+                seen.add(fd)
+                found.append(file)
+            else:
+                file.forget()
     return found
+
+
+def _is_open(handle: Handle) -> bool:
+    return handle.state is HandleState.OPEN  # asked anew: other threads change it
 
 
 async def open_all(core: Core, frame: Frame, files: Iterable[Carrying], top: Xlator) -> None:
@@ -251,7 +347,8 @@ async def settle_all(core: Core, frame: Frame, files: Iterable[Carrying]) -> Non
     """Wait for what is deferred, then move the locks, of many at once."""
 
     async def one(core: Core, frame: Frame, file: Carrying) -> None:
-        await file.settle()
-        await file.move_locks(core)
+        if file.begin_to_move(core):
+            await file.settle()
+            await file.move_locks(core)
 
     await in_order(core, frame, one, files)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from glusterio.api.directory import until_quiet
 from glusterio.api.graphs import handle_left
 from glusterio.api.lock_owner import LockOwner, settle_locks
+from glusterio.api.on_its_way import OnItsWay
 from glusterio.api.shares import is_shared, may_release
 from glusterio.errors import LocalProtocolError
 from glusterio.graph.frame import Frame
@@ -156,7 +157,7 @@ def _let_go_at_once(core: Core, handle: Handle) -> bool:
     """
     fd = handle.fd
     if fd.unsent:  # if no brick has ever heard of it, it is closed
-        if not handle.idle.is_set or is_shared(fd) or not fd.top.drop(fd):
+        if not handle.idle.is_set or is_shared(fd) or OnItsWay in fd.context or not fd.top.drop(fd):
             return False
         _released(core, handle)
         return True
@@ -178,6 +179,7 @@ def _release_now(core: Core, handle: Handle) -> Reply | None:
         handle.kind is not _FILE
         or not handle.idle.is_set
         or LockOwner in fd.context
+        or OnItsWay in fd.context
         or is_shared(fd)
     ):
         return None
@@ -232,6 +234,9 @@ async def let_go(core: Core, handle: Handle, closing: Closing | None = None) -> 
         if not handle.idle.is_set:
             await Wait(handle.idle)
         fd = handle.fd
+        way: OnItsWay | None = fd.context.get(OnItsWay)
+        if way is not None and way.holds(fd):
+            await Wait(way.over)
         if LockOwner in fd.context:
             await settle_locks(handle)
         if handle.kind is HandleKind.FILE:
@@ -244,6 +249,8 @@ async def let_go(core: Core, handle: Handle, closing: Closing | None = None) -> 
                 await release(Frame(), fd)
         except Exception as error:
             core.not_told(handle, error)
+        if way is not None:
+            await Wait(way.over)
         _released(core, handle)
     except GeneratorExit:
         raise

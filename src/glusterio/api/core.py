@@ -17,6 +17,7 @@ from glusterio.api.calling import Callings
 from glusterio.api.counting import CountedCallings, CountedSession
 from glusterio.api.logs import SessionLog
 from glusterio.api.management import Management
+from glusterio.api.on_its_way import note_lost
 from glusterio.api.pins import Pins
 from glusterio.api.registry import REGISTRY
 from glusterio.api.standpoint import Standpoint
@@ -163,7 +164,7 @@ class Core:
         self.volfile = ""
         self.volume_id: UUID | None = None
         self.is_down = False
-        self._away: set[int] = set()  # the graphs that are down, and will be up again
+        self._away: set[Xlator] = set()  # the tops that are down, and will be up again
         self.cwd = Standpoint()
         self.links_are_counted = False
         self.makes_anew = True
@@ -306,6 +307,7 @@ class Core:
                 self.management.keep(server)
             else:
                 await Disconnect(server.connection)
+        graph.was_used = True
         self.top = graph.top
         self.known_at = graph.top.known
 
@@ -361,22 +363,24 @@ class Core:
         self.upcalls.heard(notice, detail)
         if notice in (Notice.UPCALL, Notice.FORGET):
             return
-        number = next((graph.generation for graph in self.graphs if graph.top is source), 0)
         if notice is Notice.CHILD_UP:
             if self._is_current(source):
                 self.is_down = False
-            if number in self._away:
-                self._away.discard(number)
+            if source in self._away:
+                self._away.discard(source)
                 self.reconnects += 1
-                self.session.reconnected(number)
+                for graph in self.graphs:
+                    if graph.top is source and graph.was_used:
+                        self.session.reconnected(graph.generation)
         elif notice is Notice.CHILD_DOWN:
             self.log.warning("connection lost: %s", detail)
             if self.target.reconnect:
-                self._away.add(number)
+                self._away.add(source)
             else:
                 self._lose_all(source)
         elif notice is Notice.FD_LOST:
             assert isinstance(detail, dict)
+            note_lost(detail)
             for handle in self.session.handles():
                 if handle.fd in detail:
                     self.session.lose(handle, detail[handle.fd])
@@ -386,12 +390,19 @@ class Core:
 
     def _lose_all(self, top: Xlator) -> None:
         """A graph is down for good: its handles are stale."""
-        if self._is_current(top):
-            self.is_down = True
+        with self.lock:  # whoever is about to go over to it sees this, or we see its handles
+            for graph in self.graphs:
+                graph.is_down = graph.is_down or graph.top is top
+            if self._is_current(top):
+                self.is_down = True
         for handle in self.session.handles():
             if handle.state is HandleState.OPEN and handle.fd.top is top:
                 self.session.lose(handle)
                 self.log.warning("%s: stale", handle.path)
+
+    def is_lost(self, top: Xlator) -> bool:
+        """Tell whether a graph, in use or an older one, is down for good."""
+        return any(graph.top is top and graph.is_down for graph in self.graphs)
 
     def _is_current(self, top: Xlator) -> bool:
         return self.graph is not None and self.graph.top is top

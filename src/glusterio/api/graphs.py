@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def handle_left(core: Core, top: Xlator) -> None:
     """A handle of an old graph is closed: if it was the last one, the graph ends. Waits for nothing."""
     for graph in core.graphs:
-        if graph.top is top and graph.is_old and not is_used(core, graph):
+        if graph.top is top and graph.is_left and not is_used(core, graph):
             try:
                 core.start(end_graph, graph)
             except SessionClosedError:

@@ -14,6 +14,7 @@ import stat as stat_module
 from typing import TYPE_CHECKING, Any, Final
 
 from glusterio.api.closing import let_go
+from glusterio.api.graphs import handle_left
 from glusterio.api.mode import BUFFER_SIZE
 from glusterio.api.resolve import (
     Place,
@@ -252,7 +253,7 @@ async def _open(
             session.move(handle, HandleEvent.ABANDON)
         if handle.state is HandleState.ABANDONED:
             if error is not None:
-                session.move(handle, HandleEvent.REFUSED)
+                _refused(core, handle)
                 return
             if not core.inodes.is_held(fd.gfid, handle):
                 core.inodes.ref(fd.gfid, handle)
@@ -280,7 +281,7 @@ async def _open(
         core.inodes.ref(fd.gfid, handle)
         state = session.move(handle, HandleEvent.OPENED)
     except Exception as error:
-        session.move(handle, HandleEvent.REFUSED)
+        _refused(core, handle)
         if isinstance(error, OSError) and not isinstance(error, GlusterError):
             raise fs_error(error.errno or errno.EIO, path) from None
         raise
@@ -296,7 +297,7 @@ async def _open(
             session.begin_close(handle)
             await Spawn(late(fd, None))
         elif handle.state is HandleState.OPENING:
-            session.move(handle, HandleEvent.REFUSED)
+            _refused(core, handle)
         else:
             session.drop(handle)
         raise
@@ -306,9 +307,17 @@ async def _open(
         # The gate has closed meanwhile; what the brick opened is closed at once.
         await Spawn(let_go(core, handle))
         raise SessionClosedError(f"{path}: the session was closed while the file was being opened")
-    if core.is_down:  # since the answer was on its way
+    top = handle.fd.top
+    if core.is_down if top is core.top else core.is_lost(top):  # since the answer was on its way
         session.lose(handle)
     return handle
+
+
+def _refused(core: Core, handle: Handle) -> None:
+    """No brick has opened it."""
+    core.session.move(handle, HandleEvent.REFUSED)
+    if handle.fd.top is not core.top:
+        handle_left(core, handle.fd.top)
 
 
 # -- what can be done with an open file -----------------------------------------------------------

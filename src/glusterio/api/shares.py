@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -33,6 +34,15 @@ class Shares:
         with self._lock:
             self._numbers.discard(handle.number)
             return not self._numbers
+
+    def carried(self, handles: Iterable[Handle]) -> Shares:
+        """These have another fd from now on; return what is to be kept with that."""
+        with self._lock:
+            numbers = {handle.number for handle in handles}
+            self._numbers -= numbers
+            others = Shares.__new__(Shares)
+            others._lock, others._numbers = self._lock, numbers
+            return others
 
 
 def is_shared(fd: Fd) -> bool:

@@ -21,13 +21,14 @@ Source: GlusterFS api/src/glfs-master.c (``glfs_graph_setup``), glfs-resolve.c (
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from glusterio.api.carrying import Carrying, open_all, release, settle_all, to_carry
+from glusterio.api.carrying import Carrying, open_all, settle_all, to_carry
 from glusterio.api.graphs import end_graph, is_used
 from glusterio.api.in_flight import in_order
 from glusterio.api.volfile_server import volfile_of
-from glusterio.errors import SessionClosedError, UnsupportedGraphError
+from glusterio.errors import ConnectionLostError, SessionClosedError, UnsupportedGraphError
 from glusterio.graph.comparing import changed_volumes
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
@@ -130,6 +131,14 @@ async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) 
         except Exception:
             switch.is_begun = False
             raise
+        except GeneratorExit:
+            raise
+        except (
+            BaseException
+        ):  # interrupted, perhaps before it was started: a second one does no harm
+            with suppress(SessionClosedError):
+                core.start(retire, switch)
+            raise
     except GeneratorExit:
         raise
     except BaseException:
@@ -151,6 +160,9 @@ async def retire(core: Core, frame: Frame, switch: _Switch) -> None:
 
     A call of its own, which goes on whatever becomes of the one that wanted it.
     """
+    if switch.is_taken:
+        return
+    switch.is_taken = True
     try:
         await switch.change_over(frame)
     except Exception as error:
@@ -195,10 +207,11 @@ class _Switch:
         self._text = ""
         self._files: list[Carrying] = []
         self._left: dict[Fd, Exception] = {}
-        self._released: list[Carrying] = []
         self._before: set[Call] = set()
         self._none_before: Event = core.driver.new_event()
+        self._parted: Event = core.driver.new_event()
         self.is_begun = False
+        self.is_taken = False
         self.started = core.now()
         self.swapped = core.driver.new_event()
         self.error: Exception | None = None
@@ -281,10 +294,17 @@ class _Switch:
             await open_all(self._core, frame, found, self._new.top)
 
     async def give_up(self) -> None:
-        """The session stays with the old graph: end the new one. Waits for nothing but the bricks."""
+        """The session stays with the old graph: end the new one. Waits for nothing."""
+        await Spawn(self._end_new())
+
+    async def _end_new(self) -> None:
         new, self._new = self._new, None
-        if new is not None:
-            await Spawn(end_graph(self._core, Frame(), new))
+        try:
+            if new is not None:
+                await end_graph(self._core, Frame(), new)
+        finally:
+            for file in self._files:
+                file.forget()
 
     # -- the switch -------------------------------------------------------------------------------
 
@@ -304,32 +324,50 @@ class _Switch:
             await self._open_rest(frame)
             await settle_all(core, frame, self._files)
             self._swap()
+        except GeneratorExit:
+            raise
         except BaseException as error:
             core.through -= 1
             self._defer_again()
+            await Spawn(self._go_back())
             if isinstance(error, Exception):
-                await in_order(core, frame, _stay, self._files)
+                await Wait(self._parted)
             raise
-        finally:
-            for file in self._files:
+        for file in self._files:
+            if file.is_carried:
                 file.moved(core)
-            if self._new is None or core.graph is not self._new:
-                await self.give_up()
         self._report(core.now() - paused)
+
+    async def _go_back(self) -> None:
+        """All files stay where they are, and so does the session."""
+        try:
+            await self._take_back(self._files)
+        finally:
+            self._parted.set()
+        await self._end_new()
+
+    async def _take_back(self, files: list[Carrying]) -> None:
+        async def one(core: Core, frame: Frame, file: Carrying) -> None:
+            await file.take_back(core)
+
+        await in_order(self._core, Frame(), one, files)
 
     def _swap(self) -> None:
         """From here on everything is asked of the new graph, by whoever begins now."""
-        core, new, old = self._core, self._new, self._old
+        core, new = self._core, self._new
         assert new is not None
         with core.lock:
+            if new.is_down:
+                raise ConnectionLostError("the new graph's connection was lost before it was used")
             new.generation = core.session.switched()
             self._note_calls()
             core.graph = new
+            core.is_down = False
             core.top = new.top
             core.known_at = new.top.known
             core.volfile = self._text
             core.switches += 1
-            old.is_old = True
+            new.was_used = True
             self._change(self._files)
 
     def _note_calls(self) -> None:
@@ -358,15 +396,14 @@ class _Switch:
         for handle in core.session.handles():
             by_fd.setdefault(handle.fd, []).append(handle)
         for file in files:
-            if file.change_over(core, by_fd.get(file.old, ())):
-                self._released.append(file)
-            elif file.why_not is not None:
-                self._left[file.old] = file.why_not.with_traceback(None)
+            carried = file.change_over(core, by_fd.get(file.old, ()))
+            if not carried and file.why_not is not None:
+                self._left[file.old] = file.why_not
 
     def _report(self, pause: float) -> None:
         core, new = self._core, self._new
         assert new is not None
-        carried = {file.new for file in self._released}
+        carried = {file.new for file in self._files if file.is_carried}
         handles = core.session.handles()
         report = self.report = SwitchReport(
             new.generation,
@@ -388,45 +425,71 @@ class _Switch:
 
     async def let_go(self, frame: Frame) -> None:
         """Wait for what is under way in the old graph, carry what came late, and end it."""
-        core, old, new = self._core, self._old, self._new
-        assert new is not None
+        core, old = self._core, self._old
         try:
             await old.top.give_leases_back()
-            await in_order(core, frame, _stay, [file for file in self._files if self._stays(file)])
+            await Spawn(self._take_back([file for file in self._files if not file.is_carried]))
             for _ in range(_ROUNDS):
                 await self._carry_rest(frame)
                 await Wait(self._none_before)
             await self._carry_rest(frame)
-        finally:
-            core.through -= 1
-            self._defer_again()
-        used = {handle.fd for handle in core.session.handles()}
-        free = [file for file in self._released if file.old not in used]
-        await in_order(core, frame, _release_old, free)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            await self._part()
+            raise
+        await self._part()
+        await Wait(self._parted)
         await old.top.give_leases_back()
+        old.is_left = True
         if not is_used(core, old):
             await end_graph(core, frame, old)
 
-    def _stays(self, file: Carrying) -> bool:
-        return file not in self._released
+    async def _part(self) -> None:
+        """Nothing more is carried. Waits for nothing."""
+        self._core.through -= 1
+        self._defer_again()
+        await Spawn(self._leave())
+
+    async def _leave(self) -> None:
+        """Release the old fds of what was carried, which is done whatever becomes of the session."""
+
+        async def one(core: Core, frame: Frame, file: Carrying) -> None:
+            await file.leave(core)
+
+        try:
+            await Wait(self._none_before)
+            await in_order(
+                self._core, Frame(), one, [file for file in self._files if file.is_carried]
+            )
+        finally:
+            self._parted.set()
 
     async def _carry_rest(self, frame: Frame) -> None:
         """Carry what was being opened in the old graph when the new one came into use."""
         core, new = self._core, self._new
         assert new is not None
-        known = [*self._left, *(file.old for file in self._released)]
-        files = to_carry(core, self._old.top, known)
+        files = to_carry(core, self._old.top, [file.old for file in self._files])
         if not files:
             return
+        self._files += files
         try:
             await open_all(core, frame, files, new.top)
             await settle_all(core, frame, files)
             with core.lock:
                 self._change(files)
-        finally:
-            for file in files:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            await Spawn(self._take_back([file for file in files if not file.is_carried]))
+            if not isinstance(error, Exception):
+                raise
+            core.log.warning("they stay in graph %d: %s", self._old.generation, error)
+            return
+        for file in files:
+            if file.is_carried:
                 file.moved(core)
-        await in_order(core, frame, _stay, [file for file in files if self._stays(file)])
+        await Spawn(self._take_back([file for file in files if not file.is_carried]))
 
     def _defer_again(self) -> None:
         """Let writes be deferred again, but for a file that is open in two graphs."""
@@ -447,13 +510,3 @@ def _both(first: Callable[[Call], None], second: Callable[[Call], None]) -> Call
         second(call)
 
     return left
-
-
-async def _stay(core: Core, frame: Frame, file: Carrying) -> None:
-    await file.take_back()
-
-
-async def _release_old(core: Core, frame: Frame, file: Carrying) -> None:
-    if file.new is not None:
-        file.new.top.inherit(file.new, file.old)  # what was written since
-    await release(file.old, file.kind)

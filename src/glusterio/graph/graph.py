@@ -61,7 +61,10 @@ class Graph(Generic[N]):
 
     Attributes:
         top: the translator that operations enter at.
-        is_old: another graph is in use instead, and this one ends when nothing uses it any more.
+        was_used: it is in use, or was.
+        is_down: no brick of it can be reached any more, for good.
+        is_left: another graph is in use instead, and no call is under way in this one: it ends when no
+            open file is left in it.
     """
 
     def __init__(
@@ -78,7 +81,9 @@ class Graph(Generic[N]):
         self.passed_through = tuple(passed_through)
         self.generation = generation
         self.volfile = volfile
-        self.is_old = False
+        self.was_used = False
+        self.is_down = False
+        self.is_left = False
         self._initiated = False
         self._to_end: list[N] = []
 
