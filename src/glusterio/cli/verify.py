@@ -5,9 +5,14 @@ The checker is :mod:`glusterio.verify`; here is what it says of itself while it 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +21,11 @@ import typer
 from glusterio.cli import output
 from glusterio.cli.errors import CommandError, PartlyFailedError, trying_to
 from glusterio.cli.output import tell
+from glusterio.verify.explore import Result
 from glusterio.verify.fitting import fit
 from glusterio.verify.fitting import told as told_of_trace
 from glusterio.verify.life import life
-from glusterio.verify.shipped import HOLDS, SEED, Expected, Outcome, check, chosen, expected
+from glusterio.verify.shipped import HOLDS, SEED, Expected, check, chosen, expected
 from glusterio.verify.tla import SpecError
 from glusterio.verify.told import Counterexample
 from glusterio.verify.told import tell as told_of
@@ -64,15 +70,15 @@ def verify(options: Options) -> None:
     began = time.monotonic()
     wrong = 0
     violations: list[Counterexample] = []
-    with _Progress() as progress:
+    with _Progress() as progress, _checked(asked, options.spec) as checked:
         for number, one in enumerate(asked, 1):
             progress.say(f"{number} of {len(asked)}: {one.config}")
             try:
-                outcome = check(one, options.spec)
+                outcome = next(checked)
             except SpecError as error:
                 raise CommandError(f"cannot read {one.config}: {error}") from error
             wrong += bool(outcome.wrong)
-            example = told_of(outcome.checking, outcome.result) if outcome.result.trace else None
+            example = outcome.example
             if example is not None:
                 violations.append(example)
             shown = example if options.show else None
@@ -83,6 +89,46 @@ def verify(options: Options) -> None:
         write_page(options.html, violations)
     if wrong:
         raise PartlyFailedError
+
+
+class Checked(NamedTuple):
+    """What was found of a configuration, as one process can tell another.
+
+    Attributes:
+        expected: what was expected.
+        result: the verdict and the counts.
+        wrong: in words, what is not as expected.
+        seconds: how long it took.
+        example: the counterexample, if there is one.
+    """
+
+    expected: Expected
+    result: Result
+    wrong: tuple[str, ...]
+    seconds: float
+    example: Counterexample | None
+
+
+@contextmanager
+def _checked(asked: Sequence[Expected], spec: Path) -> Iterator[Iterator[Checked]]:
+    """Check configurations, in their order, on all processors that there are."""
+    processors = min(len(asked), len(os.sched_getaffinity(0)))
+    if processors < 2:
+        yield map(_check, asked, [spec] * len(asked))
+        return
+    # By fork: it needs no further process that would outlive the pool.
+    pool = ProcessPoolExecutor(processors, get_context("fork"))
+    try:
+        yield pool.map(_check, asked, [spec] * len(asked))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _check(one: Expected, spec: Path) -> Checked:
+    outcome = check(one, spec)
+    example = told_of(outcome.checking, outcome.result) if outcome.result.trace else None
+    result = replace(outcome.result, trace=[])
+    return Checked(one, result, outcome.wrong, outcome.seconds, example)
 
 
 def follow(spec: Path, paths: Sequence[Path], html: Path | None) -> None:
@@ -141,7 +187,7 @@ def _verdict(verdict: str) -> str:
     return HOLDS if verdict == HOLDS else f"violates {verdict}"
 
 
-def _lines(outcome: Outcome, example: Counterexample | None) -> Iterator[str]:
+def _lines(outcome: Checked, example: Counterexample | None) -> Iterator[str]:
     one, result = outcome.expected, outcome.result
     line = f"{one.config:<36} {_verdict(result.verdict):<33}"
     line += f" {result.distinct:>8,} states, depth {result.depth:>2} {outcome.seconds:6.2f} s"
@@ -161,7 +207,7 @@ def _story(example: Counterexample) -> Iterator[str]:
     yield ""
 
 
-def _record(outcome: Outcome, example: Counterexample | None) -> Mapping[str, object]:
+def _record(outcome: Checked, example: Counterexample | None) -> Mapping[str, object]:
     one, result = outcome.expected, outcome.result
     return {
         "config": one.config,
