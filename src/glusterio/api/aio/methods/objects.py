@@ -200,6 +200,7 @@ class AsyncObject(OfSession):
         With ``LeaseType.READ`` nobody else changes the file, with ``LeaseType.READ_WRITE`` nobody else
         uses its data, until it is given back. Who wants to has the brick ask for that, which is an
         upcall, ``UpcallKind.LEASE_RECALL``; one that is not answered in time is as good as answered.
+        A lease ends with the connection to the brick, of which its holder hears in the same way.
         """
         return AsyncLease(self._session, self._pin.gfid, kind)
 
