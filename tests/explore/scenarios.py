@@ -484,7 +484,7 @@ _SCOPES: tuple[Scenario, ...] = (
     _scope("reload-close", "closed meanwhile", {"reload": reload("ping"), "close": close}, 1),
     _scope("reload-lock", "with a lock", {"hold": hold_a_lock, "reload": reload("ping")}, 0),
     _scope("reload-threads", "by a thread", {"reload": reload("ping")}, 1, threads=True),
-    _scope("reload-asyncio", "on a real loop", {"open": open_it, "reload": reload("ping")}, 1,
+    _scope("reload-asyncio", "on a real loop", {"open": open_it, "reload": reload("ping")}, 0,
            loop=True),
     _scope("reload-reconnect", "by a session that connects again", {"reload": reload("ping")}, 1,
            reconnect=True),

@@ -71,6 +71,17 @@ FOUND = {
         "whoever opened a file in the old graph gave up, and the brick refused: that graph, with no"
         " open file left, went on until the session's end"
     ),
+    "reload-share-reconnect-asyncio:2.0.1.0.1.0.1": (
+        "a second handle was made of a file that was still in the old graph; when both were carried, a"
+        " session that watches itself complained"
+    ),
+    "reload-options-reconnect-threads:0.0.0.0.0.0.0.0.0.4.0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+    "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.0.0.0.0.0.5.0.0.0.0.0.0.0.0.0.0."
+    "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0."
+    "0.0.1": (
+        "a connection was lost again while what had been open was being opened anew: who had waited for"
+        " it since the first loss waited for ever, also when the session was closed"
+    ),
     "reload-share-reconnect:0.0.0.0.0.0.7.0.0.0.0.5.0.0.0.0.0.0.0.5": (
         "a new graph's connection was lost and made again before the graph was in use: that was said of"
         " a graph that there was not yet"

@@ -92,6 +92,7 @@ class Monitor:
         self._graph = 1  # the one in use
         self._at: dict[int, int] = {}  # of a handle: the graph that it was opened on
         self._gone: set[int] = set()  # graphs whose connection is known to be lost
+        self._beside: set[int] = set()  # made by way of another handle, perhaps in that one's graph
         self._unsent: set[int] = set()  # OPEN could not go out: the connection was gone
         self._looks: dict[str, Callable[[TraceRecord], str | None]] = {
             "session": self._of_session,
@@ -288,6 +289,8 @@ class Monitor:
             return "nobody opens it"
         if event == "SEND":
             self._at[number] = self._graph
+            if self._calls.get(self._opener[number]):
+                self._beside.add(number)
             if self._graph in self._gone:
                 self._unsent.add(number)
         elif event in ("OPENED", "LATE") and number in self._unsent:
@@ -295,7 +298,7 @@ class Monitor:
         elif event == "LOST":
             self._gone.add(self._at[number])
         elif event == "CARRIED":
-            if self._at[number] == self._graph:
+            if self._at[number] == self._graph and number not in self._beside:
                 return "it is on the graph in use"
             if self._graph in self._gone:
                 return "the new graph's brick is gone"
@@ -306,6 +309,7 @@ class Monitor:
             del self._handles[number]
             self._lent.pop(number, None)
             self._unsent.discard(number)
+            self._beside.discard(number)
             self._at.pop(number, None)
         else:
             self._handles[number] = after

@@ -157,7 +157,8 @@ class Connected(Reopening):
                     self._losing = error
                     if self._reconnects:
                         self._connection = None
-                        self._back = back
+                        if self._back is None or self._back.is_set:
+                            self._back = back  # else somebody may be waiting for it still
                         if was_long:
                             self._pause = 0.0
                     self._up = False
