@@ -45,6 +45,8 @@ CLOSING = {
     },
     "session.py": {"begin_close", "begin_release", "end_close"},
     "client.py": {"release", "releasedir", "_release", "release_now", "_released"},
+    "reopening.py": {"_parted"},
+    "remote.py": {"answered"},
     "hot.py": {"release", "releasedir", "_on_fd", "common_reply"},
     "md_cache.py": {"release_now"},
     "open_behind.py": {"drop", "release", "_release", "_forget", "release_now"},
@@ -60,7 +62,9 @@ OPENING = {
     "session.py": {"reserve", "move", "_move", "leave"},
     "core.py": {"left"},
     "inode.py": {"ref"},
-    "client.py": {"open", "create", "_open", "_opened", "_release_when_it_comes"},
+    "client.py": {"open", "create", "_open", "_release_when_it_comes"},
+    "reopening.py": {"_entered"},
+    "requests.py": {"_request", "_answer"},
     "open_behind.py": {"open", "_opened", "create"},
     "fiber.py": {"step", "resume", "_finish"},
 }
@@ -70,14 +74,16 @@ CLOSING_OBJECTS = {"io_file.py": {"close", "_close"}}
 
 #: Those that an OPEN is interrupted in which was put off until something needed it.
 LATE_OPEN = {
-    "client.py": {"_open", "_opened"},
+    "client.py": {"_open"},
+    "reopening.py": {"_entered"},
     "open_behind.py": {"readv", "_when_opened", "_opened", "_send", "_answered", "_forget"},
     "quick_read.py": {"_read", "_part"},
 }
 
 #: Those that a WRITE is interrupted in before it is sent.
 SENDING = {
-    "client.py": {"writev", "_remote", "_hot_for"},
+    "client.py": {"writev", "_hot_for"},
+    "reopening.py": {"_remote"},
     "hot.py": {"write"},
     "traps.py": {"__init__", "__await__"},
 }
@@ -130,7 +136,8 @@ EXCHANGING = {
     "link.py": {"submit", "receive", "_send"},
     "connection.py": {"received", "submit"},
     "fiber.py": {"__init__", "run_for", "step"},
-    "client.py": {"readv", "answered"},
+    "client.py": {"readv"},
+    "remote.py": {"answered"},
     "traps.py": {"__await__"},
     "threads.py": {"_wait", "_lead", "_hand_out", "_complete", "_step_ready", "_wake_a_follower"},
 }
