@@ -208,10 +208,13 @@ class Core:
             raise
         return coro, call
 
-    def start(self, op: Callable[..., Coro[Any]], *args: Any) -> None:
+    def start(self, op: Callable[..., Coro[Any]], *args: Any) -> Call:
         """Have an operation of the session's own done, as a call that is admitted, and waited for.
 
         Nothing of it is done yet when this returns, which may be called from anywhere.
+
+        Returns:
+            The call.
 
         Raises:
             SessionClosedError: not admitted; nothing will happen.
@@ -230,6 +233,7 @@ class Core:
             self.left(call)
 
         start_later(self.driver, coro, done, call)
+        return call
 
     def left(self, call: Call) -> None:
         """An operation has ended: count its call out."""

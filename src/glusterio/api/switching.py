@@ -112,9 +112,11 @@ async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) 
         OSError: the volfile cannot be had, or a brick of it is not there.
     """
     started = core.now()
-    await _take_turn(core)
-    switch = _Switch(core)
+    turn = core.driver.new_event()
+    switch: _Switch | None = None
     try:
+        await _take_turn(core, turn)
+        switch = _Switch(core, turn)
         try:
             report: SwitchReport | None = await Within(seconds, switch.prepare(frame, volfile))
         except TimeoutError as error:
@@ -127,7 +129,7 @@ async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) 
         core.keep_house()
         switch.is_begun = True
         try:
-            core.start(retire, switch)
+            core.start(retire, switch).left = switch.has_ended
         except Exception:
             switch.is_begun = False
             raise
@@ -142,12 +144,12 @@ async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) 
     except GeneratorExit:
         raise
     except BaseException:
-        if not switch.is_begun:
+        if switch is not None and not switch.is_begun:
             await switch.give_up()
         raise
     finally:
-        if not switch.is_begun:
-            _end_turn(core)
+        if switch is None or not switch.is_begun:
+            _end_turn(core, turn)
     await Wait(switch.swapped)
     if switch.error is not None:
         raise switch.error
@@ -161,6 +163,9 @@ async def retire(core: Core, frame: Frame, switch: _Switch) -> None:
     A call of its own, which goes on whatever becomes of the one that wanted it.
     """
     if switch.is_taken:
+        if switch.is_interrupted:
+            switch.is_interrupted = False
+            await switch.let_go(frame)
         return
     switch.is_taken = True
     try:
@@ -168,40 +173,42 @@ async def retire(core: Core, frame: Frame, switch: _Switch) -> None:
     except Exception as error:
         switch.error = error
         return
-    except BaseException:
-        switch.error = SessionClosedError(
-            "the session was closed while its graph was being exchanged"
-        )
+    except BaseException as error:
+        switch.error = switch.cut_short(error)
+        if switch.error is error and switch.is_in_use and not isinstance(error, GeneratorExit):
+            switch.is_interrupted = True
+            core.start(retire, switch)  # what is left to be done
         raise
     finally:
-        _end_turn(core)
+        _end_turn(core, switch.turn)
         switch.swapped.set()
     await switch.let_go(frame)
 
 
-async def _take_turn(core: Core) -> None:
+async def _take_turn(core: Core, turn: Event) -> None:
     while True:
         with core.lock:
             other = core.switching
             if other is None:
-                core.switching = core.driver.new_event()
+                core.switching = turn
                 return
         await Wait(other)
 
 
-def _end_turn(core: Core) -> None:
-    with core.lock:
-        turn, core.switching = core.switching, None
-    if turn is not None:
-        turn.set()
+def _end_turn(core: Core, turn: Event) -> None:
+    """Let the next one switch. Harmless when repeated, or if it was not one's turn yet."""
+    if core.switching is turn:  # no other one changes it then: this needs no lock
+        core.switching = None
+    turn.set()
 
 
 class _Switch:
     """One switch."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, turn: Event) -> None:
         assert core.graph is not None
         self._core = core
+        self.turn = turn
         self._old: Graph[Xlator] = core.graph
         self._new: Graph[Xlator] | None = None
         self._text = ""
@@ -212,10 +219,30 @@ class _Switch:
         self._parted: Event = core.driver.new_event()
         self.is_begun = False
         self.is_taken = False
+        self.is_interrupted = False
         self.started = core.now()
         self.swapped = core.driver.new_event()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.report: SwitchReport | None = None
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether the session has gone over."""
+        return self._new is not None and self._core.graph is self._new
+
+    def cut_short(self, cause: BaseException | None) -> BaseException:
+        """Return what to say to who waits for it, if it has come to no end of its own."""
+        if self._core.session.state is not SessionState.ACTIVE:
+            return SessionClosedError("the session was closed while its graph was being exchanged")
+        # An interrupt of the thread that happened to be at it; it shall be heard.
+        return cause or InterruptedError("the exchange of the session's graph was interrupted")
+
+    def has_ended(self, call: Call) -> None:
+        """The call that changes over has left, perhaps interrupted before it could do anything."""
+        if not self.swapped.is_set:
+            self.error = self.cut_short(None)
+            _end_turn(self._core, self.turn)
+            self.swapped.set()
 
     # -- until the switch -------------------------------------------------------------------------
 
@@ -327,6 +354,11 @@ class _Switch:
         except GeneratorExit:
             raise
         except BaseException as error:
+            if self.is_in_use:  # an interrupt came too late: the rest is done by another call
+                for file in self._files:
+                    if file.is_carried:
+                        file.moved(core)
+                raise
             core.through -= 1
             self._defer_again()
             await Spawn(self._go_back())
