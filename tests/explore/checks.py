@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from glusterio.api.graphs import is_used
 from glusterio.api.lock_owner import LockOwner
+from glusterio.errors import ConnectionLostError, HandleStaleError
 from glusterio.graph.fd import Fd
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.invariants import violations
@@ -201,6 +202,13 @@ def _of_a_client(world: World, leaf: Any) -> list[str]:
     """Whether the handles that are open are on the brick, or it is known that they are not."""
     if getattr(world.app.driver, "ready", ()):
         return []  # it may be about to be said
+    said = [
+        f"LostIsSaid: {handle!r} is open, and its client has lost it"
+        for handle in world.app.core.session.ledger.values()
+        if handle.state is _H.OPEN and RemoteFd in handle.fd.context
+    ]
+    if said:
+        return said
     connection = leaf._connection
     is_up = leaf._up and connection is not None and connection.link is not None
     if (
@@ -300,6 +308,10 @@ def _may_lock(world: World, handle: Handle) -> bool:
     )
 
 
+#: By what a connection may be lost.
+_LOSING = frozenset({"lose", "lose-answer", "down", "garble", "time", "stall", "jam"})
+
+
 def after_end(world: World) -> list[str]:
     """Look at what is left when nothing more can happen."""
     app, driver = world.app, world.app.driver
@@ -336,6 +348,12 @@ def after_end(world: World) -> list[str]:
     for accepted in app.accepted:
         if accepted.times != 1:
             found.append(f"NoLostCallback: {accepted.call!r} was completed {accepted.times} times")
+    if core.switches and not world.happened & _LOSING:
+        found += [
+            f"NoUseAfterFree: a graph went from under a call: {error!r}"
+            for error in (*app.errors, *(caller.error for caller in world.callers))
+            if isinstance(error, (ConnectionLostError, HandleStaleError))
+        ]
     for called, returned in app.closed_at:
         late = returned - max(called, app.deadline)
         if late > 0.001 and not world.stalled:

@@ -48,6 +48,10 @@ _CORE = "glusterio.api.core"
 _LOCKS = "glusterio.api.locks"
 _FIBER = "glusterio.runtime.fiber"
 _CLIENT = "glusterio.xlators.client.client"
+_CONNECTED = "glusterio.xlators.client.connected"
+_REOPENING = "glusterio.xlators.client.reopening"
+_CARRYING = "glusterio.api.carrying"
+_SWITCHING = "glusterio.api.switching"
 _WRITES = "glusterio.xlators.write_behind.writes"
 _WRITE_FOPS = "glusterio.xlators.write_behind.fops"
 _ORDER = "glusterio.xlators.write_behind.order"
@@ -412,10 +416,75 @@ PLANTED: tuple[Planted, ...] = (
             ""),),
         "fork-dies",
     ),
+    # -- when the graph changes
     Planted(
-        "deferred writes at a switch", "a graph switch forgets deferred writes", (), "flush-at-switch",
+        "deferred writes at a switch", "a graph switch forgets deferred writes",
+        (Change(_CARRYING, "            await file.settle()\n", ""),),
+        "flush-at-switch", ("reload-write", "reload-write-threads"),
     ),
     Planted(
-        "an old graph goes too early", "an old graph goes while calls use it", (), "old-graph-waits",
+        "an old graph goes too early", "an old graph goes while calls use it",
+        (Change(_SWITCHING, "                await Wait(self._none_before)\n", ""),
+         Change(_SWITCHING, "            await Wait(self._none_before)\n            await in_order(", "            await in_order(")),
+        "old-graph-waits", ("reload-use", "reload-beside"),
+    ),
+    Planted(
+        "locks stay behind", "a file is carried to a new graph without its locks",
+        (Change(_CARRYING, "            if lockinfo:\n", "            if False:\n"),),
+        "carries-locks", ("reload-locks", "scope-reload-lock"),
+    ),
+    Planted(
+        "an old fd stays", "a brick is not told that a file is not open by its old fd any more",
+        (Change(_CARRYING, "                await release(self.old, self.kind)\n", ""),),
+        "old-fd-first", ("reload-use", "reload-close"),
+    ),
+    Planted(
+        "closed on its way", "a file is closed while it is being carried to a new graph",
+        (Change(_CLOSING, "            await Wait(way.over)\n        _released", "            pass\n        _released"),
+         Change(_CLOSING, "        or OnItsWay in fd.context\n", "")),
+        "carry-first", ("reload-use", "reload-beside"),
+    ),
+    Planted(
+        "a dead graph", "the session goes over to a graph whose connection is lost",
+        (Change(_SWITCHING, "            if new.is_down:\n", "            if False:\n"),),
+        "", ("reload-close", "reload-beside-threads"),
+    ),
+    Planted(
+        "a new fd stays", "a file that is not carried keeps its fd in the new graph",
+        (Change(_CARRYING, "            await release(new, self.kind)\n", ""),),
+        "drops-new", ("reload-unlinked", "reload-beside"),
+    ),
+    Planted(
+        "a switch for ever", "a switch that fails keeps others from beginning",
+        (Change(_SWITCHING, "            _end_turn(core, turn)\n", "            pass\n"),),
+        "", ("reload-twice", "scope-reload"),
+    ),
+    # -- when a connection is lost and made again
+    Planted(
+        "nobody hears of the loss", "a file that could not be opened again is not said to be lost",
+        (Change(_REOPENING, "        self.notify(Notice.FD_LOST, lost)\n", ""),),
+        "", ("two-reconnect", "locks-reconnect"),
+    ),
+    Planted(
+        "opened after the close", "a file that is being released is opened on the new connection",
+        (Change(_REOPENING, '            if self._fds.get(fd) is not remote:\n                return ""\n', ""),
+         Change(_REOPENING, "            self._fds.pop(fd, None)\n\n    def _remote", "            pass\n\n    def _remote")),
+        "", ("two-reconnect", "three-reconnect"),
+    ),
+    Planted(
+        "an old number", "a file that is opened again keeps the number that it had",
+        (Change(_REOPENING, "            remote.number, remote.connection = answer.fd, connection\n", "            remote.connection = connection\n"),),
+        "", ("under-way-reconnect", "three-reconnect"),
+    ),
+    Planted(
+        "locks as if held", "a file that held locks is opened again without them",
+        (Change(_REOPENING, "        if remote.locks and self._strict_locks:\n            return LOCKS_LOST\n", ""),
+         Change(_REOPENING, "            if remote.locks and not await", "            if False and not await")),
+        "loses-locked", ("reload-locks-reconnect",),
+    ),
+    Planted(
+        "who waits is forgotten", "a second loss makes who waits for the brick wait for ever",
+        (Change(_CONNECTED, "                        if self._back is None or self._back.is_set:\n", "                        if True:\n"),),
+        "", ("reload-options-reconnect-threads", "write-behind-reconnect"),
     ),
 )  # fmt: skip

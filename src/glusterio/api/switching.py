@@ -135,9 +135,7 @@ async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) 
             raise
         except GeneratorExit:
             raise
-        except (
-            BaseException
-        ):  # interrupted, perhaps before it was started: a second one does no harm
+        except BaseException:  # perhaps before it was started: a second one does no harm
             with suppress(SessionClosedError):
                 core.start(retire, switch)
             raise
