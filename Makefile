@@ -31,7 +31,7 @@ ROUNDS ?= 1
 FUZZ_EXAMPLES ?= 5000
 
 # The whole suite on two processors at once; a part of it in the order of its files.
-BY_TWO := -n 2 --dist loadgroup
+BY_TWO := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test interop programs verify verify-speed explore mutants soak reliability bench bench-brick bench-changes fuzz lint format clean

@@ -206,22 +206,6 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("default")
 
 
-# ----------------------------------------------------------------------------------- two at a time
-
-
-@pytest.hookimpl(tryfirst=True)  # before the plugin looks at the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests: a file's go together, and so do all that use GlusterFS.
-
-    Those look at what is left on one brick, which is the same for all of them.
-    """
-    if not getattr(config.option, "loadgroup", False):  # what a worker knows of --dist loadgroup
-        return
-    for item in items:
-        group = "interop" if "interop" in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 # ---------------------------------------------------------------------------------------- interop
 
 
