@@ -170,19 +170,8 @@ class Link:
             return left
 
     def _send(self) -> bool:
-        connection = self.connection
         try:
-            left = connection.has_data_to_send
-            while left:
-                buffers = connection.data_to_send()
-                if len(buffers) == 1:
-                    count = self.sock.send(buffers[0], _AT_ONCE)  # 0.4 us less than sendmsg()
-                else:
-                    count = self.sock.sendmsg(buffers, (), _AT_ONCE)
-                if len(buffers) < MANY and sum(map(len, buffers)) == count:
-                    connection.all_sent()
-                    break
-                left = connection.sent(count)
+            self._send_queued()
         except _NOT_NOW:
             self.wants_write = True
             return True
@@ -194,6 +183,20 @@ class Link:
             raise
         self.wants_write = False
         return False
+
+    def _send_queued(self) -> None:
+        connection = self.connection
+        left = connection.has_data_to_send
+        while left:
+            buffers = connection.data_to_send()
+            if len(buffers) == 1:
+                count = self.sock.send(buffers[0], _AT_ONCE)  # 0.4 us less than sendmsg()
+            else:
+                count = self.sock.sendmsg(buffers, (), _AT_ONCE)
+            if len(buffers) < MANY and sum(map(len, buffers)) == count:
+                connection.all_sent()
+                return
+            left = connection.sent(count)
 
     def _shut_down(self) -> None:
         """End the stream both ways; whoever receives hears of it."""

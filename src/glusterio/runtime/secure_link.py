@@ -54,24 +54,12 @@ class SecureLink(Link):
             self.connection.submit(reply)
             return True if self.wants_write else self._send()
 
-    def _send(self) -> bool:
-        try:
-            while True:
-                self._send_encrypted()
-                self._encrypted = memoryview(self._secured.encrypt(self.connection))
-                if not self._encrypted:
-                    break
-        except _NOT_NOW:
-            self.wants_write = True
-            return True
-        except OSError:
-            # The receiving side will hear of it, with every byte that came before it.
-            self._shut_down()
-        except BaseException:  # KeyboardInterrupt between sending and taking note of it
-            self._shut_down()
-            raise
-        self.wants_write = False
-        return False
+    def _send_queued(self) -> None:
+        while True:
+            self._send_encrypted()
+            self._encrypted = memoryview(self._secured.encrypt(self.connection))
+            if not self._encrypted:
+                return
 
     def _send_encrypted(self) -> None:
         while self._encrypted:
