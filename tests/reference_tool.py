@@ -1,4 +1,4 @@
-"""The tools that make a page of reference from a table, for the tests of both."""
+"""The tools that make pages, as modules, for the tests of both."""
 
 from __future__ import annotations
 

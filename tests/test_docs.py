@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.reference_tool import load
+
 ROOT = Path(__file__).parent.parent
 
 
 def test_the_diagrams_are_those_of_the_tables() -> None:
-    path = ROOT / "tools" / "state_diagrams.py"
-    spec = importlib.util.spec_from_file_location("state_diagrams", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load("state_diagrams")
     for name, text in module.descriptions().items():
         assert (module.DIAGRAMS / f"{name}.dot").read_text(encoding="utf-8") == text
         svg = (module.DIAGRAMS / f"{name}.svg").read_text(encoding="utf-8")
@@ -29,45 +25,25 @@ def test_the_diagrams_are_those_of_the_tables() -> None:
 
 
 def test_the_table_of_options_is_that_of_the_code() -> None:
-    path = ROOT / "tools" / "option_page.py"
-    spec = importlib.util.spec_from_file_location("option_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load("option_page")
     text = module.PAGE.read_text(encoding="utf-8")
     assert text == module.page(text), "run tools/option_page.py"
 
 
 def test_the_page_about_the_brick_is_that_of_the_tables() -> None:
-    path = ROOT / "tools" / "brick_page.py"
-    spec = importlib.util.spec_from_file_location("brick_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load("brick_page")
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run tools/brick_page.py"
 
 
 def test_the_page_about_the_proof_is_that_of_the_specification() -> None:
-    path = ROOT / "tools" / "proof_page.py"
-    spec = importlib.util.spec_from_file_location("proof_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load("proof_page")
     text = module.PAGE.read_text(encoding="utf-8")
     assert text == module.page(text), "run tools/proof_page.py"
     assert module.PICTURE.read_text(encoding="utf-8") == module.picture(), "run tools/proof_page.py"
 
 
 def test_the_page_about_reliability_is_that_of_the_tables() -> None:
-    path = ROOT / "tools" / "reliability_page.py"
-    spec = importlib.util.spec_from_file_location("reliability_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load("reliability_page")
     text = module.PAGE.read_text(encoding="utf-8")
     assert text == module.page(), "run tools/reliability_page.py"
 

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import glusterio
+from tests.bench.formatting import table as markdown_table
 from tests.bench.machine import file_system_of, fixed_work, gluster_version, processor
 from tests.embedded import start_brick
 from tests.interop import real_gluster
@@ -249,13 +250,7 @@ def table(done: Run) -> str:
         *rows(theirs.found, ours.found),
         *rows(theirs.found_shipped, ours.found_shipped, ", translators as shipped"),
     ]
-    widths = [max(len(row[n]) for row in (head, *body)) for n in range(len(head))]
-    lines = [
-        "| " + " | ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) + " |"
-        for row in (head, *body)
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
+    return markdown_table(head, body)
 
 
 def page(done: Run) -> str:

@@ -29,6 +29,7 @@ from typing import Final, NamedTuple
 
 from tests.api.drivers import DRIVERS
 from tests.bench import machine
+from tests.bench.formatting import table as markdown_table
 from tests.bench.lines import KIB, MIB
 from tests.bench.restarts import WRITERS, Restarts, restarts
 from tests.bench.switches import CALLERS, Memory, UnderLoad, many, under_load
@@ -197,13 +198,7 @@ def table(rows: Sequence[Row]) -> str:
     head = ("measure", "asked", "found", "met")
     words = {True: "yes", False: "**no**", None: ""}
     body = [(row.measure, row.asked, row.found, words[row.met]) for row in rows]
-    widths = [max(len(row[n]) for row in (head, *body)) for n in range(len(head))]
-    lines = [
-        "| " + " | ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) + " |"
-        for row in (head, *body)
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
+    return markdown_table(head, body)
 
 
 def memory_text(found: Memory) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.drivers import DRIVERS, Driver
 from tests.embedded import BrickProcess, start_brick
 
 _RECORDS: dict[str, list[dict[str, Any]]] = {}
@@ -42,6 +43,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             told[chapter] = figures
             told["when"][chapter] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
         file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(params=sorted(DRIVERS))
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    """Each driver in turn."""
+    made = DRIVERS[request.param]()
+    try:
+        yield made
+    finally:
+        made.finish()
 
 
 @pytest.fixture(scope="module")

@@ -17,20 +17,10 @@ import glusterio
 from glusterio import aio
 from tests.api import test_fork_exit
 from tests.api.away import CREATING, Place, counts, lost, new_place, until
-from tests.api.drivers import DRIVERS, Driver
+from tests.api.drivers import Driver
 from tests.embedded import start_brick
 
 run = test_fork_exit.run
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    """Each driver in turn."""
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
 
 
 @pytest.fixture(scope="module")

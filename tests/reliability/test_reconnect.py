@@ -13,17 +13,7 @@ import pytest
 from glusterio import ConnectionLostError, HandleStaleError
 from glusterio.wire.programs import Fop
 from tests.api.away import CREATING, Place, counts, lost, new_place, until
-from tests.api.drivers import DRIVERS, Driver
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    """Each driver in turn."""
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
+from tests.api.drivers import Driver
 
 
 @pytest.fixture
