@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,6 +58,10 @@ class InsideBrick:
     def _run(self) -> None:
         async def main() -> None:
             self.loop = asyncio.get_running_loop()
+            # One thread aside, and from the start: a second one that comes in a later test would
+            # be that test's leak, where several tests share a brick.
+            self.loop.set_default_executor(ThreadPoolExecutor(1, "inside"))
+            await asyncio.to_thread(int)
             self._told = asyncio.Event()
             async with self._make() as self.brick:
                 self._ready.set()
