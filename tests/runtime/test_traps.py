@@ -722,7 +722,7 @@ def test_a_caller_takes_the_lead_from_the_house_keeper(threads: ThreadsRunner, p
     driver = threads.driver
     connection = threads.connect(peer)
     for _ in range(50):
-        driver._keeper_may_go.set()
+        driver._keeper.may_go.set()
         _wait_until(lambda: driver._leader is driver._keeper_home or driver._keeper_home.polling)
         assert threads.run(ask(connection, "mine")) == "mine"
 
@@ -789,7 +789,7 @@ def test_what_detached_work_wakes_is_stepped_by_who_steps_that(
     async def answered() -> None:
         await request(connection)
         event.set()
-        called_for.append(driver._keeper_may_go.is_set())
+        called_for.append(driver._keeper.may_go.is_set())
 
     async def woken() -> None:
         await Wait(event)

@@ -91,7 +91,7 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
                         return False
                     # Where nobody keeps house, the ping clock begins to run when the peer has been
                     # silent for a tick: the general way sees to that.
-                    driver._poller.poll(None if driver._keeper is not None else driver.tick)
+                    driver._poller.poll(None if driver._keeper.thread is not None else driver.tick)
                 finally:
                     home.polling = False
                 replies = link.receive(NOT_WAITING, reply)

@@ -12,11 +12,8 @@ nothing comes in between its request and the reply.
 
 Nobody steps a coroutine while leading: what runs in a step (a user's callback, too) may call anything.
 
-When no caller waits, a house-keeping thread leads, for callbacks and pings. It costs the callers
-nothing: a caller takes the lead from it without asking, and it then stays away for a while. It is
-started when it is needed: by the first handle, which can become stale while nobody waits; by the first
-detached fiber; or by a leader to whom nobody has spoken for a tick, since then the ping clock must run.
-A connect has none of these, and a thread is a tenth of what it costs.
+When no caller waits, a house-keeping thread leads, for callbacks and pings
+(:mod:`~glusterio.runtime.housekeeper`). A caller takes the lead from it without asking.
 
 Detached fibers (asynchronous operations, late releases) have no thread of their own. Whoever is
 leading when their reply comes steps them, after passing the lead on.
@@ -63,20 +60,12 @@ from glusterio.runtime.fiber import (
     spawn,
 )
 from glusterio.runtime.home import Home
+from glusterio.runtime.housekeeper import TICK, HouseKeeper
 from glusterio.runtime.link import WAITING, Link
 from glusterio.runtime.sockets import WRITE, Sockets
 from glusterio.runtime.timer import Timer, Timers
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 from glusterio.types import Log
-
-#: How long the house-keeper stays away after a caller took the lead from it, and how often the ping
-#: clocks are looked at, in seconds.
-TICK = 0.25
-
-#: How long it rests, in seconds, after work that nobody waits for (deferred writes, reads ahead, late
-#: releases). Else it would be woken by each reply, and contend with the calling thread for the
-#: interpreter each time. A caller that waits takes the lead meanwhile, and finds all of them at once.
-REST = 0.01
 
 #: Whether this thread holds a lock. As a function it is mapped over all of them without Python's help.
 _is_owned: Callable[[Any], bool] = type(threading.RLock())._is_owned  # type: ignore[attr-defined]
@@ -94,12 +83,10 @@ class ThreadsDriver(Sockets):
         self._loose: deque[Fiber] = deque()  # detached fibers to be stepped
         self._steps_loose = 0  # the thread that steps them, and looks again before it leaves off
         self._timers = Timers()
-        self._keeper_home = Home()
-        self._keeper_home.thread = 0  # it has none yet
-        self._keeper_may_go = threading.Event()
-        self._stopping = False
+        self._keeper = HouseKeeper(self)
+        self._keeper_home = self._keeper.home  # each exchange looks whether it leads
+        self.stopping = False
         self._detached = 0  # started and not yet ended; the house-keeper must not stay away then
-        self._keeper: threading.Thread | None = None
         self.untold: list[Exception] = []
         self.log: Log = logging.getLogger("glusterio")
 
@@ -109,16 +96,7 @@ class ThreadsDriver(Sockets):
         Raises:
             RuntimeError: the process may not have another thread.
         """
-        with self.lock:
-            if self._keeper is None and not self._stopping:
-                self._keeper = threading.Thread(
-                    target=self._keep_house, name="glusterio-housekeeper", daemon=True
-                )
-                try:
-                    self._keeper.start()
-                except RuntimeError:
-                    self._keeper = None
-                    raise
+        self._keeper.start()
 
     # -- for callers ------------------------------------------------------------------------------
 
@@ -242,7 +220,7 @@ class ThreadsDriver(Sockets):
             state = self._per_thread.state
             state.callbacks += 1
             if self._loose:  # the callback may take its time
-                self._nudge_keeper()
+                self._keeper.nudge()
             try:
                 on_done(fiber)
             finally:
@@ -250,7 +228,7 @@ class ThreadsDriver(Sockets):
                 with self.lock:
                     self._detached -= 1
 
-        if self._keeper is None:
+        if self._keeper.thread is None:
             self.keep_house()
         with self.lock:
             self._detached += 1
@@ -258,7 +236,7 @@ class ThreadsDriver(Sockets):
         if call is not None:
             fiber.run_for(call)
         fiber.step()
-        self._nudge_keeper()
+        self._keeper.nudge()
         return fiber
 
     def check_may_block_for_others(self) -> None:
@@ -271,7 +249,7 @@ class ThreadsDriver(Sockets):
         if (
             state.calls
             or state.callbacks
-            or threading.current_thread() is self._keeper
+            or threading.current_thread() is self._keeper.thread
             or self._is_inside()
         ):
             raise CloseFromCallbackError(
@@ -385,7 +363,7 @@ class ThreadsDriver(Sockets):
             del self._followers[follower]
             follower.gate.release()
         elif self._detached:
-            self._keeper_may_go.set()
+            self._keeper.may_go.set()
 
     @staticmethod
     def _step_ready(home: Home) -> None:
@@ -423,7 +401,7 @@ class ThreadsDriver(Sockets):
             if self._steps_loose == thread:
                 self._steps_loose = 0
             if self._loose:  # interrupted
-                self._nudge_keeper()
+                self._keeper.nudge()
 
     # -- leading ----------------------------------------------------------------------------------
 
@@ -459,12 +437,12 @@ class ThreadsDriver(Sockets):
             try:
                 if ready or self._loose:
                     return False
-                if until is not None and (self._stopping or self.now() >= until):
+                if until is not None and (self.stopping or self.now() >= until):
                     return False
                 timeout = None
                 if self._timers or until is not None:
                     timeout = self._poll_timeout(until)
-                unwatched = self._keeper is None
+                unwatched = self._keeper.thread is None
                 if unwatched:
                     timeout = TICK if timeout is None else min(TICK, timeout)
                 events = self._poller.poll(timeout)
@@ -576,57 +554,21 @@ class ThreadsDriver(Sockets):
             if self._leader is home:  # else the byte may be for the new leader
                 self._empty_wake_pipe()
 
-    # -- the house-keeper -------------------------------------------------------------------------
+    def look_at_clocks(self) -> None:
+        """Let every connection's ping clock go on: once a tick, and never while leading."""
+        for link in self._links():
+            self._complete(link.tick(self.now()))
+            self._close_if_lost(link)
+            if link.connection.quiet:  # a leader may read from another one alone
+                self._hand_out(link, link.receive() or [])
 
-    def _keep_house(self) -> None:
-        """Lead while no caller does; look at the ping clocks every tick."""
-        home = self._keeper_home
-        home.thread = threading.get_ident()
-        next_tick = self.now() + TICK
-        while not self._stopping:
-            with self.lock:
-                if self._leader is None:
-                    self._leader = home
-            if self._leader is home:
-                worked = False
-                try:
-                    worked = self._lead(home, next_tick)
-                finally:
-                    leads = self._leader is home
-                    self._pass_the_lead(home)
-                worked = worked or bool(self._loose)
-                if leads:  # else a caller has taken the lead meanwhile, and with it what came
-                    self._step_loose()
-                self._step_ready(home)
-                if worked and not self._detached:
-                    self._keeper_may_go.wait(REST)
-                    self._keeper_may_go.clear()
-            else:
-                self._keeper_may_go.wait(max(0.0, next_tick - self.now()))
-                self._keeper_may_go.clear()
-            if self.now() >= next_tick:
-                for link in self._links():
-                    self._complete(link.tick(self.now()))
-                    self._close_if_lost(link)
-                    if link.connection.quiet:  # a leader may read from another one alone
-                        self._hand_out(link, link.receive() or [])
-                next_tick = self.now() + TICK
-
-    def _nudge_keeper(self) -> None:
-        """There is detached work: have somebody look after it."""
-        if self._leader is None:
-            self._keeper_may_go.set()
-            if self._keeper_home.polling:  # still, though a caller had taken the lead from it
-                self._interrupt_poll()
+    # -- the end ----------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End the house-keeping thread and close what is left. Called once, by the closing thread."""
         with self.lock:  # a connect that is over may be starting it
-            self._stopping = True
-        self._keeper_may_go.set()
-        self._interrupt_poll()
-        if self._keeper is not None:
-            self._keeper.join()
+            self.stopping = True
+        self._keeper.join()
         for watched in list(self._watched.values()):
             self._complete(watched.close(ConnectionLostError("the session has ended")))
         self._close_poller()
@@ -660,7 +602,7 @@ class ThreadsDriver(Sockets):
             first = self._timers.put(timer)
         if first:
             self._wake_leader()
-            self._nudge_keeper()
+            self._keeper.nudge()
         return timer
 
     def enqueue(self, fiber: Fiber) -> None:
@@ -671,7 +613,7 @@ class ThreadsDriver(Sockets):
             # Who steps them already comes to this one, too. To wake another thread for it, which would
             # then want the interpreter at every turn, doubled what it costs to make a file.
             if self._steps_loose != threading.get_ident():
-                self._nudge_keeper()
+                self._keeper.nudge()
             return
         home.ready.append(fiber)
         if home in self._followers:
