@@ -1,4 +1,4 @@
-"""What every test gets: the leak guard, the faulty transport, and the rule about interop tests.
+"""What every test gets: the leak guard, each driver, a brick, a faulty transport; interop's rule.
 
 The guard is the project's promise turned on its own tests: after each test no thread, file
 descriptor, child process or asyncio task may be left that was not there before. It is an autouse
@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from tests.api.drivers import Driver
+    from tests.embedded import BrickProcess
     from tests.faulty import FaultyProxy
 
 pytest_plugins = ["pytester"]
@@ -225,6 +227,30 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"an interop test may not be skipped here; it was: {reason}"
     return report
+
+
+# ------------------------------------------------------------------------ the drivers and the brick
+
+
+@pytest.fixture(params=["asyncio", "threads"])
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    """Each driver in turn, behind the one interface of `tests.api.drivers`."""
+    from tests.api.drivers import DRIVERS
+
+    made = DRIVERS[request.param]()
+    try:
+        yield made
+    finally:
+        made.finish()
+
+
+@pytest.fixture(scope="module")
+def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
+    """A brick of this module's; its tests leave nothing open on it."""
+    from tests.embedded import start_brick
+
+    with start_brick(tmp_path_factory.mktemp("brick")) as process:
+        yield process
 
 
 # ---------------------------------------------------------------------------- the faulty transport

@@ -5,23 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.embedded import BrickProcess, start_brick
+from tests.embedded import BrickProcess
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 #: The pages whose examples are run, and how many each has.
 PAGES = {"logging.md": 1, "metrics.md": 2, "reference/options.md": 1}
-
-
-@pytest.fixture(scope="module")
-def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
-    with start_brick(tmp_path_factory.mktemp("brick")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,4 +1,4 @@
-"""What the tests of the public face share: a driver, a brick as a process, and a tap before it."""
+"""What the tests of the public face share: a brick of one's own, and a tap before one."""
 
 from __future__ import annotations
 
@@ -9,26 +9,8 @@ from pathlib import Path
 import pytest
 
 from glusterio.brick.volfiles import client_volfile
-from tests.api.drivers import DRIVERS, Driver
 from tests.api.tap import Tap
 from tests.embedded import BrickProcess, start_brick
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    """Each driver in turn."""
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
-
-
-@pytest.fixture(scope="module")
-def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
-    """A brick of this module's; its tests leave nothing open on it."""
-    with start_brick(tmp_path_factory.mktemp("brick")) as process:
-        yield process
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,9 @@ import glusterio
 from glusterio import Refusal
 from glusterio.brick.access import Access
 from glusterio.brick.volfiles import client_volfile
-from tests.api.drivers import DRIVERS, Driver
+from tests.api.drivers import Driver
 from tests.brick.inside import InsideBrick
 from tests.certificates import Authority
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
 
 
 @pytest.fixture

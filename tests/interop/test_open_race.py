@@ -6,24 +6,12 @@ libgfapi 10.3 dies in fifty of fifty of these.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from glusterio import SessionClosedError
-from tests.api.drivers import DRIVERS, PATIENCE, Driver
+from tests.api.drivers import PATIENCE, Driver
 from tests.api.race import ROUNDS, race
 from tests.api.watch import Watch
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
 
 
 def test_on_a_hand_made_volfile(driver: Driver, hand_brick: Any) -> None:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import glusterio
-from tests.api.drivers import DRIVERS, PATIENCE, Driver
+from tests.api.drivers import PATIENCE, Driver
 from tests.api.test_switch import with_translators
 from tests.api.test_switch_steps import settled
 from tests.interop.real_gluster import HandBrick, poll
 
 CREATING = os.O_RDWR | os.O_CREAT
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
 
 
 def test_what_is_open_goes_along(driver: Driver, own_hand_brick: HandBrick) -> None:

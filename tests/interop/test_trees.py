@@ -16,7 +16,7 @@ import pytest
 
 from glusterio import SessionClosedError, aio
 from glusterio.wire.programs import Fop
-from tests.api.drivers import DRIVERS, PATIENCE, Driver
+from tests.api.drivers import PATIENCE, Driver
 from tests.api.tap import Tap
 from tests.api.test_close_cancel import cancelled_after
 from tests.api.test_copies import BY_ANOTHER
@@ -48,15 +48,6 @@ def url(own: HandBrick, tap: Tap, tmp_path: Path) -> str:
     volfile = tmp_path / "through.vol"
     volfile.write_text(text.replace(f"remote-port {own.brick_port}", f"remote-port {tap.port}"))
     return f"volfile://{volfile}"
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
 
 
 def plant(vol: Any, driver: Driver, name: str) -> None:

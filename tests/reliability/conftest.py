@@ -1,4 +1,4 @@
-"""What the tests of reliability share: a brick, and where their figures go.
+"""Where the figures of the tests of reliability go.
 
 Each test hands what it has seen to :func:`record`; with ``--record FILE`` all of it is written there
 when the run ends, for ``tools/reliability_page.py``. What was not run stays as it was there.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.api.drivers import DRIVERS, Driver
-from tests.embedded import BrickProcess, start_brick
 
 _RECORDS: dict[str, list[dict[str, Any]]] = {}
 
@@ -43,20 +40,3 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             told[chapter] = figures
             told["when"][chapter] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
         file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    """Each driver in turn."""
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
-
-
-@pytest.fixture(scope="module")
-def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
-    """A brick of this module's; its tests leave nothing open on it."""
-    with start_brick(tmp_path_factory.mktemp("brick")) as process:
-        yield process

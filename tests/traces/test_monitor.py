@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from glusterio.verify.fitting import fit
 from glusterio.verify.shipped import SPEC
 from glusterio.verify.traces import Line
 from tests.api.drivers import DRIVERS, Driver
-from tests.embedded import BrickProcess, start_brick
+from tests.embedded import BrickProcess
 from tests.lifecycle.driven import Flag
 from tests.traces.lives import LIVES, lived
 from tests.traces.mutants import corpus, mutants
@@ -51,21 +50,6 @@ def test_it_says_what_the_specification_says_at_the_same_line() -> None:
 
 
 # -- in a session -----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
-    with start_brick(tmp_path_factory.mktemp("watched")) as process:
-        yield process
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    made = DRIVERS[request.param]()
-    try:
-        yield made
-    finally:
-        made.finish()
 
 
 def test_a_watched_session_has_nothing_to_say(
