@@ -103,7 +103,6 @@ DECODERS: Final[list[Decoder]] = [
     Decoder("mdata", Mdata.unpack_from, Mdata.pack),
     Decoder("hot READ reply", _read_reply),
     Decoder("hot WRITE reply", lambda data: hot.write_reply(data, 0)),
-    Decoder("hot STAT reply", lambda data: hot.stat_reply(data, 0)),
     Decoder("hot LOOKUP reply", _lookup_reply),
     *(_of_message(cls) for cls in _message_classes()),
 ]

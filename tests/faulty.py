@@ -231,8 +231,6 @@ class FaultyProxy:
         """Swallow all that clients send, and what the server still says. New ones are accepted."""
         self._do(lambda: setattr(self, "_black_hole", True))
 
-    blackhole = black_hole
-
     def delay(self, seconds: float) -> None:
         """Deliver what comes for the client so much later, in order."""
         self._do(lambda: setattr(self, "_delay", seconds))

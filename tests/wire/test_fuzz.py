@@ -48,7 +48,6 @@ def valid_inputs() -> list[bytes]:
         known[cls.__name__] = [messages.encode(sample(cls)) + tail]
     known["hot READ reply"] = [messages.encode(ReadReply(5, 2, size=5)) + SAMPLE_TAIL]
     known["hot WRITE reply"] = known["ChangedReply"]
-    known["hot STAT reply"] = known["StatReply"]
     known["hot LOOKUP reply"] = known["LookupReply"]
     return [
         bytes([index]) + data

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from glusterio.errors import LocalProtocolError, XdrError
 from glusterio.wire import dictionary, hot, messages
 from glusterio.wire.credentials import Credentials, encode_none, encode_v3, stamped
-from glusterio.wire.fops.attributes import FstatRequest, StatReply, StatRequest
+from glusterio.wire.fops.attributes import FstatRequest, StatRequest
 from glusterio.wire.fops.data import ReadReply, ReadRequest, WriteRequest
 from glusterio.wire.fops.directories import ReleasedirRequest
 from glusterio.wire.fops.files import ChangedReply, CommonReply, ReleaseRequest
@@ -254,11 +254,6 @@ def test_common_reply(reply: CommonReply) -> None:
     assert hot.common_reply(record(reply), BODY) == reply[:2]
 
 
-@given(messages_of(StatReply))
-def test_stat_reply(reply: StatReply) -> None:
-    assert hot.stat_reply(record(reply), BODY) == (reply.op_ret, reply.op_errno, reply.stat)
-
-
 @given(messages_of(LookupReply))
 def test_lookup_reply(reply: LookupReply) -> None:
     whole = record(reply)
@@ -277,7 +272,6 @@ DECODERS = [
     (hot.read_reply, record(sample(ReadReply)._replace(op_ret=5), b"data!")),
     (hot.write_reply, record(sample(ChangedReply))),
     (hot.common_reply, record(sample(CommonReply))),
-    (hot.stat_reply, record(sample(StatReply))),
     (hot.lookup_reply, record(sample(LookupReply))),
     (hot.create_reply, record(sample(CreateReply))),
 ]

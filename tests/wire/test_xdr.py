@@ -7,32 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glusterio.errors import LocalProtocolError, XdrError
-from glusterio.wire.xdr import Packer, Unpacker, opaque_at, pack_opaque, raw, text
+from glusterio.wire.xdr import Unpacker, opaque_at, pack_opaque, raw, text
 
-
-def packed() -> bytes:
-    packer = Packer()
-    packer.u32(1)
-    packer.i32(-1)
-    packer.u64(2**64 - 1)
-    packer.i64(-(2**63))
-    packer.f64(0.5)
-    packer.fixed(b"abc", 3)
-    packer.opaque(b"12345")
-    packer.string("ä\udcff")
-    return bytes(packer)
-
-
-PACKED = bytes.fromhex(
-    "00000001"
-    "ffffffff"
-    "ffffffffffffffff"
-    "8000000000000000"
-    "3fe0000000000000"
-    "61626300"
-    "00000005 3132333435 000000"
-    "00000003 c3a4ff 00"
-)
+PACKED = bytes.fromhex("00000001ffffffffffffffffffffffff6162630000000005 3132333435 000000")
 
 
 def unpack_all(unpacker: Unpacker) -> list[object]:
@@ -40,25 +17,17 @@ def unpack_all(unpacker: Unpacker) -> list[object]:
         unpacker.u32(),
         unpacker.i32(),
         unpacker.u64(),
-        unpacker.i64(),
-        unpacker.f64(),
         unpacker.fixed(3),
         unpacker.opaque(),
-        unpacker.string(),
     ]
 
 
-def test_items_are_packed_as_rfc_4506_says() -> None:
-    assert packed() == PACKED
-
-
-def test_items_come_back() -> None:
+def test_items_are_those_of_rfc_4506() -> None:
     unpacker = Unpacker(PACKED)
-    assert unpack_all(unpacker) == [
-        1, -1, 2**64 - 1, -(2**63), 0.5, b"abc", b"12345", "ä\udcff"
-    ]  # fmt: skip
+    assert unpack_all(unpacker) == [1, -1, 2**64 - 1, b"abc", b"12345"]
     assert unpacker.remaining == 0
     unpacker.done()
+    assert PACKED.endswith(pack_opaque(b"12345"))
 
 
 @pytest.mark.parametrize("end", range(len(PACKED)))
@@ -75,37 +44,9 @@ def test_bytes_left_over_are_refused() -> None:
         unpacker.done()
 
 
-def test_a_packer_appends_to_the_buffer_that_it_is_given() -> None:
-    buffer = bytearray(b"head")
-    Packer(buffer).u32(1)
-    assert buffer == b"head\0\0\0\1"
-
-
-def test_an_unpacker_begins_where_it_is_told() -> None:
-    unpacker = Unpacker(b"head\0\0\0\1", 4)
-    assert (unpacker.u32(), unpacker.offset) == (1, 8)
-
-
-@pytest.mark.parametrize(
-    ("method", "value"),
-    [
-        ("u32", -1),
-        ("u32", 2**32),
-        ("i32", 2**31),
-        ("u64", -1),
-        ("u64", 2**64),
-        ("i64", 2**63),
-        ("string", "\ud800"),
-    ],
-)
-def test_values_that_do_not_fit_are_our_own_mistake(method: str, value: object) -> None:
+def test_text_without_bytes_is_our_own_mistake() -> None:
     with pytest.raises(LocalProtocolError):
-        getattr(Packer(), method)(value)
-
-
-def test_fixed_data_has_its_size() -> None:
-    with pytest.raises(LocalProtocolError):
-        Packer().fixed(b"abc", 4)
+        raw("\ud800")
 
 
 @pytest.mark.parametrize("length", [6, 8, 9, 2**31, 2**32 - 1])
@@ -122,8 +63,6 @@ def test_a_length_beyond_the_maximum_is_refused() -> None:
     assert Unpacker(data).opaque(5) == b"12345"
     with pytest.raises(XdrError, match="at most 4"):
         Unpacker(data).opaque(4)
-    with pytest.raises(XdrError, match="at most 4"):
-        Unpacker(data).string(4)
 
 
 @pytest.mark.parametrize("count", [4, 2**31, 2**32 - 1])

@@ -410,17 +410,6 @@ def common_reply(view: View, body: int) -> tuple[int, int]:
     return op_ret, op_errno
 
 
-def stat_reply(view: View, body: int) -> tuple[int, int, Iatt]:
-    """Decode the reply of STAT and FSTAT: ``op_ret``, ``op_errno`` and the attributes.
-
-    Raises:
-        XdrError: the reply is cut off or too long.
-    """
-    op_ret, op_errno, start = _result(view, body)
-    _check_end(view, start + IATT.size)
-    return op_ret, op_errno, Iatt._make(IATT.unpack_from(view, start))
-
-
 def lookup_reply(view: View, body: int) -> tuple[int, int, Iatt, int]:
     """Decode LOOKUP's reply.
 

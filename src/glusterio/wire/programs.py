@@ -261,13 +261,6 @@ class OpenFlag(IntFlag):
 ACCMODE: Final = 0o3
 
 
-class XattrFlag(IntFlag):
-    """Flags of SETXATTR and FSETXATTR."""
-
-    CREATE = 1
-    REPLACE = 2
-
-
 class TimeFlag(IntFlag):
     """Which times of a file, and of its directory, a call changes: the credential's flags.
 

@@ -23,7 +23,6 @@ from glusterio.wire.programs import (
 )
 from glusterio.wire.xdr import Unpacker
 
-MARK: Final = struct.Struct(">I")
 MARK_SIZE: Final = 4
 #: Set in the mark of a record's last fragment. GlusterFS sends every message as one fragment.
 LAST_FRAGMENT: Final = 0x80000000

@@ -68,72 +68,11 @@ def opaque_at(view: memoryview | bytes, offset: int) -> tuple[bytes, int]:
     return bytes(view[start : start + length]), end
 
 
-class Packer:
-    """Appends XDR items to a buffer.
-
-    Args:
-        buffer: what to append to; a fresh one when left out. It stays available as ``buffer``.
-
-    Every method raises :class:`~glusterio.errors.LocalProtocolError` for a value that its type
-    cannot hold.
-    """
-
-    __slots__ = ("buffer",)
-
-    def __init__(self, buffer: bytearray | None = None) -> None:
-        self.buffer = bytearray() if buffer is None else buffer
-
-    def _fixed_size(self, form: struct.Struct, value: float) -> None:
-        try:
-            self.buffer += form.pack(value)
-        except struct.error as error:
-            raise LocalProtocolError(f"{value!r} does not fit: {error}") from None
-
-    def u32(self, value: int) -> None:
-        """Append an unsigned integer of 32 bits."""
-        self._fixed_size(U32, value)
-
-    def i32(self, value: int) -> None:
-        """Append a signed integer of 32 bits."""
-        self._fixed_size(I32, value)
-
-    def u64(self, value: int) -> None:
-        """Append an unsigned integer of 64 bits."""
-        self._fixed_size(U64, value)
-
-    def i64(self, value: int) -> None:
-        """Append a signed integer of 64 bits."""
-        self._fixed_size(I64, value)
-
-    def f64(self, value: float) -> None:
-        """Append a floating-point number of 64 bits."""
-        self._fixed_size(F64, value)
-
-    def fixed(self, data: bytes, size: int) -> None:
-        """Append opaque data whose size both sides know, which must be ``size`` bytes."""
-        if len(data) != size:
-            raise LocalProtocolError(f"{len(data)} bytes where {size} are due")
-        self.buffer += data
-        self.buffer += PADDING[-size & 3]
-
-    def opaque(self, data: bytes) -> None:
-        """Append opaque data of any length."""
-        self.buffer += pack_opaque(data)
-
-    def string(self, value: str) -> None:
-        """Append text, as UTF-8; bytes that are no UTF-8 travel as :func:`text` made them."""
-        self.buffer += pack_opaque(raw(value))
-
-    def __bytes__(self) -> bytes:
-        return bytes(self.buffer)
-
-
 class Unpacker:
     """Takes XDR items off a message, one after the other.
 
     Args:
         view: the message.
-        offset: where to begin, in bytes.
 
     Every method raises :class:`~glusterio.errors.XdrError` when the item does not lie wholly inside
     the message.
@@ -141,9 +80,9 @@ class Unpacker:
 
     __slots__ = ("offset", "view")
 
-    def __init__(self, view: memoryview | bytes, offset: int = 0) -> None:
+    def __init__(self, view: memoryview | bytes) -> None:
         self.view = memoryview(view)
-        self.offset = offset
+        self.offset = 0
 
     @property
     def remaining(self) -> int:
@@ -172,16 +111,6 @@ class Unpacker:
         value: int = U64.unpack_from(self.view, self._take(8))[0]
         return value
 
-    def i64(self) -> int:
-        """Take a signed integer of 64 bits."""
-        value: int = I64.unpack_from(self.view, self._take(8))[0]
-        return value
-
-    def f64(self) -> float:
-        """Take a floating-point number of 64 bits."""
-        value: float = F64.unpack_from(self.view, self._take(8))[0]
-        return value
-
     def fixed(self, size: int) -> bytes:
         """Take opaque data of a known size."""
         start = self._take(size + 3 & ~3)
@@ -193,10 +122,6 @@ class Unpacker:
         if length > maximum:
             raise XdrError(f"{length} bytes where at most {maximum} are allowed")
         return self.fixed(length)
-
-    def string(self, maximum: int = MAX_LENGTH) -> str:
-        """Take text of up to ``maximum`` bytes."""
-        return text(self.opaque(maximum))
 
     def count(self, minimum_size: int, maximum: int = MAX_LENGTH) -> int:
         """Take the count of a list and check that the list could be there at all.

@@ -10,7 +10,7 @@ from glusterio.wire.messages import I32, I64, U32, Gfid, IattField, Str, Xdata
 
 
 class SetxattrRequest(NamedTuple):
-    """Set attributes. ``flags`` is 0 or an :class:`~glusterio.wire.programs.XattrFlag`."""
+    """Set attributes. ``flags`` is 0, ``os.XATTR_CREATE`` or ``os.XATTR_REPLACE``."""
 
     gfid: Gfid
     flags: U32
