@@ -190,3 +190,20 @@ def test_a_fork_leaves_the_connection_to_its_parent(served: Served) -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         served.set(ANOTHER_GRAPH)
         comes(volume, graph(2))
+
+
+def test_who_reads_waits_in_recv_for_the_brick_alone(served: Served) -> None:
+    """The daemon's connection is quiet: else each read would cost a system call more."""
+
+    def is_alone(core: Any) -> bool:
+        sole = core.driver._sole
+        return sole is not None and sole.connection.name.startswith("brick")
+
+    with connect_face("threads", served.url) as volume:
+        core = volume._session.core
+        assert is_alone(core)
+        before = core.management.server.connection
+        for tap in served.taps:
+            tap.cut()
+        comes(volume, lambda core: core.management.server.connection is not before)
+        comes(volume, is_alone)

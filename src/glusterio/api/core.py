@@ -36,6 +36,7 @@ from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook
+from glusterio.rpc.connection import Connection
 from glusterio.runtime.fiber import Driver, Fiber, start_later
 from glusterio.traps import Coro, Disconnect, Event, Within
 from glusterio.types import Gfid
@@ -84,6 +85,9 @@ class CoreDriver(Driver, Protocol):
 
     def keep_house(self) -> None:
         """Look after the connections while nobody waits for a reply, from now on."""
+
+    def quieten(self, connection: Connection) -> None:
+        """Nobody waits for what comes on a connection, from now on: there is no hurry with it."""
 
     def start_detached(
         self, coro: Coro[Any], on_done: Callable[[Fiber], None], call: Any = None

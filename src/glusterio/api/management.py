@@ -74,7 +74,7 @@ class Management:
         """Stay connected to a daemon."""
         self.server = server
         connection = server.connection
-        connection.quiet = True
+        self._core.driver.quieten(connection)
         connection.on_message = self._told
         connection.on_lost = self._lost
         if connection.lost is not None:

@@ -193,6 +193,9 @@ class AioDriver:
     def keep_house(self) -> None:
         """Look after the connections while nobody waits: the event loop does."""
 
+    def quieten(self, connection: Connection) -> None:
+        """Nobody waits for what comes on a connection: the event loop sees to all of them alike."""
+
     # -- for callers ------------------------------------------------------------------------------
 
     async def run(

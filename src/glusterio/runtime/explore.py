@@ -31,6 +31,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from glusterio.errors import ConnectionLostError
+from glusterio.rpc.connection import Connection
 from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, recover, spawn
 from glusterio.runtime.virtual import Clock, Connecting, Lock, Reach, Until, Wire
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
@@ -284,6 +285,9 @@ class ExploreDriver:
 
     def keep_house(self) -> None:
         """Look after the connections while nobody waits: whoever decides does."""
+
+    def quieten(self, connection: Connection) -> None:
+        """Nobody waits for what comes on a connection: that is decided for all of them alike."""
 
     def enqueue(self, fiber: Fiber) -> None:
         self.ready.append(fiber)

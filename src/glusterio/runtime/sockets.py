@@ -157,10 +157,16 @@ class Sockets:
         with contextlib.suppress(OSError, ValueError):  # closed since, by another thread
             self._poller.modify(watched.sock, events)
 
+    def quieten(self, connection: Connection) -> None:
+        """Nobody waits for what comes on a connection, from now on: a leader need not poll for it."""
+        connection.quiet = True
+        self._find_sole()
+
     def _find_sole(self) -> None:
-        watched = [each for each in self._watched.values() if not _is_quiet(each)]
-        sole = watched[0] if len(watched) == 1 else None
-        self._sole = sole if isinstance(sole, Link) else None
+        with self.lock:
+            watched = [each for each in list(self._watched.values()) if not _is_quiet(each)]
+            sole = watched[0] if len(watched) == 1 else None
+            self._sole = sole if isinstance(sole, Link) else None
 
     def unwatch(self, watched: Link | Connecting) -> None:
         """Poll no more for a socket."""
