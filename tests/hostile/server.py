@@ -127,6 +127,17 @@ class HostileServer:
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
+    def come_back_as(self, script: Script) -> None:
+        """Lose every connection; whoever comes again finds another server.
+
+        Args:
+            script: what that one does.
+        """
+        self.script = script
+        for sock in tuple(self._sockets):  # a client may have come again already
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> HostileServer:
         self._threads[0].start()
         return self
@@ -135,9 +146,7 @@ class HostileServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._threads[0].join(PATIENCE)  # from here there are no more sockets
-        for sock in self._sockets:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        self.come_back_as(honest)
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()

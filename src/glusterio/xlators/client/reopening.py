@@ -15,6 +15,10 @@ goes on as if it had its locks.
 **Leases** are gone with the connection, too. Their holders are told so, as if the brick had asked for
 them (:mod:`.held_leases`).
 
+**Which file it is.** The new connection may be to another server, or to one that has lost its wits.
+So each file is asked for its gfid through its new number, and no two have the same number. Otherwise a
+handle would read, write and close another's file, and nobody would know.
+
 **Who opens.** An open file stays open to whoever has it, whatever becomes of its permissions. So it is
 opened anew in root's name, as GlusterFS does (client-handshake.c, ``protocol_client_reopenfile``).
 """
@@ -29,6 +33,7 @@ from glusterio.errors import (
     ConnectionLostError,
     GlusterError,
     HandleStaleError,
+    RemoteProtocolError,
 )
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
@@ -37,6 +42,7 @@ from glusterio.rpc.connection import Connection
 from glusterio.traps import Gather, Reply
 from glusterio.types import NULL_GFID
 from glusterio.wire.credentials import Credentials
+from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import OpendirRequest
 from glusterio.wire.fops.files import OpenRequest
 from glusterio.wire.fops.locks import LeaseRequest, LkRequest
@@ -206,6 +212,9 @@ class Reopening(Requests):
             why = outcome.get()
             if why:
                 lost[fd] = why
+        numbers = [remote.number for _, remote in fds if remote.connection is connection]
+        if len(set(numbers)) < len(numbers):
+            raise RemoteProtocolError(f"{connection.name}: one number for two open files")
         if lost:
             self._lose(lost)
 
@@ -223,22 +232,26 @@ class Reopening(Requests):
             reopening = remote.reopening = self.services.new_event()
         try:
             frame = Frame(identity=_root(self.services.identity))
+            message: OpendirRequest | OpenRequest = OpendirRequest(fd.gfid)
+            fop = Fop.OPENDIR
+            if not remote.is_directory:
+                fop, message = Fop.OPEN, OpenRequest(fd.gfid, fd.flags & ~_ONCE)
+            is_open = False
             try:
-                message: OpendirRequest | OpenRequest = OpendirRequest(fd.gfid)
-                fop = Fop.OPENDIR
-                if not remote.is_directory:
-                    fop, message = Fop.OPEN, OpenRequest(fd.gfid, fd.flags & ~_ONCE)
                 answer = await self._answer(
                     fop, self._request(fop, frame, message, None, connection)
                 )
+                remote.number, remote.connection, is_open = answer.fd, connection, True
+                await self._prove(connection, frame, fd, remote)
             except OSError as error:
                 if isinstance(error, GlusterError):
                     raise
+                if is_open:
+                    await self._close_again(connection, fd, remote)
                 return (
                     "it could not be opened again when its brick had come back:"
                     f" {error.strerror or error}"
                 )
-            remote.number, remote.connection = answer.fd, connection
             if remote.locks and not await self._retake(connection, fd, remote, remote.locks):
                 await self._close_again(connection, fd, remote)
                 return LOCKS_LOST + ", and others have them now"
@@ -246,6 +259,20 @@ class Reopening(Requests):
         finally:
             remote.reopening = None
             reopening.set()
+
+    async def _prove(self, connection: Connection, frame: Frame, fd: Fd, remote: RemoteFd) -> None:
+        """Look whether a file that was opened anew is the one that it is to be.
+
+        Raises:
+            RemoteProtocolError: it is another one: nothing that this server says can be relied on.
+            OSError: that cannot be told.
+        """
+        request = FstatRequest(fd.gfid, remote.number)
+        told = await self._answer(
+            Fop.FSTAT, self._request(Fop.FSTAT, frame, request, None, connection)
+        )
+        if told.stat.gfid != fd.gfid:
+            raise RemoteProtocolError(f"{connection.name}: another file was opened than asked for")
 
     async def _retake(
         self, connection: Connection, fd: Fd, remote: RemoteFd, locks: HeldLocks

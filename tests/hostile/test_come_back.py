@@ -1,0 +1,310 @@
+"""The server that comes back after a lost connection is another one, and means ill.
+
+Whatever it says when it is asked to open again what was open: no handle leads to another file than
+the one that it was opened on, each is open or stale, no lock is believed to be held that is not, all
+calls end, and so does the session, in time and with a report that is true.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glusterio.errors import ConnectionLostError, HandleStaleError, SessionClosedError
+from glusterio.wire.fops import FOPS
+from glusterio.wire.fops.attributes import StatReply
+from glusterio.wire.fops.files import OpenReply
+from glusterio.wire.fops.locks import LkReply
+from glusterio.wire.handshake import SetvolumeReply
+from glusterio.wire.messages import decode, encode, failure
+from glusterio.wire.programs import Fop, HandshakeProc
+from glusterio.wire.records import REPLY_HEADER_SIZE
+from tests.api.away import lost, until
+from tests.api.drivers import DRIVERS, Driver
+from tests.embedded import BrickProcess
+from tests.hostile.server import Asked, HostileServer, Raw, Script, honest, reply
+
+FUZZING = "FUZZ_EXAMPLES" in os.environ
+
+#: How long a call of these sessions waits for its brick, in seconds.
+PATIENCE = 0.2
+
+
+class Opened:
+    """A session with two files and a directory open, through a server that is honest so far."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        server: HostileServer,
+        url: str,
+        patience: float = PATIENCE,
+        **how: Any,
+    ) -> None:
+        self.driver = driver
+        self.server = server
+        self.vol = driver.connect(url, patience=patience, **how)
+        self.files = {
+            name: driver.do(self.vol.open_handle, name, os.O_RDWR) for name in ("one", "two")
+        }
+        self.folder = driver.do(self.vol.open_handle, "dir")
+
+    def read(self, name: str) -> bytes:
+        data: bytes = self.driver.do(self.files[name].pread, 10, 0)
+        return data
+
+    def is_back(self) -> None:
+        """Wait until the session is connected again."""
+        until(lambda: not lost(self.vol))
+
+    def is_lost(self) -> None:
+        """Wait until the session knows that its connection is lost."""
+        until(lambda: lost(self.vol))
+
+    def closes(self, within: float = 2.0) -> Any:
+        """Close the session; return the report."""
+        began = time.monotonic()
+        report = self.driver.do(self.vol.close, timeout=within, grace=0.2)
+        assert time.monotonic() - began < within + 3.0
+        assert not report.defects, report
+        return report
+
+
+@pytest.fixture
+def server(brick: BrickProcess) -> Iterator[HostileServer]:
+    for name in ("one", "two"):
+        (brick.directory / name).write_bytes(name.encode())
+    (brick.directory / "dir").mkdir(exist_ok=True)
+    with HostileServer(brick.brick_port) as made:
+        yield made
+    brick.wait_for(fds=0, locks=0)
+
+
+@pytest.fixture
+def opened(driver: Driver, server: HostileServer, brick: BrickProcess, tmp_path: Path) -> Opened:
+    return Opened(driver, server, server.volfile(brick.directory, tmp_path / "hostile.vol"))
+
+
+def opening(answer: Callable[[int, OpenReply], bytes]) -> Script:
+    """Make a script for OPENs and OPENDIRs, of the xid and the true answer."""
+
+    def script(asked: Asked, record: bytes) -> Iterable[bytes]:
+        if asked.fop not in (Fop.OPEN, Fop.OPENDIR):
+            return (record,)
+        told = decode(FOPS[Fop.OPEN].reply_class, memoryview(record), REPLY_HEADER_SIZE)
+        return (answer(asked.header.xid, told),)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "code", [0, errno.EPERM, errno.ENOENT, errno.EINTR, errno.EAGAIN, errno.EIO, errno.ESTALE,
+             errno.ENOTCONN, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE, 1024, 2**31 - 1, -1],
+)  # fmt: skip
+def test_errors_of_every_kind(opened: Opened, code: int) -> None:
+    """The file is lost, and says so; the session goes on."""
+    opened.server.come_back_as(
+        opening(lambda xid, _: reply(xid, encode(OpenReply(op_ret=-1, op_errno=code))))
+    )
+    assert opened.driver.do(opened.vol.read_bytes, "one") == b"one"
+    for file in (*opened.files.values(), opened.folder):
+        with pytest.raises(HandleStaleError, match="could not be opened again"):
+            opened.driver.do(file.fstat)
+    opened.server.script = honest
+    assert opened.closes().handles_drained == 3
+
+
+@pytest.mark.parametrize("number", [0, 7, -2], ids=str)
+def test_one_number_for_all(opened: Opened, number: int) -> None:
+    """Whoever has it would read another's file, and close it."""
+    opened.server.come_back_as(
+        opening(lambda xid, told: reply(xid, encode(told._replace(fd=number))))
+    )
+    for name in opened.files:
+        with pytest.raises((ConnectionLostError, HandleStaleError)):
+            opened.read(name)
+    opened.closes()
+
+
+def test_others_numbers(opened: Opened) -> None:
+    """They are changed about; a server that comes after it is an honest one."""
+    opened.server.come_back_as(
+        opening(lambda xid, told: reply(xid, encode(told._replace(fd=told.fd ^ 1))))
+    )
+    for name in opened.files:
+        with pytest.raises(ConnectionLostError, match="another file was opened"):
+            opened.read(name)
+    opened.server.script = honest
+    opened.is_back()
+    for name in opened.files:
+        assert opened.read(name) == name.encode()
+    assert opened.closes().handles_drained == 3
+
+
+def test_a_file_of_which_nothing_can_be_told(opened: Opened) -> None:
+    """It is stale, and closed again: the others are not."""
+    first = iter([encode(failure(StatReply, errno.EIO))])
+
+    def script(asked: Asked, record: bytes) -> Iterable[bytes]:
+        if asked.fop is Fop.FSTAT and (body := next(first, None)) is not None:
+            return (reply(asked.header.xid, body),)
+        return (record,)
+
+    opened.server.come_back_as(script)
+    opened.driver.do(opened.vol.stat, "/")
+    complaints = []
+    for file in (*opened.files.values(), opened.folder):
+        try:
+            opened.driver.do(file.fstat)
+        except HandleStaleError as error:
+            complaints.append(str(error))
+    (complaint,) = complaints
+    assert "Input/output error" in complaint
+    opened.closes()
+
+
+def instead(asked_for: Callable[[Asked], bool], *records: Callable[[int, bytes], bytes]) -> Script:
+    """Make a script that answers some calls with other records, of the xid and the true record."""
+
+    def script(asked: Asked, record: bytes) -> Iterable[bytes]:
+        if not asked_for(asked):
+            return (record,)
+        return [make(asked.header.xid, record) for make in records]
+
+    return script
+
+
+def is_opening(asked: Asked) -> bool:
+    return asked.fop in (Fop.OPEN, Fop.OPENDIR)
+
+
+def is_setvolume(asked: Asked) -> bool:
+    return asked.handshake == HandshakeProc.SETVOLUME
+
+
+BROKEN: dict[str, Script] = {
+    "cut-off": instead(is_opening, lambda xid, record: record[:-5]),
+    "without-body": instead(is_opening, lambda xid, record: record[:24]),
+    "longer": instead(is_opening, lambda xid, record: record + bytes(4096)),
+    "endless": instead(
+        is_opening, lambda xid, record: Raw(b"\xff\xff\xff\xff" + record + bytes(4096))
+    ),
+    "other-xid": instead(is_opening, lambda xid, record: reply(xid ^ 0x40000000, record[24:])),
+    "twice": instead(is_opening, *[lambda xid, record: record] * 2),
+    "garbage": instead(is_opening, lambda xid, record: Raw(os.urandom(500))),
+    "nothing": instead(is_opening),
+    "no-handshake": instead(is_setvolume),
+    "handshake-cut-off": instead(is_setvolume, lambda xid, record: record[:40]),
+    "refused": instead(
+        is_setvolume,
+        lambda xid, record: reply(xid, encode(SetvolumeReply(-1, errno.EACCES, {"ERROR": b"no"}))),
+    ),
+    "starting": instead(
+        is_setvolume, lambda xid, record: reply(xid, encode(SetvolumeReply(-1, errno.EAGAIN)))
+    ),
+}
+
+
+#: Each with one of the drivers, in turn; `make fuzz` has them with both.
+EACH = [
+    pytest.param(driver, script, id=f"{driver}-{name}")
+    for number, (name, script) in enumerate(BROKEN.items())
+    for driver in (sorted(DRIVERS) if FUZZING else sorted(DRIVERS)[number % 2 :][:1])
+]
+
+
+@pytest.mark.parametrize(("driver", "script"), EACH, indirect=["driver"])
+def test_no_server_at_all(opened: Opened, script: Script) -> None:
+    """Calls end with their patience, handles stay open, and whoever comes next finds them so."""
+    opened.server.come_back_as(script)
+    opened.is_lost()
+    began = time.monotonic()
+    with pytest.raises(ConnectionLostError, match="has not come back") as caught:
+        opened.read("one")
+    assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE + 3.0
+    assert not caught.value.may_have_happened
+    if script in (BROKEN["no-handshake"], BROKEN["starting"]):
+        return  # it would be asked for 3 s what else it speaks
+    opened.server.come_back_as(honest)
+    opened.is_back()
+    for name in opened.files:
+        assert opened.read(name) == name.encode()
+    assert opened.closes().handles_drained == 3
+
+
+@pytest.mark.parametrize("script", [BROKEN["nothing"], BROKEN["no-handshake"], BROKEN["starting"]])
+def test_the_end_of_a_session_that_nobody_answers(opened: Opened, script: Script) -> None:
+    opened.server.come_back_as(script)
+    opened.is_lost()
+    waiting = opened.driver.start(opened.files["one"].pread, 1, 0)
+    closing = opened.driver.start(opened.files["two"].close)
+    report = opened.closes(1.0)
+    assert report.handles_drained in (2, 3)
+    with pytest.raises((ConnectionLostError, SessionClosedError)):
+        waiting.result(5)
+    closing.exception(5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"process-uuid": b"\0" * 100_000}, {"process-uuid": b"", "child_up": b"x"},
+        {"child_up": b"0", "volume-id": b"", "clnt-lk-version": b"99999999999999999999"},
+        {f"{number}": bytes(10) for number in range(5000)}, {"ERROR": b"\xff\xfe%s%n"},
+    ],
+    ids=["empty", "long", "odd", "numbers", "many", "error"],
+)  # fmt: skip
+def test_odd_dictionaries(opened: Opened, options: dict[str, bytes]) -> None:
+    """They are believed as far as they make sense: this server does open what it is asked to."""
+    opened.server.come_back_as(
+        instead(is_setvolume, lambda xid, _: reply(xid, encode(SetvolumeReply(0, 0, options))))
+    )
+    for name in opened.files:
+        assert opened.read(name) == name.encode()
+    assert opened.closes().handles_drained == 3
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOLCK, 0, 2000])
+def test_locks_that_are_not_given_back(
+    driver: Driver, server: HostileServer, brick: BrickProcess, tmp_path: Path, code: int
+) -> None:
+    opened = Opened(
+        driver,
+        server,
+        server.volfile(brick.directory, tmp_path / "hostile.vol"),
+        options={"client.strict-locks": False},
+    )
+    driver.do(opened.files["one"].lockf, os.F_LOCK)
+    answer = encode(failure(LkReply, code))
+    server.come_back_as(
+        instead(lambda asked: asked.fop is Fop.LK, lambda xid, _: reply(xid, answer))
+    )
+    assert opened.read("two") == b"two"
+    with pytest.raises(HandleStaleError, match="its locks were lost"):
+        opened.read("one")
+    brick.wait_for(locks=0, fds=2)
+    opened.closes()
+
+
+FLOOD = struct.pack(">6I", 1, 0, 2, 52743234, 1, 3) + bytes(200)  # a call, of its callback program
+
+
+def test_a_flood_while_it_comes_back(
+    driver: Driver, server: HostileServer, brick: BrickProcess, tmp_path: Path
+) -> None:
+    """What nobody asked for neither holds up the others for long nor is it kept."""
+    url = server.volfile(brick.directory, tmp_path / "hostile.vol")
+    opened = Opened(driver, server, url, patience=10.0)
+    opened.server.come_back_as(
+        lambda asked, record: [FLOOD] * 3000 + [record] if is_opening(asked) else [record]
+    )
+    for name in opened.files:
+        assert opened.read(name) == name.encode()
+    opened.closes()
