@@ -174,6 +174,10 @@ class Exhaustive:
         seconds: for how long; ``None`` until nothing is left.
         runs: how many lives at most; ``None`` for any number.
         stop: whether to stop at the first failure.
+
+    Attributes:
+        ends: what has come of lives, each once.
+        following: for each state, those that one step leads to; the first state is 0.
     """
 
     def __init__(
@@ -192,7 +196,7 @@ class Exhaustive:
         self.stop = stop
         self.ends: set[Hashable] = set()
         self._numbers: dict[Hashable, int] = {}
-        self._following: list[list[int]] = []  # by state: those that one step leads to
+        self.following: list[list[int]] = []
         self._failures: list[Failure] = []
 
     def run(self) -> Covered:
@@ -263,15 +267,15 @@ class Exhaustive:
         number = self._numbers.get(state)
         is_new = number is None
         if number is None:
-            number = self._numbers[state] = len(self._following)
-            self._following.append([])
+            number = self._numbers[state] = len(self.following)
+            self.following.append([])
         if before >= 0:
-            self._following[before].append(number)
+            self.following[before].append(number)
         return number, is_new
 
     def _count(self) -> int | None:
         """Count the ways from the beginning to an end; ``None`` if one goes in a circle."""
-        following = self._following
+        following = self.following
         if not following:
             return None
         ways: dict[int, int] = {}
