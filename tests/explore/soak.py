@@ -11,8 +11,10 @@ write, and are cancelled now and then) lives on the explorer's driver, so it is 
 runs, on time that is not waited for:
 
 * one session, on one brick, for the whole time at the whole rate;
-* a session for each of 600 bricks, for the whole time at a thousandth of that rate each (the client
-  has no cluster translator yet that would give one session 600 bricks);
+* a session for each of 600 bricks (the client has no cluster translator yet that would give one
+  session 600 of them), for an hour at the whole rate, all together 325,000 handles;
+* the same for the whole time, at a thousandth of that rate each: at the whole rate that would be 234
+  million handles, and some 35 hours of processor time;
 * 1,000 sessions that are opened, used for an hour, and closed; their connections are lost, their bricks
   stop, their processes fork.
 
@@ -172,6 +174,7 @@ class Soak:
     ) -> None:
         self.often = accidents
         self.world = World(_scenario(consumer, faults, threads))
+        self.budget = self.world.budget
         self.rng = random.Random(f"accidents {seed}")
         self.hours = self.open_most = self.accidents = 0
 
@@ -186,6 +189,7 @@ class Soak:
         while not world.problems:
             if closer not in world.callers and all(caller.done for caller in world.callers):
                 world.callers.append(closer)
+            accident = self._accident_is_due()
             options = world.options()
             if not options:
                 break
@@ -193,7 +197,7 @@ class Soak:
             if usual == "time" and clock.now >= next_hour:
                 next_hour += HOUR * (1 + (clock.now - next_hour) // HOUR)
                 self._compare()
-            world.take(options, self._decide(options), check=False)
+            world.take(options, self._accident(options) if accident else 0, check=False)
             self._forget()
         handles = world.app.core.session.handles_reserved
         world.finish()
@@ -201,17 +205,22 @@ class Soak:
             1, handles, self.hours + 1, self.open_most, self.accidents, tuple(world.problems)
         )
 
-    def _decide(self, options: Sequence[Option]) -> int:
-        if self.rng.random() < self.often:
-            accidents = [at for at, each in enumerate(options) if at and each.kind in FAULTS]
-            if accidents:
-                kinds = sorted({options[at].kind for at in accidents})
-                kind = self.rng.choice(kinds)
-                if kind == "fork" and self.rng.random() < 0.8:
-                    return 0  # it ends a life, so it shall be seldom
-                self.accidents += 1
-                return self.rng.choice([at for at in accidents if options[at].kind == kind])
-        return 0
+    def _accident_is_due(self) -> bool:
+        """Decide whether something goes wrong next; else the world need not say what could."""
+        due = self.rng.random() < self.often
+        self.world.budget = self.budget if due else {}
+        return due
+
+    def _accident(self, options: Sequence[Option]) -> int:
+        accidents = [at for at, each in enumerate(options) if at and each.kind in FAULTS]
+        if not accidents:
+            return 0
+        kinds = sorted({options[at].kind for at in accidents})
+        kind = self.rng.choice(kinds)
+        if kind == "fork" and self.rng.random() < 0.8:
+            return 0  # it ends a life, so it shall be seldom
+        self.accidents += 1
+        return self.rng.choice([at for at in accidents if options[at].kind == kind])
 
     def _compare(self) -> None:
         """Nothing is on its way: brick and client have to agree, to the fd."""
@@ -250,6 +259,14 @@ def one_session(days: float, a_day: float, seed: int, threads: bool) -> Soaked:
     return Soak(Consumer(days * DAY, days * a_day, seed), seed, SURVIVED, threads).run()
 
 
+def some_bricks(seeds: range, a_day: float) -> Soaked:
+    """Sessions on a brick each, for an hour and a little, so that they are compared in the middle."""
+    found = Soaked()
+    for seed in seeds:
+        found = found.plus(one_session(1.02 * HOUR / DAY, a_day, seed, threads=bool(seed % 2)))
+    return found
+
+
 def some_sessions(seeds: range) -> Soaked:
     """Sessions that are opened, used for an hour, and closed, or end otherwise."""
     logging.getLogger("glusterio").setLevel(logging.CRITICAL)
@@ -271,12 +288,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--a-day", type=float, default=A_DAY, help="handles of the one session")
     parser.add_argument("--bricks", type=int, default=600, help="how many more sessions live on")
     parser.add_argument("--share", type=float, default=0.001, help="their share of that rate")
+    parser.add_argument("--whole", type=int, default=600, help="... for an hour, at the whole rate")
     parser.add_argument("--sessions", type=int, default=1000, help="that are opened and closed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     given = parser.parse_args(arguments)
     began = time.monotonic()
     with ProcessPoolExecutor(given.jobs) as pool:
         one = pool.submit(one_session, given.days, given.a_day, 0, False)
+        whole = [
+            pool.submit(some_bricks, range(first, min(first + 10, given.whole + 1)), given.a_day)
+            for first in range(1, given.whole + 1, 10)
+        ]
         bricks = [
             pool.submit(one_session, given.days, given.a_day * given.share, seed, bool(seed % 2))
             for seed in range(1, given.bricks + 1)
@@ -287,7 +309,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         parts = {
             f"one session, {given.days:g} days, {given.a_day:,.0f} handles a day": [one],
-            f"{given.bricks} bricks, {given.days:g} days, a session each": bricks,
+            f"{given.whole} bricks, an hour, as many a day on each": whole,
+            f"{given.bricks} bricks, {given.days:g} days, {given.a_day * given.share:g} a day": bricks,
             f"{given.sessions:,} sessions opened and closed": portions,
         }
         wrong: list[str] = []
