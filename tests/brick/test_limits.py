@@ -35,7 +35,7 @@ from glusterio.wire.programs import (
 )
 from tests.brick.inside import InsideBrick
 from tests.brick.raw import RawClient, accepted, new_gfid
-from tests.embedded import BrickProcess
+from tests.embedded import BrickProcess, start_brick
 
 
 def refusal(brick: InsideBrick, client: RawClient) -> tuple[int, str]:
@@ -148,6 +148,38 @@ def test_descriptors_of_a_client(tmp_path: Path) -> None:
 def test_limits_have_to_make_sense() -> None:
     with pytest.raises(ValueError, match="strangers"):
         Limits(strangers=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("fd=3", "no such limit: 'fd'; there are connections,"),
+        ("fds", "fds has to be a whole number: 'fds'"),
+        ("fds=many", "fds has to be a whole number"),
+        ("fds=1.5", "fds has to be a whole number"),
+        ("fds=0", "positive"),
+        ("fds=-1", "positive"),
+        ("record=999999999", "134,217,728 at most: record=999,999,999"),
+        ("keepalive_count=128", "127 at most"),
+        ("handshake-seconds=nan", "positive"),
+        ("handshake-seconds=inf", "positive"),
+        ("handshake-seconds=soon", "handshake_seconds has to be a number"),
+    ],
+)
+def test_limits_that_are_none(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Limits().changed([text])
+
+
+def test_limits_of_a_command_line(tmp_path: Path) -> None:
+    with start_brick(tmp_path, "vol", "--limit", "fds=2") as brick, accepted(brick) as client:
+        for number in range(2):
+            client.create(f"f{number}")
+        with pytest.raises(OSError, match="Too many open files"):
+            client.create("f2")
+        assert brick.dump()["limits"]["fds"] == 2
+    with pytest.raises(RuntimeError, match="no such limit: 'files'"):
+        start_brick(tmp_path, "vol", "--limit", "files=2")
 
 
 # -- nobody holds up the others -----------------------------------------------------------------------

@@ -55,6 +55,32 @@ def test_it_serves_until_a_signal(tmp_path: Path, number: signal.Signals) -> Non
     assert (tmp_path / "f").read_text() == "served"
 
 
+def test_limits(tmp_path: Path) -> None:
+    with serving(tmp_path, "--limit", "fds=2", "--limit", "first-record=4000") as (_, url):
+        with (
+            library.connect(url) as volume,
+            volume.open("0", "w"),
+            volume.open("1", "w"),
+            pytest.raises(OSError, match="Too many open files"),
+        ):
+            volume.open("2", "w")
+        port = int(url.split(":")[2].partition("/")[0])
+        with socket.create_connection(("127.0.0.1", port)) as stranger:  # the daemon has them, too
+            stranger.settimeout(PATIENCE)
+            stranger.sendall((0x80000000 | 4001).to_bytes(4, "big"))
+            assert stranger.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("fd=3", "no such limit: 'fd'; there are connections,"), ("fds=0", "positive")],
+)
+def test_limits_that_are_none(glusterio: Run, tmp_path: Path, text: str, why: str) -> None:
+    result = glusterio("serve", tmp_path, "--limit", text)
+    assert result.code == 2
+    assert why in " ".join(str(result.err).replace("│", " ").split())
+
+
 def test_management_by_tls(glusterio: Run, tmp_path: Path) -> None:
     authority = Authority(tmp_path / "authority")
     served = tmp_path / "served"

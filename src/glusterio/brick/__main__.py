@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from glusterio.brick.access import Access
 from glusterio.brick.descriptors import limits_within, raise_descriptor_limit
+from glusterio.brick.limits import names as limit_names
 from glusterio.brick.main import Brick
 from glusterio.brick.management import MANAGEMENT_PORT
 
@@ -33,6 +34,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--unix", help="a Unix socket for the management daemon, too")
     parser.add_argument("--allow", action="append", help="pattern of addresses that may (*)")
     parser.add_argument("--ping-timeout", type=int, default=42, help="what clients are told")
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"what clients may ask for; may be repeated. By default {limit_names()}",
+    )
     parser.add_argument("--ready-fd", type=int, help="where to write the ports when ready, as JSON")
     return parser
 
@@ -64,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve, as the command line says."""
     given = arguments().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    limits = limits_within(raise_descriptor_limit())
     try:
+        limits = limits_within(raise_descriptor_limit()).changed(given.limit)
         brick = Brick(
             given.directory,
             given.volume,

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Final
 
 from glusterio.rpc.service import MAX_PENDING, MAX_PENDING_BYTES, MAX_QUEUED
 from glusterio.rpc.stream import MAX_RECORD
 from glusterio.runtime.serve import Patience
+
+#: What a limit can be at most: the kernel takes no more, or what receives records.
+_MOST: Final = {
+    "first_record": MAX_RECORD,
+    "record": MAX_RECORD,
+    "keepalive_seconds": 32767,
+    "keepalive_interval": 32767,
+    "keepalive_count": 127,
+    "unacknowledged_seconds": 2_147_483,
+}
 
 
 @dataclass(frozen=True)
@@ -53,8 +66,34 @@ class Limits:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if getattr(self, each.name) <= 0:
-                raise ValueError(f"a limit has to be positive: {each.name}")
+            value, most = getattr(self, each.name), _MOST.get(each.name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"a limit has to be positive: {each.name}={value}")
+            if most is not None and value > most:
+                raise ValueError(f"this limit can be {most:,} at most: {each.name}={value:,}")
+
+    def changed(self, given: Iterable[str]) -> Limits:
+        """Return these limits, but for some: those of a command line.
+
+        Args:
+            given: ``NAME=VALUE`` each; a name may have dashes in place of its underscores.
+
+        Raises:
+            ValueError: there is no such limit, or it cannot have that value; the message says so.
+        """
+        kinds = {each.name: float if each.type == "float" else int for each in fields(Limits)}
+        changes: dict[str, float] = {}
+        for text in given:
+            name, _, value = text.partition("=")
+            field = name.strip().replace("-", "_")
+            if field not in kinds:
+                raise ValueError(f"no such limit: {name!r}; there are {', '.join(kinds)}")
+            try:
+                changes[field] = kinds[field](value)
+            except ValueError:
+                what = "a number" if kinds[field] is float else "a whole number"
+                raise ValueError(f"{field} has to be {what}: {text!r}") from None
+        return replace(self, **changes)  # type: ignore[arg-type]
 
     def patience(self) -> Patience:
         """Return what the listening side has to know of it."""
@@ -67,3 +106,8 @@ class Limits:
             keepalive=(self.keepalive_seconds, self.keepalive_interval, self.keepalive_count),
             unacknowledged=self.unacknowledged_seconds,
         )
+
+
+def names() -> str:
+    """Return the limits' names with their defaults, for people."""
+    return ", ".join(f"{each.name}={each.default}" for each in fields(Limits))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from glusterio.brick.control_socket import make_runtime_directory
 from glusterio.brick.daemon import Daemon
 from glusterio.brick.descriptors import limits_within, raise_descriptor_limit
+from glusterio.brick.limits import Limits
 from glusterio.brick.statedump import as_text
 from glusterio.brick.volume import Volume
 from glusterio.cli import output
@@ -36,6 +37,7 @@ class Options:
         statedump_dir: where statedumps go; ``None`` for the run-time directory.
         with_standard_input: whether to end when the standard input does.
         tls: what the management port's clients are secured with; ``None`` for in the clear.
+        limits: what clients may ask for, where that is not the usual: ``NAME=VALUE`` each.
     """
 
     host: str
@@ -45,6 +47,7 @@ class Options:
     statedump_dir: str | None = None
     with_standard_input: bool = False
     tls: Tls | None = None
+    limits: Sequence[str] = ()
 
 
 def serve(directories: Sequence[str], names: Sequence[str], options: Options) -> None:
@@ -58,7 +61,7 @@ def serve(directories: Sequence[str], names: Sequence[str], options: Options) ->
         options: how.
     """
     logging.basicConfig(level=logging.WARNING, format="glusterio: %(name)s: %(message)s")
-    limits = limits_within(raise_descriptor_limit())
+    limits = limits_within(raise_descriptor_limit()).changed(options.limits)
     volumes = []
     for directory, name, port in itertools.zip_longest(directories, names, options.brick_ports):
         with trying_to("serve", directory):
@@ -69,12 +72,14 @@ def serve(directories: Sequence[str], names: Sequence[str], options: Options) ->
             )
     only = directories[0] if len(directories) == 1 else None
     with trying_to("serve", only):
-        asyncio.run(_Serving(volumes, options).run())
+        asyncio.run(_Serving(volumes, options, limits).run())
 
 
 class _Serving:
-    def __init__(self, volumes: Sequence[Volume], options: Options) -> None:
-        self._daemon = Daemon(volumes, host=options.host, port=options.port, tls=options.tls)
+    def __init__(self, volumes: Sequence[Volume], options: Options, limits: Limits) -> None:
+        self._daemon = Daemon(
+            volumes, host=options.host, port=options.port, limits=limits, tls=options.tls
+        )
         self._options = options
         self._told = asyncio.Event()
         self._dumps = itertools.count(1)

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from glusterio.api.url import MANAGEMENT_PORT
+from glusterio.brick.limits import Limits
+from glusterio.brick.limits import names as limit_names
 from glusterio.cli.root import command
 from glusterio.traps import Tls
 
@@ -70,6 +72,14 @@ def serve(
     authorities: Annotated[
         str, typer.Option(metavar="FILE", help="With --tls: whom to trust.")
     ] = Tls().authorities,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help=f"What clients may ask for; may be repeated: {limit_names()}.",
+            show_default=False,
+        ),
+    ] = None,
     with_stdin: Annotated[
         bool, typer.Option("--with-stdin", help="End when the standard input does.")
     ] = False,
@@ -77,7 +87,8 @@ def serve(
     """Serve directories as GlusterFS volumes, until Ctrl-C.
 
     Everybody who reaches the address may use the volumes, with the rights that he claims to have; see
-    `glusterio volume set VOLUME auth.allow`. Whether a volume's own brick speaks TLS is for its option
+    `glusterio volume set VOLUME auth.allow`. Limits count for each volume, unless its options say
+    otherwise, and for the management port. Whether a volume's own brick speaks TLS is for its option
     server.ssl to say.
     """
     from glusterio.cli.serve import Options
@@ -89,8 +100,19 @@ def serve(
     if len(brick_port or []) > len(directories):
         raise typer.BadParameter("more ports than directories: --brick-port")
     files = Tls(None, certificate, key, authorities) if tls else None
+    try:
+        Limits().changed(limit or ())
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}: --limit") from None
     options = Options(
-        host, port, tuple(brick_port or ()), control, statedump_dir, with_stdin, files
+        host,
+        port,
+        tuple(brick_port or ()),
+        control,
+        statedump_dir,
+        with_stdin,
+        files,
+        tuple(limit or ()),
     )
     serve_directories(directories, names, options)
 
