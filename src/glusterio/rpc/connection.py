@@ -63,9 +63,10 @@ MAX_MESSAGES = 10_000
 #: How long one of these may be, in bytes. GlusterFS's are a few hundred.
 MAX_MESSAGE = 4 * DIRECT
 
-#: How much longer than the data that was asked for a reply may be, in bytes. The longest by far that
-#: are meant are volfiles. What a dictionary or a listing decodes to takes some ten times as much.
-MAX_REPLY = 16 * 1024 * 1024
+#: How much longer than the data that has a place already a reply may be, in bytes. The longest that are
+#: meant are those to a READ of 16 MiB (:data:`glusterio.api.handles.TRANSFER`) without one. What a
+#: dictionary or a listing decodes to takes some ten times as much.
+MAX_REPLY = 17 * 1024 * 1024
 
 #: A peer that has not sent so many bytes of a record since it was heard last is silent.
 PROGRESS = 4096

@@ -81,9 +81,10 @@ def exchange(driver: ThreadsDriver, fiber: Fiber, reply: Reply) -> bool:
         return False
     try:
         while True:
-            replies: list[Reply] | None = None
             if link is driver._sole and not (driver._timers or driver._loose):
                 replies = link.receive(WAITING, reply)  # one call less than with the poller
+            else:
+                replies = None
             if replies is None:
                 home.polling = True  # first say so, then look: whoever queues looks after queueing
                 try:

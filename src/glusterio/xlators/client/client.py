@@ -24,7 +24,6 @@ from typing import Any, Final
 from glusterio.errors import ConnectionLostError, RemoteProtocolError, fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.rpc.stream import DIRECT
 from glusterio.traps import Coro, Disconnect, Reply, Spawn, Wait
 from glusterio.types import Buffer, Gfid
 from glusterio.wire import dictionary, hot
@@ -296,8 +295,6 @@ class Client(Connected):
         remote.unanswered.add(xid)
         if sink is None:
             reply = Reply(connection, xid, (packet,), None, None, remote.answered)
-            if size > DIRECT:
-                reply.room = size
         else:
             reply = Reply(connection, xid, (packet,), sink[:size], _find_data, remote.answered)
         try:
