@@ -87,6 +87,7 @@ class Aio:
     """glusterio.aio.connect."""
 
     name = "asyncio"
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None  # asyncio's own
 
     def __init__(self) -> None:
         self._volumes: list[Any] = []
@@ -96,7 +97,7 @@ class Aio:
         assert self._ready.wait(PATIENCE)
 
     def _run(self) -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=self.new_loop) as runner:
             self.loop = runner.get_loop()
             self._stop = asyncio.Event()
             runner.run(self._serve())

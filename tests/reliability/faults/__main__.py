@@ -13,21 +13,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.api.drivers import DRIVERS
 from tests.reliability.faults.rounds import Cell, Figures
 from tests.reliability.faults.table import ACTIVITIES, FAULTS
+from tests.reliability.faults.users import COLUMNS
 
 
 def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fault", choices=FAULTS, default="killed, restarted")
-    parser.add_argument("--driver", choices=[*DRIVERS, "each"], default="each")
+    parser.add_argument("--driver", choices=[*COLUMNS, "each"], default="each")
     parser.add_argument("--activity", choices=ACTIVITIES, default="writing")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--writers", type=int, default=8)
     options = parser.parse_args()
-    drivers = sorted(DRIVERS) if options.driver == "each" else [options.driver]
+    drivers = list(COLUMNS) if options.driver == "each" else [options.driver]
     good = True
     for driver in drivers:
         began = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import inspect
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,15 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import glusterio
 from glusterio.errors import GlusterError
-from tests.api.drivers import DRIVERS, Driver
+from tests.api.drivers import Driver
 from tests.reliability.faults.table import After, Fault
+from tests.reliability.faults.users import COLUMNS, Users, call
 from tests.reliability.faults.venue import Venue
-from tests.reliability.faults.work import BLOCKS, Seen, Work, block, done, lost, run
-
-#: Whether a lost connection is made again.
-RECONNECTS = "reconnect" in inspect.signature(glusterio.connect).parameters
+from tests.reliability.faults.work import BLOCKS, Seen, Work, block, lost
 
 #: What a call waits for a brick that is away, and what no call may take longer than, in seconds.
 CALL_PATIENCE = 5.0
@@ -68,7 +64,7 @@ class Cell:
     Args:
         place: a directory for what its bricks need.
         fault: the fault.
-        driver: ``threads`` or ``asyncio``.
+        driver: one of ``COLUMNS``.
         activity: in the middle of what it comes.
         writers: how many readers or writers there are.
     """
@@ -86,10 +82,10 @@ class Cell:
     def run(self, rounds: int, progress: Callable[[Figures], None] | None = None) -> Figures:
         """Run so many rounds, each with a brick and a session of its own."""
         for number in range(rounds):
-            driver = DRIVERS[self.driver_name]()
+            driver = COLUMNS[self.driver_name]()
             place = self.place / f"round-{number}"
             try:
-                with Venue(place, self.fault.small) as venue:
+                with Venue(place, self.fault.small, self.fault.by_daemon) as venue:
                     try:
                         self._round(venue, driver, number)
                     finally:
@@ -109,16 +105,14 @@ class Cell:
         )
         defers = self.activity == "closing" or (number % 2 == 0) == (driver.name == "threads")
         options: Any = {"performance.write-behind": "on" if defers else "off"}
-        more: dict[str, Any] = {"patience": CALL_PATIENCE} if RECONNECTS else {}
-        vol = driver.connect(venue.url, options=options, **more)
-        venue.reload = lambda text: driver.do(vol.reload, text)
+        vol = driver.connect(venue.url, options=options, patience=CALL_PATIENCE)
         seen = Seen()
-        goes_on = fault.after is After.UNHARMED or (RECONNECTS and fault.after is not After.GONE)
-        work = Work(vol, seen, fault.errors, goes_on)
+        work = Work(vol, seen, fault.errors, goes_on=fault.after is not After.GONE)
+        venue.users = Users(driver, vol, work)
         getattr(self, f"_{self.activity}")(venue, driver, vol, work)
         figures.calls += seen.calls
         figures.errors += seen.errors
-        figures.wrong += seen.wrong + seen.unexpected
+        figures.wrong += seen.wrong + seen.unexpected + venue.users.wrong
         if left := venue.held(HANG):
             figures.leaked += 1
             figures.wrong.append(f"the brick holds {left}")
@@ -135,11 +129,8 @@ class Cell:
         self.fault.end(venue)
 
     def _close(self, driver: Driver, vol: Any) -> Any:
-        """Close, in time, and look at the report."""
-        return self._closed(driver.start(vol.close, timeout=5.0, grace=1.0))
-
-    def _closed(self, closing: Future[Any]) -> Any:
-        report = self._result(closing, "close")
+        """Close, in time, or see what came of it; and look at the report."""
+        report = self._result(driver.start(vol.close, timeout=5.0, grace=1.0), "close")
         if report is None:
             return None
         if report.defects:
@@ -161,15 +152,6 @@ class Cell:
             self.figures.wrong.append(f"{what} hangs")
             return None
 
-    def _start(self, driver: Driver, worker: Any, *args: Any) -> Future[Any]:
-        if driver.name == "threads":
-            return driver.start(run, worker, *args)
-        return driver.start(worker, *args)
-
-    def _in_the_middle(self, driver: Driver, vol: Any, seen: Seen, workers: list[Any]) -> None:
-        """Have the fault when all are at it; then let them go on a little, and end."""
-        self._until(lambda: seen.calls > 20 * len(workers), workers)
-
     def _until(self, condition: Callable[[], bool], workers: list[Future[Any]]) -> None:
         deadline = time.monotonic() + HANG
         while not condition() and not all(worker.done() for worker in workers):
@@ -183,17 +165,23 @@ class Cell:
 
     def _idle(self, venue: Venue, driver: Driver, vol: Any, work: Work) -> None:
         file = driver.do(vol.open_handle, "read")
+        waits = driver.name != "threads"
+        holders = [venue.users.start(work.hold, "read", waits) for _ in range(self.writers)]
+        self._until(lambda: work.seen.calls >= len(holders), holders)
         self._happen(venue)
-        self._usable(driver, vol, file, work)
+        self._usable(venue, file, work)
+        work.seen.stop = True
+        for holder in holders:
+            self._result(holder, "a holder")
         self._close(driver, vol)
 
     def _reading(self, venue: Venue, driver: Driver, vol: Any, work: Work) -> None:
-        readers = [self._start(driver, work.read, "read", number) for number in range(self.writers)]
+        readers = [venue.users.start(work.read, "read", number) for number in range(self.writers)]
         self._during(venue, driver, vol, work, readers)
 
     def _writing(self, venue: Venue, driver: Driver, vol: Any, work: Work) -> None:
         writers = [
-            self._start(driver, work.write, f"write-{number}") for number in range(self.writers)
+            venue.users.start(work.write, f"write-{number}") for number in range(self.writers)
         ]
         self._during(venue, driver, vol, work, writers)
 
@@ -210,17 +198,24 @@ class Cell:
         seen.stop = True
         for worker in workers:
             self._result(worker, "a worker")
-        self._usable(driver, vol, file, work)
+        self._usable(venue, file, work)
         self._close(driver, vol)
 
     def _closing(self, venue: Venue, driver: Driver, vol: Any, work: Work) -> None:
         """What a file lacks that was written is named in the report."""
         names = [f"close-{number}" for number in range(8)]
-        files = self._result(self._start(driver, work.open_many, names), "opening")
+        files = self._result(venue.users.start(work.open_many, names), "opening")
         work.seen.calls += 8 * 9
-        closing = driver.start(vol.close, timeout=5.0, grace=1.0)
-        self._happen(venue)
-        report = self._closed(closing)
+        if self.fault.close_in is None:
+            closing = venue.users.start(work.end, 5.0, 1.0)
+            self._happen(venue)
+        else:
+            self.fault.begin(venue)
+            closing = venue.users.start(work.end, self.fault.close_in, self.fault.close_in / 2)
+            time.sleep(self.fault.seconds)
+            self.fault.end(venue)
+        self._result(closing, "the close that it came to")
+        report = self._close(driver, vol)  # what it has come to, also if nobody was left to hear it
         del files  # until here somebody had them
         if report is None:
             return
@@ -232,16 +227,15 @@ class Cell:
             if gone and not named:
                 self.figures.wrong.append(f"{name} lacks blocks {gone}, and the report: {report}")
 
-    def _usable(self, driver: Driver, vol: Any, file: Any, work: Work) -> None:
+    def _usable(self, venue: Venue, file: Any, work: Work) -> None:
         """See what the session is good for now."""
         after = self.fault.after
         if self.activity == "idle" and self.fault.idle is not None:
             after = self.fault.idle
-        if after in (After.BACK, After.STALE) and not RECONNECTS:
-            after = After.GONE
+        vol = work.vol
 
         def outcome(function: Any, *args: Any) -> str:
-            future = self._start(driver, _call, function, args)
+            future = venue.users.start(call, function, *args)
             try:
                 result = future.result(HANG)
             except concurrent.futures.TimeoutError:
@@ -256,7 +250,9 @@ class Cell:
         path, handle = outcome(vol.stat, "/"), outcome(file.pread, 4096, 4096)
         wanted: dict[After, tuple[tuple[str, ...], tuple[str, ...]]] = {
             After.UNHARMED: (("result",), ("result",)),
+            After.OTHERS: (("result",), ("result",)),
             After.BACK: (("result",), ("result",)),
+            After.READABLE: (("result",), ("result",)),
             After.STALE: (("result",), ("HandleStaleError",)),
             After.GONE: (self.fault.errors, self.fault.errors),
         }
@@ -265,7 +261,5 @@ class Cell:
             self.figures.wrong.append(f"a call by path: {path}, not {paths}")
         if handle not in handles:
             self.figures.wrong.append(f"a call of a file: {handle}, not {handles}")
-
-
-async def _call(function: Any, args: tuple[Any, ...]) -> Any:
-    return await done(function(*args))
+        if self.fault.by_daemon and not venue.users.follows(HANG):
+            self.figures.wrong.append("no management daemon is followed any more")

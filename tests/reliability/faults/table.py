@@ -25,10 +25,14 @@ class After(Enum):
 
     #: Everything goes on, and no call failed because of the connection.
     UNHARMED = "nothing was noticed"
+    #: Who is concerned hears of it. Nobody else does.
+    OTHERS = "whoever it came to hears so; the session goes on"
     #: The connection is lost, and comes back with all that was open.
     BACK = "the session goes on, with the same handles"
     #: The connection comes back; the files are not there any more.
     STALE = "the session goes on; what was open is stale"
+    #: The connection comes back; what was open for writing does not.
+    READABLE = "the session goes on; what was open for writing is stale, all else is as it was"
     #: There is no brick to connect to any more.
     GONE = "every call fails"
 
@@ -50,6 +54,8 @@ class Fault:
         small: the brick's file system has so many bytes.
         idle: what a session is good for that had asked for nothing meanwhile, if that is different.
         activities: in the middle of what.
+        by_daemon: clients come by a management daemon, and follow it again in the end.
+        close_in: a close begins after the fault, and gets so many seconds.
     """
 
     about: str
@@ -61,6 +67,8 @@ class Fault:
     small: int | None = None
     idle: After | None = None
     activities: tuple[str, ...] = tuple(ACTIVITIES)
+    by_daemon: bool = False
+    close_in: float | None = None
 
 
 def _nothing(venue: Venue) -> None:
@@ -98,6 +106,16 @@ def _refuse(venue: Venue) -> None:
     venue.relay.cut()
 
 
+def _too_late(venue: Venue) -> None:
+    venue.relay.delay(0.2)
+    venue.users.hurry(0.02)
+
+
+def _in_time(venue: Venue) -> None:
+    venue.users.hurry(None)
+    venue.relay.heal()
+
+
 SILENT: Final = PING_TIMEOUT + 1.2
 
 FAULTS: Final[dict[str, Fault]] = {
@@ -126,6 +144,22 @@ FAULTS: Final[dict[str, Fault]] = {
         Venue.come_back_for_others,
         After.GONE,
         (*LOST, "AuthRejectedError"),
+    ),
+    "comes back read-only": Fault(
+        "killed; what comes back lets nothing be changed (EROFS)",
+        Venue.kill,
+        Venue.come_back_read_only,
+        After.READABLE,
+        (*LOST, "OSError"),
+    ),
+    "management daemon gone for a while": Fault(
+        "the management daemon ends, and comes back; the brick stays",
+        Venue.lose_daemon,
+        lambda venue: venue.daemon.heal(),
+        After.UNHARMED,
+        (),
+        seconds=0.3,
+        by_daemon=True,
     ),
     "stopped beyond the ping time-out": Fault(
         "the brick is stopped (SIGSTOP) for longer than the ping time-out, and goes on",
@@ -200,6 +234,28 @@ FAULTS: Final[dict[str, Fault]] = {
     "graph switch": Fault(
         "the graph is replaced three times (`vol.reload`)",
         Venue.switch,
+        _nothing,
+        After.UNHARMED,
+        (),
+    ),
+    "callers interrupted": Fault(
+        "every other caller is: his task is cancelled, KeyboardInterrupt comes in his thread",
+        lambda venue: venue.users.interrupt(),
+        _nothing,
+        After.OTHERS,
+    ),
+    "deadlines pass": Fault(
+        "calls have 20 ms (`vol.deadline`), a close 0.1 s, while every answer comes 0.2 s late",
+        _too_late,
+        _in_time,
+        After.OTHERS,
+        ("TimeoutError",),
+        seconds=0.6,
+        close_in=0.1,
+    ),
+    "fork": Fault(
+        "the process forks; the child calls what it has, and ends",
+        lambda venue: venue.users.fork(),
         _nothing,
         After.UNHARMED,
         (),

@@ -9,16 +9,16 @@ import signal
 import struct
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from glusterio import SessionClosedError
+from glusterio.brick.stored_options import store_options
 from glusterio.brick.volfiles import client_volfile, section
 from glusterio.wire.programs import Fop
 from tests.api.tap import Tap
 from tests.embedded import start_brick
-from tests.faulty import _Connection
+from tests.faulty import FaultyProxy, _Connection
+from tests.reliability.faults.users import Users
 
 #: What clients here wait for a silent brick, in seconds.
 PING_TIMEOUT = 1
@@ -56,9 +56,15 @@ class Venue:
     Args:
         place: a directory for all that it needs.
         small: the brick's file system has so many bytes; ``None`` for the machine's own.
+        by_daemon: clients ask the management daemon, behind a relay of its own, for volfile and port.
+
+    Attributes:
+        users: those who use the session; set by whoever makes one.
     """
 
-    def __init__(self, place: Path, small: int | None = None) -> None:
+    users: Users
+
+    def __init__(self, place: Path, small: int | None = None, by_daemon: bool = False) -> None:
         self._place = place
         self._mounted = small is not None
         self.directory = place / "brick"
@@ -76,6 +82,8 @@ class Venue:
             raise
         self.relay = Relay(("127.0.0.1", self.brick.brick_port))
         self.relay.start()
+        self.daemon = FaultyProxy(("127.0.0.1", self.brick.port))
+        self.daemon.start()
         self.is_there = True
         volfile = place / "client.vol"
         self._text = client_volfile(
@@ -86,16 +94,19 @@ class Venue:
             ping_timeout=PING_TIMEOUT,
         )
         volfile.write_text(self._text)
-        self.reload: Callable[[str], object] = lambda text: None
         self.url = f"volfile://{volfile}"
+        if by_daemon:
+            self.url = f"gluster://127.0.0.1:{self.daemon.port}/vol"
 
     # -- what is done to it -----------------------------------------------------------------------
 
     def kill(self) -> None:
         """End the brick without notice; whoever connects is refused."""
         self.relay.refuse()
+        self.daemon.refuse()
         self.brick.kill()
         self.relay.cut()
+        self.daemon.cut()
         self.is_there = False
 
     def come_back(self, directory: Path | None = None, *options: str) -> None:
@@ -111,7 +122,9 @@ class Venue:
             os.rename(directory, self.directory)
         self.brick = start_brick(self.directory, "vol", *options)
         self.relay.upstream = ("127.0.0.1", self.brick.brick_port)
+        self.daemon.upstream = ("127.0.0.1", self.brick.port)
         self.relay.heal()
+        self.daemon.heal()
         self.is_there = True
 
     def come_back_empty(self) -> None:
@@ -124,12 +137,21 @@ class Venue:
         """It is there again, and would have anybody but us."""
         self.come_back(None, "--allow", "192.0.2.1")
 
+    def come_back_read_only(self) -> None:
+        """It is there again, and lets nothing be changed."""
+        store_options(str(self.directory), {"features.read-only": "on"})
+        self.come_back()
+
+    def lose_daemon(self) -> None:
+        """The management daemon is gone; the brick is not."""
+        self.daemon.refuse()
+        self.daemon.cut()
+
     def switch(self) -> None:
         """The session goes over to a graph with one translator more, and back, and again."""
         more = section("vol-quick-read", "performance/quick-read", {}, ("vol-client-0",))
         for text in (f"{self._text}\n{more}", self._text, f"{self._text}\n{more}"):
-            with contextlib.suppress(SessionClosedError):
-                self.reload(text)
+            self.users.reload(text)
 
     def stop(self) -> None:
         """Stop the brick, as a machine does that hangs."""
@@ -166,6 +188,7 @@ class Venue:
     def finish(self) -> None:
         """End everything."""
         self.relay.stop()
+        self.daemon.stop()
         with contextlib.suppress(ProcessLookupError):
             self.go_on()
         self.brick.kill()

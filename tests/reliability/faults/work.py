@@ -6,9 +6,12 @@ ever waits, and it runs through.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import inspect
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -86,7 +89,12 @@ class Work:
         seen: what they note.
         allowed: the names of the errors that may be.
         goes_on: a lost connection is made again, so it is worth trying again.
+
+    Attributes:
+        deadline: how long each call has, in seconds; ``None`` for as long as it takes.
     """
+
+    deadline: float | None = None
 
     def __init__(self, vol: Any, seen: Seen, allowed: tuple[str, ...], goes_on: bool) -> None:
         self.vol = vol
@@ -106,11 +114,13 @@ class Work:
                     if file is None:
                         file = await done(self.vol.open_handle(name, CREATING))
                     place = number % MOST
-                    await done(file.pwrite(block(name, place), place * BLOCK))
+                    with self.in_time():
+                        await done(file.pwrite(block(name, place), place * BLOCK))
                     number += 1
                     seen.calls += 1
                     if number % 4 == 0:
-                        await done(file.fsync())
+                        with self.in_time():
+                            await done(file.fsync())
                         seen.calls += 1
                         seen.synced[name] = number
                 except SessionClosedError:
@@ -144,7 +154,8 @@ class Work:
                     if file is None:
                         file = await done(self.vol.open_handle(name))
                     number = (number * 5 + 1) % BLOCKS
-                    found = await done(file.pread(BLOCK, number * BLOCK))
+                    with self.in_time():
+                        found = await done(file.pread(BLOCK, number * BLOCK))
                     seen.calls += 1
                     if found != block(name, number):
                         seen.wrong.append(f"{name}, block {number}: {found[:20]!r}")
@@ -161,6 +172,36 @@ class Work:
                     await self.rest()
         finally:
             await self.close(file)
+
+    async def hold(self, name: str, waits: bool) -> None:
+        """Have a file open, and call nothing.
+
+        Args:
+            name: the file.
+            waits: this face waits by awaiting.
+        """
+        seen = self.seen
+        file = None
+        try:
+            file = await done(self.vol.open_handle(name))
+            seen.calls += 1
+            while not seen.stop:
+                with self.in_time():
+                    if waits:
+                        await asyncio.sleep(0.01)
+                    else:
+                        time.sleep(0.01)
+        finally:
+            await self.close(file)
+
+    async def end(self, timeout: float, grace: float) -> Any:
+        """Close the volume."""
+        return await done(self.vol.close(timeout=timeout, grace=grace))
+
+    def in_time(self) -> contextlib.AbstractContextManager[Any]:
+        """What a call is made in: it has a deadline, if there is one just now."""
+        seconds = self.deadline
+        return contextlib.nullcontext() if seconds is None else self.vol.deadline(seconds)
 
     async def close(self, file: Any) -> None:
         """Close a file; what was not synced may be told of now."""
