@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import struct
@@ -218,6 +219,102 @@ def test_certificate_of_an_unknown_authority(
     error = refused(runner, serving(answering(theirs)), stranger)
     assert error.reason is Refusal.ITS_CERTIFICATE
     assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
+
+
+@pytest.mark.parametrize(
+    ("times", "why"),
+    [
+        (("20200101000000Z", "20210101000000Z"), "certificate has expired"),
+        (("20480101000000Z", "20490101000000Z"), "certificate is not yet valid"),
+    ],
+    ids=["expired", "not-yet"],
+)
+def test_certificate_of_another_time(
+    runner: Runner, serving: Any, authority: Authority, ours: Tls, times: Any, why: str
+) -> None:
+    theirs = server_context(authority.vouch_within("untimely", *times))
+    error = refused(runner, serving(answering(theirs)), ours)
+    assert error.reason is Refusal.ITS_CERTIFICATE
+    assert why in str(error)
+
+
+def test_certificate_that_was_revoked(
+    runner: Runner, serving: Any, tmp_path: Path, ours: Tls
+) -> None:
+    """`ssl.crl-path`: a directory with lists of what authorities have taken back."""
+    own = Authority(tmp_path / "own")
+    bad, good, client = (own.vouch_within(name, *_NOW) for name in ("bad", "good", "client"))
+    checked = client._replace(revoked=str(own.revoke(bad)))
+    error = refused(runner, serving(answering(server_context(bad))), checked)
+    assert error.reason is Refusal.ITS_CERTIFICATE
+    assert "revoked" in str(error)
+    address = serving(answering(server_context(good)))
+    assert len(runner.run(ask(connected(runner, address, checked))).record) == 24
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    error = refused(runner, address, client._replace(revoked=str(empty)))
+    assert error.reason is Refusal.ITS_CERTIFICATE
+    assert "CRL" in str(error)
+    error = refused(runner, address, client._replace(revoked=str(tmp_path / "none")))
+    assert "none: No such file or directory" in str(error)
+
+
+def test_our_certificate_that_was_revoked(runner: Runner, serving: Any, tmp_path: Path) -> None:
+    own = Authority(tmp_path / "own")
+    bad, server = (own.vouch_within(name, *_NOW) for name in ("bad", "server"))
+    context = server_context(server)
+    context.load_verify_locations(capath=str(own.revoke(bad)))
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    connection = Connection("peer", ping_timeout=0)
+
+    async def use() -> None:
+        await Connect(serving(answering(context)), connection, tls=bad)
+        await ask(connection)
+
+    with pytest.raises((TlsError, ConnectionLostError)) as caught:
+        runner.run(use())
+    error = connection.lost if isinstance(connection.lost, TlsError) else caught.value
+    assert isinstance(error, TlsError)
+    assert error.reason is Refusal.OUR_CERTIFICATE
+    assert "revoked" in str(error)
+
+
+#: From when to when certificates of these tests are good that have to be in their authority's books.
+_NOW = ("20200101000000Z", "20490101000000Z")
+
+
+def test_ciphers(runner: Runner, serving: Any, authority: Authority, ours: Tls) -> None:
+    """`ssl.cipher-list`: which may be used; TLS 1.3 has its own, so a server of 1.2 is asked."""
+    theirs = server_context(authority.vouch("server"))
+    theirs.maximum_version = ssl.TLSVersion.TLSv1_2
+    theirs.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    address = serving(answering(theirs))
+    common = ours._replace(ciphers="ECDHE-ECDSA-AES256-GCM-SHA384")
+    assert len(runner.run(ask(connected(runner, address, common))).record) == 24
+    error = refused(runner, address, ours._replace(ciphers="ECDHE-ECDSA-AES128-GCM-SHA256"))
+    assert error.reason is Refusal.TLS
+    assert "it refuses TLS with us" in str(error)
+    assert "no cipher in common" in str(error)
+    error = refused(runner, address, ours._replace(ciphers="none-of-these"))
+    assert "'none-of-these': no cipher of this name" in str(error)
+
+
+@pytest.mark.parametrize("field", ["certificate", "key", "authorities"])
+@pytest.mark.parametrize("what", ["pipe", "zero", "directory"])
+def test_files_that_are_none(
+    runner: Runner, serving: Any, theirs: ssl.SSLContext, ours: Tls, tmp_path: Path,
+    field: str, what: str,
+) -> None:  # fmt: skip
+    """A volfile may name anything of this machine: what has no end is not read, nor waited for."""
+    path = Path("/dev/zero") if what == "zero" else tmp_path / what
+    if what == "pipe":
+        os.mkfifo(path)
+    if what == "directory":
+        path.mkdir()
+    named: Any = {field: str(path)}
+    replaced = ours._replace(**named)
+    error = refused(runner, serving(answering(theirs)), replaced)
+    assert f"{path}: it is not a file" in str(error)
 
 
 def test_server_that_wants_our_certificate(

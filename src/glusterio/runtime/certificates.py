@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 from collections.abc import Mapping
 from ssl import SSLContext as SSLContext
-from typing import Any
+from typing import Any, Final
 
 from glusterio.errors import TlsError
 from glusterio.traps import Tls
+
+#: So long, in bytes, no file with certificates is: those of all authorities have 250 KB.
+_LONGEST: Final = 16 << 20
 
 
 def context_of(tls: Tls, *, server_side: bool = False) -> SSLContext:
@@ -54,9 +58,13 @@ def context_of(tls: Tls, *, server_side: bool = False) -> SSLContext:
     try:
         context.load_verify_locations(tls.authorities)
         if tls.revoked:
+            os.listdir(tls.revoked)  # says what is wrong: OpenSSL would only find nothing
             context.load_verify_locations(capath=tls.revoked)
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     except OSError as error:
+        if error.filename:
+            what = os.strerror(error.errno or 0)
+            raise TlsError(f"{tls.revoked}: {what}: no directory of revocations") from error
         raise TlsError(f"{tls.authorities}: no certificates ({_words(error)})") from error
     if tls.ciphers:
         try:
@@ -78,8 +86,16 @@ def _check_readable(path: str) -> None:
         TlsError: it cannot.
     """
     try:
-        with open(path, "rb"):
-            pass
+        # Not to wait for a pipe's other end: a volfile may name whatever there is.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            what = os.fstat(opened)
+        finally:
+            os.close(opened)
+        if not stat.S_ISREG(what.st_mode) or what.st_size > _LONGEST:
+            raise TlsError(f"{path}: it is not a file of certificates")
+    except TlsError:
+        raise
     except OSError as error:
         raise TlsError(
             f"{path}: {os.strerror(error.errno or 0)}. TLS needs a certificate, its key and the"

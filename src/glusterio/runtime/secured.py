@@ -210,6 +210,8 @@ def tls_error(error: Exception, who: str) -> TlsError:
     if not alert:
         return _made(error, f"{who}: no TLS with it: {words}", Refusal.TLS)
     about = about.replace("_", " ").lower()
+    if about == "handshake failure":  # an alert of few words: there is hardly anything else
+        about += ": as a rule there is no cipher in common"
     if about.upper().replace(" ", "_") in _ABOUT_OURS:
         what = "it does not accept our certificate"
         return _made(error, f"{who}: {what}: {about}", Refusal.OUR_CERTIFICATE)
