@@ -6,7 +6,7 @@ r"""glusterio: the GlusterFS client for Python whose sessions cannot leak.
 
     with glusterio.connect("gluster://server1,server2/gv0") as vol:
         with vol.open("notes/a.txt", "w", encoding="utf-8") as f:
-            f.write("hello\\n")
+            f.write("hello\n")
         for entry in vol.scandir("/"):
             print(entry.name, entry.stat().st_size)
 
@@ -21,6 +21,7 @@ from glusterio.api.facts import statedumps as statedump
 from glusterio.api.locks import LockHolder
 from glusterio.api.renaming import RENAME_NOREPLACE
 from glusterio.api.statx import Statx
+from glusterio.api.switching import LeftBehind, SwitchReport
 from glusterio.api.threads.file import File
 from glusterio.api.threads.methods.file_locks import FileLock
 from glusterio.api.threads.methods.leases import Lease
@@ -89,6 +90,7 @@ __all__ = [
     "HandshakeError",
     "Lease",
     "LeaseType",
+    "LeftBehind",
     "LocalProtocolError",
     "LockHolder",
     "Object",
@@ -102,6 +104,7 @@ __all__ = [
     "SessionClosedError",
     "Statx",
     "StepTime",
+    "SwitchReport",
     "TeardownReport",
     "TlsError",
     "UnsupportedGraphError",

@@ -6,7 +6,7 @@ r"""glusterio for asyncio: the same volume, awaited.
 
     async with aio.connect("gluster://server1,server2/gv0") as vol:
         async with vol.open("notes/a.txt", "w") as f:
-            await f.write("hello\\n")
+            await f.write("hello\n")
         async for entry in vol.scandir("/"):
             print(entry.name, (await entry.stat()).st_size)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +115,9 @@ def test_names_and_types_are_as_prometheus_wants_them(tmp_path: Path, address: s
 def test_a_registry_is_told_once(registry: CollectorRegistry) -> None:
     with pytest.raises(ValueError, match="Duplicated"):
         register(registry)
+
+
+def test_without_the_extra() -> None:
+    program = "import sys; sys.modules['prometheus_client'] = None; import glusterio.integrations.prometheus"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20)
+    assert done.stderr.endswith(b": pip install 'glusterio[prometheus]'\n")

@@ -18,6 +18,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        sys.exit("glusterio: the command line needs more: pip install 'glusterio[cli]'")
+        sys.exit(
+            "glusterio: the command line needs more: pip install 'glusterio[cli]'\n"
+            "(without it: python -m glusterio.brick --help, python -m glusterio.verify --help)"
+        )
     prepare_streams()
     run_app()

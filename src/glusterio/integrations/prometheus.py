@@ -21,12 +21,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
-from prometheus_client import REGISTRY
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
+try:
+    from prometheus_client import REGISTRY
+    from prometheus_client.core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        HistogramMetricFamily,
+    )
+except ModuleNotFoundError as error:
+    error.msg += ": pip install 'glusterio[prometheus]'"
+    raise
 
 from glusterio import metrics
 from glusterio.metrics import BUCKETS, Metrics

@@ -24,7 +24,11 @@ from glusterio.verify.traces import TraceError, read
 
 def main() -> int:
     """Check what was asked for; return the number of configurations that are not as expected."""
-    parser = argparse.ArgumentParser(prog="python -m glusterio.verify", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m glusterio.verify",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("only", nargs="*", help="configurations that begin so")
     parser.add_argument("--spec", type=Path, default=SPEC, help="the modules' directory")
     parser.add_argument("--show", action="store_true", help="tell the counterexamples")
