@@ -118,6 +118,9 @@ def test_a_registry_is_told_once(registry: CollectorRegistry) -> None:
 
 
 def test_without_the_extra() -> None:
-    program = "import sys; sys.modules['prometheus_client'] = None; import glusterio.integrations.prometheus"
+    program = (
+        "import sys; sys.modules['prometheus_client'] = None\n"
+        "import glusterio.integrations.prometheus"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20)
     assert done.stderr.endswith(b": pip install 'glusterio[prometheus]'\n")
