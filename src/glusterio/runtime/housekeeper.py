@@ -75,11 +75,23 @@ class HouseKeeper:
                 driver._interrupt_poll()
 
     def join(self) -> None:
-        """Have its thread end; the driver is stopping."""
+        """Have its thread end; the driver is stopping.
+
+        An interrupt is raised when it has: it waits for nobody, and uses what is closed after it.
+        """
+        interrupt: BaseException | None = None
         self.may_go.set()
         self._driver._interrupt_poll()
-        if self.thread is not None:
-            self.thread.join()
+        while self.thread is not None and self.thread.is_alive():
+            try:
+                self.thread.join()
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            try:
+                raise interrupt
+            finally:
+                interrupt = None  # no cycle through the traceback
 
     def _keep_house(self) -> None:
         driver, home = self._driver, self.home

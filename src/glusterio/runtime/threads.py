@@ -568,10 +568,12 @@ class ThreadsDriver(Sockets):
         """End the house-keeping thread and close what is left. Called once, by the closing thread."""
         with self.lock:  # a connect that is over may be starting it
             self.stopping = True
-        self._keeper.join()
-        for watched in list(self._watched.values()):
-            self._complete(watched.close(ConnectionLostError("the session has ended")))
-        self._close_poller()
+        try:
+            self._keeper.join()
+        finally:
+            for watched in list(self._watched.values()):
+                self._complete(watched.close(ConnectionLostError("the session has ended")))
+            self._close_poller()
 
     def forget(self) -> None:
         """In a child process: close this process's copies of the sockets, and nothing else."""

@@ -185,10 +185,12 @@ class ThreadsSession:
                 raise interrupt
         finally:
             interrupt = self._run.fiber = None  # no reference cycle keeps the session in memory
-            self.driver.stop()
-            core.report = ending.report
-            live.discard(self)
-            self._ended.set()
+            try:
+                self.driver.stop()
+            finally:  # whoever waits for this end hears of it, also when it was interrupted
+                core.report = ending.report
+                live.discard(self)
+                self._ended.set()
         return core.report
 
     def close_at_exit(self, timeout: float) -> None:

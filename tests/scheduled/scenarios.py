@@ -1,0 +1,187 @@
+"""What callers' threads do to each other, in small."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import glusterio
+from glusterio.errors import ConnectionLostError, GlusterError, HandleStaleError, SessionClosedError
+from tests.scheduled.life import Life, Scenario
+
+#: What a caller may hear of whose session is closed, or whose connection is lost.
+CLOSED = (SessionClosedError, glusterio.HandleClosedError)
+LOST = (ConnectionLostError, HandleStaleError)
+
+_READ = frozenset({"READ"})
+
+
+def reads(*numbers: int) -> Callable[[Life], None]:
+    """A caller that reads these blocks, one after the other."""
+
+    def call(life: Life) -> None:
+        for number in numbers:
+            life.read(number)
+
+    return call
+
+
+def _futures(life: Life) -> None:
+    submitted = {number: life.submit(number) for number in (4, 5)}
+    for number, future in submitted.items():
+        life.expect(future.result(), number)
+
+
+def _futures_and_read(life: Life) -> None:
+    future = life.submit(4)
+    life.read(5)
+    life.expect(future.result(), 4)
+
+
+def _callback(life: Life) -> None:
+    """A callback that uses the session again."""
+    done: Future[None] = type(life.submit(0))()
+
+    def called(future: Future[Any]) -> None:
+        life.expect(future.result(), 4)
+        try:
+            life.read(5)
+            done.set_result(None)
+        except BaseException as error:
+            done.set_exception(error)
+
+    life.submit(4).add_done_callback(called)
+    done.result()
+
+
+def _closes(timeout: float = 5.0, grace: float = 2.0) -> Callable[[Life], None]:
+    def call(life: Life) -> None:
+        life.close(timeout, grace)
+
+    return call
+
+
+def _in_time(seconds: float, number: int) -> Callable[[Life], None]:
+    """A read with a deadline, which passes if the brick does not answer."""
+
+    def call(life: Life) -> None:
+        began = life.scheduler.now
+        with contextlib.suppress(TimeoutError), life.volume.deadline(seconds):
+            life.read(number)
+        took = life.scheduler.now - began
+        # The leader may be in recv when the timer is made: 5 ms, and then the poller has it.
+        assert took <= seconds + 0.011, f"InTime: {took:.3f} s, where {seconds} s were given"
+
+    return call
+
+
+def _stat(life: Life) -> None:
+    life.volume.stat("/file")
+
+
+def _opens_and_closes(life: Life) -> None:
+    file = life.volume.open_handle("file")
+    life.expect(file.pread(8, 8), 1)
+    file.close()
+
+
+def _writes(life: Life) -> None:
+    life.file.pwrite(b"block060", 60 * 8)
+    life.file.pwrite(b"block061", 61 * 8)
+    life.read(60)
+
+
+def _forks(life: Life) -> None:
+    life.read(1)
+    life.fork()
+    life.read(2)
+
+
+def _waits(life: Life) -> None:
+    """One that the peer does not answer: the ping clock ends it."""
+    life.submit(1).result()
+
+
+SCENARIOS = {
+    each.name: each
+    for each in (
+        Scenario("one", "one caller", {"a": reads(1, 2)}),
+        Scenario("two", "two callers read at once", {"a": reads(1), "b": reads(2)}),
+        Scenario("two-twice", "two callers read twice", {"a": reads(1, 2), "b": reads(3, 4)}),
+        Scenario(
+            "three", "three callers read at once",
+            {"a": reads(1), "b": reads(2), "c": reads(3)},
+        ),
+        Scenario("futures", "futures, and nobody calls", {"a": _futures}),
+        Scenario("futures-beside", "futures, and another caller", {"a": _futures_and_read, "b": reads(2)}),
+        Scenario("callback", "a callback that uses the session", {"a": _callback, "b": reads(2)}),
+        Scenario(
+            "split", "answers that come in parts",
+            {"a": reads(1), "b": reads(2)}, {"split": 2},
+        ),
+        Scenario(
+            "jam", "a socket that takes little",
+            {"a": _writes, "b": reads(2)}, {"jam": 1},
+        ),
+        Scenario("file", "a file is opened and closed beside a reader", {"a": _opens_and_closes, "b": reads(2)}),
+        Scenario(
+            "write-behind", "deferred writes beside a reader",
+            {"a": _writes, "b": reads(2)}, volfile="write-behind",
+        ),
+        Scenario(
+            "close", "closed while others read",
+            {"a": reads(1, 2), "b": reads(3), "c": _closes()}, may_raise=CLOSED,
+        ),
+        Scenario(
+            "close-futures", "closed with futures under way",
+            {"a": _futures, "b": _closes()}, may_raise=CLOSED,
+        ),
+        Scenario(
+            "close-mute", "closed while the brick is silent: the timeout passes",
+            {"a": reads(1), "b": reads(2), "c": _closes(1.0, 0.5)}, may_raise=(*CLOSED, *LOST), mute=_READ,
+        ),
+        Scenario(
+            "close-twice", "two close, and one reads",
+            {"a": _closes(), "b": _closes(), "c": reads(1)}, may_raise=CLOSED,
+        ),
+        Scenario(
+            "lose", "the connection is lost while a leader waits, and a follower",
+            {"a": reads(1, 2), "b": reads(3)}, {"lose": 1}, may_raise=LOST,
+        ),
+        Scenario(
+            "lose-futures", "the connection is lost with futures under way",
+            {"a": _futures, "b": reads(3)}, {"lose": 1}, may_raise=LOST,
+        ),
+        Scenario(
+            "reconnect", "the connection is lost, and made again",
+            {"a": reads(1, 2), "b": reads(3)}, {"lose": 1}, may_raise=LOST, reconnect=True,
+        ),
+        Scenario(
+            "deadline", "a deadline passes in one of two callers",
+            {"a": _in_time(0.1, 1), "b": _stat}, mute=_READ,
+        ),
+        Scenario(
+            "deadlines", "a deadline passes in each of two callers, and a third goes on",
+            {"a": _in_time(0.1, 1), "b": _in_time(0.05, 2), "c": _stat}, mute=_READ,
+        ),
+        Scenario(
+            "interrupt", "Ctrl-C in one of three callers",
+            {"interrupted": reads(1, 2), "b": reads(3), "c": reads(4)}, {"interrupt": 1},
+        ),
+        Scenario(
+            "interrupt-close", "Ctrl-C in who closes",
+            {"interrupted": _closes(), "b": reads(3)}, {"interrupt": 2}, may_raise=CLOSED,
+        ),
+        Scenario("fork", "a fork while others read", {"a": _forks, "b": reads(3, 4)}),
+        Scenario(
+            "ping", "all callers are idle, and the peer is silent: the ping clock",
+            {"a": _waits}, may_raise=(GlusterError,), mute=frozenset({"READ", "PING"}), volfile="ping",
+        ),
+        Scenario(
+            "ping-caller", "one caller, and the peer is silent: the ping clock",
+            {"a": reads(1), "b": reads(2)}, may_raise=(GlusterError,), mute=frozenset({"READ", "PING"}), volfile="ping",
+        ),
+    )
+}  # fmt: skip
