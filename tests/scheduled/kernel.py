@@ -196,10 +196,14 @@ class Socket:
         return self.refused
 
     def connect_ex(self, address: Any) -> int:
-        if self.connecting is None:
-            self.connecting = address
-            return errno.EINPROGRESS
-        return errno.EALREADY
+        self._scheduler.point("connect")
+        self._check()
+        if self.connecting is not None:
+            return errno.EALREADY
+        if self.peer is not None or self.refused:  # it is made, or refused, meanwhile
+            return self.refused
+        self.connecting = address
+        return errno.EINPROGRESS
 
     def send(self, data: Any, flags: int = 0) -> int:
         self._scheduler.point("send")

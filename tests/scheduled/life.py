@@ -56,6 +56,10 @@ CONTENT = b"".join(b"block%03d" % number for number in range(64))
 #: What a close may take over its timeout, in seconds: twice the unwinding, a tick, a link's patience.
 OVER = 2.3
 
+#: What a close may take that has nothing to wait for, in seconds: the house-keeper's rest, and a link's
+#: patience, with something to spare.
+AT_ONCE = 0.03
+
 
 class Scenario(NamedTuple):
     """What is looked at.
@@ -154,7 +158,11 @@ class Life:
             caller.join()
         scheduler.exploring = False
         self._mute = frozenset()
+        began = scheduler.now
         self.close()
+        took = scheduler.now - began
+        if took > AT_ONCE:
+            self.problems.append(f"InTime: a close that has nothing to wait for took {took:.3f} s")
         core = self.volume._session.core
         self.problems += [f"the report tells a defect: {each}" for each in core.report.defects]
 
@@ -195,6 +203,10 @@ class Life:
         self.report = self.volume.close(timeout, grace)
         took = self.scheduler.now - began
         assert took <= timeout + OVER, f"InTime: close({timeout}) took {took:.3f} s"
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, if nothing else can happen."""
+        self.scheduler.block("sleep", lambda: False, seconds, self)
 
     def fork(self) -> None:
         """Fork; the child closes what it has inherited."""
@@ -291,9 +303,9 @@ class Life:
             once("jam", "the socket is nearly full", self._jam)
         if left.get("interrupt"):
             for thread in self.scheduler.threads:
-                if thread.name == "interrupted" and thread.until is not None:
-                    if thread.interrupt is None and not thread.done:
-                        once("interrupt", f"Ctrl-C for {thread!r}", _interrupt(thread))
+                waits = thread.until is not None and not thread.done
+                if thread.name == "interrupted" and waits and thread.interrupt is None:
+                    once("interrupt", f"Ctrl-C for {thread!r}", _interrupt(thread))
         return found
 
     def _jam(self) -> None:
@@ -326,7 +338,9 @@ class Life:
         gates = [each for each in waiting if _is_at_gate(each)]
         if gates and driver._leader is None:
             found.append(f"Leads: nobody, and {gates} wait")
-        if gates or any(each.where == "poll" and each.face not in self._keepers() for each in waiting):
+        if gates or any(
+            each.where == "poll" and each.face not in self._keepers() for each in waiting
+        ):
             now = self.scheduler.now
             found += [
                 f"OnTime: a timer is due since {now - when:.6f} s"
@@ -377,8 +391,9 @@ class Life:
             "followers": driver._followers,
             "detached fibers to be stepped": driver._loose,
             "detached fibers": driver._detached,
-            "timers": [each for *_, each in driver._timers if each.callback is not None],
         }
+        if not self.scenario.accidents.get("interrupt"):  # one that is made just then is forgotten
+            left["timers"] = [each for *_, each in driver._timers if each.callback is not None]
         found += [f"NothingLeft: {what}: {those}" for what, those in left.items() if those]
         found += [f"the brick complains: {each}" for each in self.brick.complaints]
         return found

@@ -28,7 +28,7 @@ from tests.scheduled.scheduler import Scheduler
 
 #: The driver's files, each line of which may be a point.
 LINES = frozenset(
-    str(module.__file__)
+    str(getattr(module.__spec__, "origin", ""))
     for module in (threads, housekeeper, exchange, sockets, link, fiber, connecting)
 )
 
@@ -38,9 +38,7 @@ def played(scheduler: Scheduler, kernel: Kernel) -> Iterator[list[RLock]]:
     """Have the threads driver run on what is played; gives the locks that are made."""
     facade = Threading(scheduler, "a lock")
     gates = Threading(scheduler, "gate")
-    select = types.SimpleNamespace(
-        epoll=kernel.epoll, EPOLLIN=sockets.READ, EPOLLOUT=sockets.WRITE
-    )
+    select = types.SimpleNamespace(epoll=kernel.epoll, EPOLLIN=sockets.READ, EPOLLOUT=sockets.WRITE)
     socket = types.SimpleNamespace(socketpair=kernel.socketpair)
     changes: list[tuple[Any, str, Any]] = [
         (threads, "threading", facade),

@@ -198,18 +198,18 @@ class Threading:
         current = self._scheduler.current
         return None if current is None else current.face
 
-    def RLock(self) -> RLock:  # noqa: N802 - its name
+    def RLock(self) -> RLock:
         made = RLock(self._scheduler, self._lock)
         self.locks.append(made)
         return made
 
-    def Lock(self) -> Lock:  # noqa: N802
+    def Lock(self) -> Lock:
         return Lock(self._scheduler, self._lock)
 
-    def Event(self) -> Event:  # noqa: N802
+    def Event(self) -> Event:
         return Event(self._scheduler)
 
-    def Thread(self, target: Callable[[], None], name: str, daemon: bool) -> Thread:  # noqa: N802
+    def Thread(self, target: Callable[[], None], name: str, daemon: bool) -> Thread:
         return Thread(target, name, daemon, scheduler=self._scheduler)
 
 

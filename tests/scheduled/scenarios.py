@@ -1,5 +1,7 @@
 """What callers' threads do to each other, in small."""
 
+# ruff: noqa: E501 - a table
+
 from __future__ import annotations
 
 import contextlib
@@ -77,6 +79,12 @@ def _in_time(seconds: float, number: int) -> Callable[[Life], None]:
     return call
 
 
+def _closes_late(life: Life) -> None:
+    """A close when the others have waited for longer than a link is patient."""
+    life.sleep(0.05)
+    life.close(1.0, 0.5)
+
+
 def _stat(life: Life) -> None:
     life.volume.stat("/file")
 
@@ -141,6 +149,10 @@ SCENARIOS = {
         Scenario(
             "close-mute", "closed while the brick is silent: the timeout passes",
             {"a": reads(1), "b": reads(2), "c": _closes(1.0, 0.5)}, may_raise=(*CLOSED, *LOST), mute=_READ,
+        ),
+        Scenario(
+            "close-late", "closed while the brick is silent, and a leader has waited for long",
+            {"a": reads(1), "b": reads(2), "c": _closes_late}, may_raise=(*CLOSED, *LOST), mute=_READ,
         ),
         Scenario(
             "close-twice", "two close, and one reads",

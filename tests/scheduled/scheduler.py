@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 #: More points no schedule has, unless it goes round for ever.
 MOST_POINTS = 200_000
 
-#: How long a schedule may take, in seconds of the wall clock: somebody may block where we do not see it.
+#: How long a schedule may take, in seconds of real time: somebody may block where we do not see it.
 PATIENCE = 60.0
 
 #: So often time does not pass, unless somebody waits for ever.
@@ -80,8 +80,8 @@ class Option(NamedTuple):
     """What may come next.
 
     Attributes:
-        kind: what it costs to choose it: ``""`` for the first, ``preempt`` when the running thread could
-            go on, ``turn`` when it could not, ``accident``.
+        kind: what it costs to choose it: ``""`` for the first, ``preempt`` when the running thread
+            could go on, ``turn`` when it could not, ``accident``.
         name: what it is, for people.
         thread: the thread that goes on, or ``None``.
         happen: what happens, where it is no thread.
@@ -349,7 +349,7 @@ class Scheduler:
 
 
 def _stack(frame: FrameType | None) -> str:
-    places = []
+    places: list[str] = []
     while frame is not None and len(places) < 12:
         places.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
         frame = frame.f_back

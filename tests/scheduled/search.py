@@ -1,7 +1,7 @@
 """Which schedules are lived: all with few deviations, or some at random; and how one comes again.
 
-A schedule is its *deviations*: at which point which option was taken that was not the first. All with at
-most so many are lived one after the other, each from the beginning: first without any, then each
+A schedule is its *deviations*: at which point which option was taken that was not the first. All with
+at most so many are lived one after the other, each from the beginning: first without any, then each
 further deviation after the last one. That is the bound of CHESS (Musuvathi and others, 2008): most
 defects of this kind need very few.
 
@@ -20,7 +20,6 @@ from tests.scheduled.life import Life, Scenario
 from tests.scheduled.scheduler import Option
 
 Deviations = tuple[tuple[int, int], ...]
-
 
 
 class Bounds(NamedTuple):
@@ -145,7 +144,9 @@ class AtRandom:
         return chance.choice([n for n in usual if names[n] == names[best]]) if usual else 0
 
 
-def all_within(scenario: Scenario, bounds: Bounds, lines: bool) -> Iterator[tuple[int, Failure | None]]:
+def all_within(
+    scenario: Scenario, bounds: Bounds, lines: bool
+) -> Iterator[tuple[int, Failure | None]]:
     """Live every schedule within bounds; give the number of its points, and what was wrong."""
     todo: list[Deviations] = [()]
     while todo:
