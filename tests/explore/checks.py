@@ -258,10 +258,10 @@ def _of_a_connection(
         opening += file.new is None
     strange = peer.fds.keys() - known.keys() - carried
     clients = [leaf for graph in world.app.core.graphs for leaf in graph.leaves]
-    is_cut = any(leaf._ended for leaf in clients) and all(
+    is_new = any(leaf._ended or leaf._connection is None for leaf in clients) and all(
         leaf._connection is not connection for leaf in clients
-    )  # it was being made anew, and is about to be closed
-    if len(strange) > opening and not is_cut:
+    )  # it is being made anew, and is looked at when it is used, or about to be closed
+    if len(strange) > opening and not is_new:
         found.append(
             f"BrickAgrees: the brick holds fds {sorted(strange)}, which are in no ledger"
             f" ({opening} are being opened)"

@@ -473,7 +473,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "an old number", "a file that is opened again keeps the number that it had",
-        (Change(_REOPENING, "                remote.number, remote.connection, is_open = answer.fd, connection, True\n", "                remote.connection, is_open = connection, True\n"),),
+        (Change(_REOPENING, "            remote.number, remote.connection = number, connection\n", "            remote.connection = connection\n"),),
         "", ("under-way-reconnect", "three-reconnect"),
     ),
     Planted(

@@ -86,6 +86,13 @@ FOUND = {
         "a new graph's connection was lost and made again before the graph was in use: that was said of"
         " a graph that there was not yet"
     ),
+    "submit-reconnect:1.0.0.4.0.0.0.0.3.0.1": (
+        "a file was closed when it had been opened on a new connection and was being looked at: the"
+        " RELEASE overtook that request"
+    ),
+    "three-reconnect-threads:0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.4.0.4.0.0.0.0.0.0.0.0.0.0.0.0.8": (
+        "a file that could not be had back was closed on its brick again while it counted as open there"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -221,6 +221,9 @@ class Reopening(Requests):
     async def _reopen(self, connection: Connection, fd: Fd, remote: RemoteFd) -> str:
         """Open a file or directory on a new connection, unless it has been released meanwhile.
 
+        Until all is done it counts as open on the old connection alone: so who releases it waits, and
+        whatever the new brick holds is let go of here.
+
         Returns:
             Why it is lost; nothing if it is not.
         """
@@ -236,50 +239,49 @@ class Reopening(Requests):
             fop = Fop.OPENDIR
             if not remote.is_directory:
                 fop, message = Fop.OPEN, OpenRequest(fd.gfid, fd.flags & ~_ONCE)
-            is_open = False
+            number: int | None = None
             try:
                 answer = await self._answer(
                     fop, self._request(fop, frame, message, None, connection)
                 )
-                remote.number, remote.connection, is_open = answer.fd, connection, True
-                await self._prove(connection, frame, fd, remote)
+                number = answer.fd
+                await self._prove(connection, frame, fd, number)
             except OSError as error:
                 if isinstance(error, GlusterError):
                     raise
-                if is_open:
-                    await self._close_again(connection, fd, remote)
+                if number is not None:
+                    await self._close_again(connection, fd, number)
                 return (
                     "it could not be opened again when its brick had come back:"
                     f" {error.strerror or error}"
                 )
-            if remote.locks and not await self._retake(connection, fd, remote, remote.locks):
-                await self._close_again(connection, fd, remote)
+            if remote.locks and not await self._retake(connection, fd, remote, number):
+                await self._close_again(connection, fd, number)
                 return LOCKS_LOST + ", and others have them now"
+            remote.number, remote.connection = number, connection
             return ""
         finally:
             remote.reopening = None
             reopening.set()
 
-    async def _prove(self, connection: Connection, frame: Frame, fd: Fd, remote: RemoteFd) -> None:
+    async def _prove(self, connection: Connection, frame: Frame, fd: Fd, number: int) -> None:
         """Look whether a file that was opened anew is the one that it is to be.
 
         Raises:
             RemoteProtocolError: it is another one: nothing that this server says can be relied on.
             OSError: that cannot be told.
         """
-        request = FstatRequest(fd.gfid, remote.number)
+        request = FstatRequest(fd.gfid, number)
         told = await self._answer(
             Fop.FSTAT, self._request(Fop.FSTAT, frame, request, None, connection)
         )
         if told.stat.gfid != fd.gfid:
             raise RemoteProtocolError(f"{connection.name}: another file was opened than asked for")
 
-    async def _retake(
-        self, connection: Connection, fd: Fd, remote: RemoteFd, locks: HeldLocks
-    ) -> bool:
+    async def _retake(self, connection: Connection, fd: Fd, remote: RemoteFd, number: int) -> bool:
         """Take the locks of an open file anew; tell whether all of them could be had."""
-        for lock in locks.held:
-            message = lock.again()._replace(gfid=fd.gfid, fd=remote.number)
+        for lock in () if remote.locks is None else remote.locks.held:
+            message = lock.again()._replace(gfid=fd.gfid, fd=number)
             frame = Frame(identity=lock.identity)
             try:
                 await self._answer(
@@ -291,10 +293,10 @@ class Reopening(Requests):
                 return False
         return True
 
-    async def _close_again(self, connection: Connection, fd: Fd, remote: RemoteFd) -> None:
+    async def _close_again(self, connection: Connection, fd: Fd, number: int) -> None:
         """Have a brick let go of an open file that is lost, with those of its locks that were had."""
         xid = connection.next_xid()
-        await Reply(connection, xid, (self._hot.release(xid, fd.gfid, remote.number),))
+        await Reply(connection, xid, (self._hot.release(xid, fd.gfid, number),))
 
 
 def _root(identity: Credentials | None) -> Credentials | None:
