@@ -43,6 +43,22 @@ pytest_plugins = ["pytester"]
 #: thread by which asyncio reaps a child process.
 GRACE = 1.0
 
+# --------------------------------------------------------------------------------- two processes
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share whole files between the processes; all that share a real GlusterFS are one's."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            together = "tests/interop/"
+            return together if nodeid.startswith(together) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
+
+
 # ---------------------------------------------------------------------------------- the leak guard
 
 _loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()

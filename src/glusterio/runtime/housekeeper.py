@@ -10,6 +10,8 @@ none of these, and a thread is a tenth of what it costs.
 from __future__ import annotations
 
 import threading
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from glusterio.runtime.home import Home
@@ -39,10 +41,10 @@ class HouseKeeper:
         thread: its thread, once it was needed.
     """
 
-    __slots__ = ("_driver", "home", "may_go", "thread")
+    __slots__ = ("_whose", "home", "may_go", "thread")
 
     def __init__(self, driver: ThreadsDriver) -> None:
-        self._driver = driver
+        self._whose = weakref.ref(driver)  # no cycle: it goes when its session is let go of
         self.home = Home()
         self.home.thread = 0  # it has none yet
         self.may_go = threading.Event()
@@ -54,11 +56,13 @@ class HouseKeeper:
         Raises:
             RuntimeError: the process may not have another thread.
         """
-        driver = self._driver
+        driver = self._driver()
         with driver.lock:
             if self.thread is None and not driver.stopping:
                 self.thread = threading.Thread(
-                    target=self._keep_house, name="glusterio-housekeeper", daemon=True
+                    target=partial(self._keep_house, driver),
+                    name="glusterio-housekeeper",
+                    daemon=True,
                 )
                 try:
                     self.thread.start()
@@ -68,7 +72,7 @@ class HouseKeeper:
 
     def nudge(self) -> None:
         """There is detached work: have somebody look after it."""
-        driver = self._driver
+        driver = self._driver()
         if driver._leader is None:
             self.may_go.set()
             if self.home.polling:  # still, though a caller had taken the lead from it
@@ -81,7 +85,7 @@ class HouseKeeper:
         """
         interrupt: BaseException | None = None
         self.may_go.set()
-        self._driver._interrupt_poll()
+        self._driver()._interrupt_poll()
         while self.thread is not None and self.thread.is_alive():
             try:
                 self.thread.join()
@@ -93,8 +97,13 @@ class HouseKeeper:
             finally:
                 interrupt = None  # no cycle through the traceback
 
-    def _keep_house(self) -> None:
-        driver, home = self._driver, self.home
+    def _driver(self) -> ThreadsDriver:
+        driver = self._whose()
+        assert driver is not None, "it calls us"
+        return driver
+
+    def _keep_house(self, driver: ThreadsDriver) -> None:
+        home = self.home
         home.thread = threading.get_ident()
         next_tick = driver.now() + TICK
         while not driver.stopping:
@@ -102,15 +111,15 @@ class HouseKeeper:
                 if driver._leader is None:
                     driver._leader = home
             if driver._leader is home:
-                self._lead(next_tick)
+                self._lead(driver, next_tick)
             else:
                 self._stay_away(max(0.0, next_tick - driver.now()))
             if driver.now() >= next_tick:
                 driver.look_at_clocks()
                 next_tick = driver.now() + TICK
 
-    def _lead(self, until: float) -> None:
-        driver, home = self._driver, self.home
+    def _lead(self, driver: ThreadsDriver, until: float) -> None:
+        home = self.home
         worked = False
         try:
             worked = driver._lead(home, until)
