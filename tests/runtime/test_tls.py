@@ -94,7 +94,15 @@ def answering(context: ssl.SSLContext, size: int = 0) -> Serve:
     """Answer every request with so many bytes, over TLS."""
 
     def serve(sock: socket.socket) -> None:
-        with context.wrap_socket(sock, server_side=True) as secure:
+        with context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False) as secure:
+            try:
+                secure.do_handshake()
+            except ssl.SSLError:
+                # To close with something unread is a reset, which may overtake what we said of it.
+                secure.shutdown(socket.SHUT_WR)
+                while secure.recv(4096):
+                    pass
+                raise
             stream = secure.makefile("rb")
             while mark := stream.read(4):
                 record = stream.read(struct.unpack(">I", mark)[0] & 0x7FFFFFFF)
