@@ -8,6 +8,10 @@ from pathlib import Path
 
 from glusterio.traps import Tls
 
+_SIGNED = ("-x509", "-days", "2")
+#: What an authority's certificate has to say, since RFC 5280 and Python 3.13 ask for it.
+_MAY_SIGN = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+
 
 class Authority:
     """An authority of one's own, in a directory of its own.
@@ -21,7 +25,7 @@ class Authority:
         directory.mkdir(exist_ok=True)
         self.file = directory / "authority.pem"
         self._key = directory / "authority.key"
-        self._issue(["-x509", "-days", "2"], "authority", self._key, self.file)
+        self._issue([*_SIGNED, *_MAY_SIGN], "authority", self._key, self.file)
 
     def vouch(self, name: str, alternative: str = "") -> Tls:
         """Make a certificate and its key; return the files, with those of the authority.
@@ -31,7 +35,7 @@ class Authority:
             alternative: further names, as OpenSSL wants them: ``DNS:localhost,IP:127.0.0.1``.
         """
         certificate, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        signed = ["-x509", "-days", "2", "-CA", str(self.file), "-CAkey", str(self._key)]
+        signed = [*_SIGNED, "-CA", str(self.file), "-CAkey", str(self._key)]
         signed += ["-addext", "basicConstraints=critical,CA:FALSE"]
         if alternative:
             signed += ["-addext", f"subjectAltName={alternative}"]

@@ -404,6 +404,8 @@ def outcome(action: Callable[[], Any]) -> Any:
     try:
         value = action()
     except OSError as error:
+        if error.errno is None:  # shutil's own, which name a path or not as Python's version has it
+            return Failed(type(error).__name__)
         return Failed(type(error).__name__, error.errno, error.filename, error.filename2)
     except (
         ValueError, TypeError, OverflowError, BufferError, LookupError, NotImplementedError,

@@ -17,14 +17,18 @@ _LOOPS = ("loop", "la", "lb")
 
 
 def words(value: Any) -> Any:
-    """A result as data: paths by their words, what is given out one by one as a sorted list."""
+    """A result as data: paths by their words, what is given out one by one as a sorted list.
+
+    Each once: from Python 3.13 on ``Path.glob`` gives some paths as often as ``**`` leads to them.
+    """
     if hasattr(value, "as_posix"):
         return "path", value.as_posix()
     if hasattr(value, "read"):
         with value as file:
             return file.read()
     if hasattr(value, "__next__"):
-        return sorted((words(one) for one in value), key=repr)
+        found = sorted((words(one) for one in value), key=repr)
+        return [one for number, one in enumerate(found) if not number or one != found[number - 1]]
     if type(value) is tuple:
         return tuple(words(one) for one in value)
     return value

@@ -31,6 +31,9 @@ from tests.reliability.outcomes.table import Outcome
 
 ROOT = Path(__file__).parents[3]
 
+#: Python 3.12 and later warn of a fork beside threads, which is what happens here on purpose.
+FORKS_ANYWAY = ("-W", "ignore:This process (pid=:DeprecationWarning")
+
 #: How long anything may take before it counts as hanging, in seconds. The machine may be busy.
 PATIENCE = 30.0
 
@@ -99,7 +102,7 @@ class _Subject:
         try:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-X", "faulthandler", "-W", "default",
+                    sys.executable, "-X", "faulthandler", "-W", "default", *FORKS_ANYWAY,
                     "-m", "tests.reliability.outcomes.subject", json.dumps({**cell, "gate": gate}),
                 ],
                 stdin=subprocess.PIPE,
