@@ -8,18 +8,20 @@ Reads and writes are timed by the coroutine that wraps them, everything else at 
 that comes when the operation has ended, and its wrapper has not, would lose what it returned, an opened
 file for instance; of what the gate is given, nothing is lost.
 
-What was counted is appended to a queue, and gathered when much has come together or somebody asks. That
-is a fifth of what it takes to find the bucket at once, under a lock.
+On a call's way there is one append to a list. When much has come together it is sorted into the buckets
+all at once: that is one of the interpreter's instructions for a read, of 84 that counting takes; one by
+one it was 38, of 121. Who asks adds up a copy, and holds nobody up.
 """
 
 from __future__ import annotations
 
 import errno
 import threading
-from bisect import bisect_left
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from operator import add
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glusterio.api.calling import NOTHING, Callings, Op
 from glusterio.graph.frame import Frame
@@ -68,45 +70,80 @@ _MOVING: Final = {**READING, **WRITING}
 _leave = Session.leave
 
 
+class Gathered(NamedTuple):
+    """What has been sorted into the buckets.
+
+    Attributes:
+        buckets: how many calls took as long as each bucket of :data:`BUCKETS` says.
+        seconds: how long all of them took together.
+        size: how many bytes they read or wrote.
+    """
+
+    buckets: tuple[int, ...] = (0,) * (len(BUCKETS) + 1)
+    seconds: float = 0.0
+    size: int = 0
+
+
+def _summed(samples: list[Any]) -> Gathered:
+    """Return a sum and the samples behind it as one sum."""
+    gathered, *recent = samples
+    if not recent:
+        return gathered  # type: ignore[no-any-return]
+    times, sizes = zip(*recent, strict=True)
+    ascending = sorted(times)
+    up_to = [0, *(bisect_right(ascending, bound) for bound in BUCKETS), len(ascending)]
+    return Gathered(
+        tuple(map(add, gathered.buckets, (after - before for before, after in pairwise(up_to)))),
+        gathered.seconds + sum(ascending),
+        gathered.size + sum(sizes),
+    )
+
+
 class Operation:
     """What is counted of one operation.
 
     Attributes:
-        recent: what has not been gathered: the time, in seconds, and the bytes, of each call.
-        buckets: how many calls took as long as each bucket of :data:`BUCKETS` says.
-        seconds: how long all of them took together.
-        size: how many bytes they read or wrote.
+        samples: a :class:`Gathered`, and then what has come since: the time, in seconds, and the bytes,
+            of each call. One list for both, so that one assignment makes a sum of samples: no interrupt
+            and no fork finds one that is in both, or in neither. It is the same list for ever.
         errors: how many failed, by what went wrong.
     """
 
     def __init__(self) -> None:
-        self.recent: deque[tuple[float, int]] = deque()
-        self.buckets = [0] * (len(BUCKETS) + 1)
-        self.seconds = 0.0
-        self.size = 0
+        self.samples: list[Any] = [Gathered()]
         self.errors: dict[str, int] = {}
         # Re-entrant, since a destructor may use the session in the middle of this.
         self._lock = threading.RLock()
+        self._gathering = False
+
+    def told(self) -> Gathered:
+        """Return what has been counted up to now. From any thread; nothing waits for it."""
+        return _summed(self.samples.copy())
 
     def gather(self) -> None:
-        """Sort what is recent into the buckets."""
-        recent, buckets = self.recent, self.buckets
+        """Make one sum of what is there, so that it does not grow."""
         with self._lock:
-            for _ in range(len(recent)):
-                took, size = recent.popleft()
-                buckets[bisect_left(BUCKETS, took)] += 1
-                self.seconds += took
-                self.size += size
+            if self._gathering:  # in a destructor, in the middle of it
+                return
+            try:
+                self._gathering = True
+                there = self.samples.copy()
+                self.samples[: len(there)] = [_summed(there)]
+            finally:
+                self._gathering = False
 
     def failed(self, error: BaseException) -> None:
         """A call has failed."""
         what = name_of(error)
         with self._lock:
             self.errors[what] = self.errors.get(what, 0) + 1
+        if len(self.samples) >= TOGETHER:  # also where no call ends well
+            self.gather()
 
     def forked(self) -> None:
         """This is a child process; the old lock may be held by nobody for ever."""
         self._lock = threading.RLock()
+        self._gathering = False
 
 
 class Operations(dict[str, Operation]):
@@ -143,8 +180,9 @@ class CountedSession(Session):
         _leave(self, call)
         if call.began:
             operation = self.operations[call.op]
-            operation.recent.append((self._now() - call.began, 0))
-            if len(operation.recent) >= TOGETHER:
+            operation.samples.append((self._now() - call.began, 0))
+            call.began = 0.0  # one that was disowned leaves once more
+            if len(operation.samples) >= TOGETHER:
                 operation.gather()
 
     def forked(self, lock: Any) -> None:
@@ -209,8 +247,8 @@ def _doing(operation: Operation, op: Op, now: Callable[[], float]) -> Op:
 def _moving(
     operation: Operation, op: Op, now: Callable[[], float], size: Callable[[Any], int]
 ) -> Op:
-    recent = operation.recent
-    note = recent.append
+    samples = operation.samples
+    note = samples.append
 
     async def moving(core: Core, frame: Frame, *args: Any) -> Any:
         began = now()
@@ -221,7 +259,7 @@ def _moving(
             operation.failed(error)
             raise
         note((now() - began, size(result)))
-        if len(recent) >= TOGETHER:
+        if len(samples) >= TOGETHER:
             operation.gather()
         return result
 

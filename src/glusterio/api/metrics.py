@@ -6,18 +6,12 @@ counted on each call's way (:mod:`glusterio.api.counting`) is there with ``conne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glusterio.api import live
-from glusterio.api.counting import (
-    BUCKETS,
-    READING,
-    WRITING,
-    CountedSession,
-    Operation,
-)
+from glusterio.api.counting import BUCKETS, READING, WRITING, CountedSession
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
@@ -111,23 +105,24 @@ class Metrics(NamedTuple):
 def metrics(core: Core) -> Metrics:
     """Return a session's numbers. From any thread, at any time; nothing waits for it."""
     session = core.session
-    counted: dict[str, Operation] = {}
+    operations: dict[str, OperationMetrics] = {}
+    read = written = 0
     if isinstance(session, CountedSession):
-        counted = session.operations.copy()
-        for operation in counted.values():
-            operation.gather()
+        for name, operation in sorted(session.operations.copy().items()):
+            buckets, seconds, size = operation.told()
+            errors = operation.errors.copy()
+            if any(buckets) or errors:
+                operations[name] = OperationMetrics(buckets, seconds, errors)
+            read += size if name in READING else 0
+            written += size if name in WRITING else 0
     return Metrics(
         volume=session.name,
         session=core.log.number,
         state=session.state.name.lower(),
         counted=isinstance(session, CountedSession),
-        operations={
-            name: _of(counted[name])
-            for name in sorted(counted)
-            if any(counted[name].buckets) or counted[name].errors
-        },
-        bytes_read=_bytes_of(counted, READING),
-        bytes_written=_bytes_of(counted, WRITING),
+        operations=operations,
+        bytes_read=read,
+        bytes_written=written,
         calls=session.calls_admitted,
         calls_in_flight=len(session.calls),
         handles=session.handles_reserved,
@@ -139,18 +134,6 @@ def metrics(core: Core) -> Metrics:
         upcalls=core.upcalls.told.copy(),
         untold_errors=core.untold_errors,
     )
-
-
-def _of(operation: Operation) -> OperationMetrics:
-    return OperationMetrics(
-        buckets=tuple(operation.buckets),
-        seconds=operation.seconds,
-        errors=operation.errors.copy(),
-    )
-
-
-def _bytes_of(operations: Mapping[str, Operation], names: Iterable[str]) -> int:
-    return sum(operations[name].size for name in names if name in operations)
 
 
 def all_sessions() -> list[Metrics]:
