@@ -11,97 +11,24 @@ import errno
 import os
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from glusterio.errors import ConnectionLostError, HandleStaleError, SessionClosedError
-from glusterio.wire.fops import FOPS
 from glusterio.wire.fops.attributes import StatReply
 from glusterio.wire.fops.files import OpenReply
 from glusterio.wire.fops.locks import LkReply
 from glusterio.wire.handshake import SetvolumeReply
-from glusterio.wire.messages import decode, encode, failure
+from glusterio.wire.messages import encode, failure
 from glusterio.wire.programs import Fop, HandshakeProc
-from glusterio.wire.records import REPLY_HEADER_SIZE
-from tests.api.away import lost, until
 from tests.api.drivers import DRIVERS, Driver
 from tests.embedded import BrickProcess
+from tests.hostile.opened import PATIENCE, Opened, instead, is_opening, opening
 from tests.hostile.server import Asked, HostileServer, Raw, Script, honest, reply
 
 FUZZING = "FUZZ_EXAMPLES" in os.environ
-
-#: How long a call of these sessions waits for its brick, in seconds.
-PATIENCE = 0.2
-
-
-class Opened:
-    """A session with two files and a directory open, through a server that is honest so far."""
-
-    def __init__(
-        self,
-        driver: Driver,
-        server: HostileServer,
-        url: str,
-        patience: float = PATIENCE,
-        **how: Any,
-    ) -> None:
-        self.driver = driver
-        self.server = server
-        self.vol = driver.connect(url, patience=patience, **how)
-        self.files = {
-            name: driver.do(self.vol.open_handle, name, os.O_RDWR) for name in ("one", "two")
-        }
-        self.folder = driver.do(self.vol.open_handle, "dir")
-
-    def read(self, name: str) -> bytes:
-        data: bytes = self.driver.do(self.files[name].pread, 10, 0)
-        return data
-
-    def is_back(self) -> None:
-        """Wait until the session is connected again."""
-        until(lambda: not lost(self.vol))
-
-    def is_lost(self) -> None:
-        """Wait until the session knows that its connection is lost."""
-        until(lambda: lost(self.vol))
-
-    def closes(self, within: float = 2.0) -> Any:
-        """Close the session; return the report."""
-        began = time.monotonic()
-        report = self.driver.do(self.vol.close, timeout=within, grace=0.2)
-        assert time.monotonic() - began < within + 3.0
-        assert not report.defects, report
-        return report
-
-
-@pytest.fixture
-def server(brick: BrickProcess) -> Iterator[HostileServer]:
-    for name in ("one", "two"):
-        (brick.directory / name).write_bytes(name.encode())
-    (brick.directory / "dir").mkdir(exist_ok=True)
-    with HostileServer(brick.brick_port) as made:
-        yield made
-    brick.wait_for(fds=0, locks=0)
-
-
-@pytest.fixture
-def opened(driver: Driver, server: HostileServer, brick: BrickProcess, tmp_path: Path) -> Opened:
-    return Opened(driver, server, server.volfile(brick.directory, tmp_path / "hostile.vol"))
-
-
-def opening(answer: Callable[[int, OpenReply], bytes]) -> Script:
-    """Make a script for OPENs and OPENDIRs, of the xid and the true answer."""
-
-    def script(asked: Asked, record: bytes) -> Iterable[bytes]:
-        if asked.fop not in (Fop.OPEN, Fop.OPENDIR):
-            return (record,)
-        told = decode(FOPS[Fop.OPEN].reply_class, memoryview(record), REPLY_HEADER_SIZE)
-        return (answer(asked.header.xid, told),)
-
-    return script
 
 
 @pytest.mark.parametrize(
@@ -168,21 +95,6 @@ def test_a_file_of_which_nothing_can_be_told(opened: Opened) -> None:
     (complaint,) = complaints
     assert "Input/output error" in complaint
     opened.closes()
-
-
-def instead(asked_for: Callable[[Asked], bool], *records: Callable[[int, bytes], bytes]) -> Script:
-    """Make a script that answers some calls with other records, of the xid and the true record."""
-
-    def script(asked: Asked, record: bytes) -> Iterable[bytes]:
-        if not asked_for(asked):
-            return (record,)
-        return [make(asked.header.xid, record) for make in records]
-
-    return script
-
-
-def is_opening(asked: Asked) -> bool:
-    return asked.fop in (Fop.OPEN, Fop.OPENDIR)
 
 
 def is_setvolume(asked: Asked) -> bool:

@@ -2,7 +2,8 @@
 
 In this order, so that at no instant anything of an open file is lost or in the wrong place:
 
-1. it is opened anew, by its gfid, through the new graph;
+1. it is opened anew, by its gfid, through the new graph, and asked for its gfid there: a server that
+   has lost its wits would have a handle read another's file;
 2. what is written through it is deferred no more (``Fd.through``), and what was is waited for: nobody
    could be told of it by the new graph;
 3. its locks become the new descriptor's, which a brick does in one step (the *lockinfo*). From just
@@ -26,7 +27,7 @@ from glusterio.api.locks import take_back
 from glusterio.api.on_its_way import OnItsWay
 from glusterio.api.shares import Shares
 from glusterio.api.standpoint import Standpoint
-from glusterio.errors import ConnectionLostError, HandleStaleError
+from glusterio.errors import ConnectionLostError, HandleStaleError, RemoteProtocolError
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
@@ -119,10 +120,11 @@ class Carrying:
         self._moving: _Move | None = None
 
     async def open_anew(self, top: Xlator) -> None:
-        """Open it through another graph.
+        """Open it through another graph, and look whether it is the same file there.
 
         Raises:
             ConnectionLostError: that graph's connection is gone.
+            RemoteProtocolError: that graph's server cannot be relied on.
         """
         old = self.old
         new = Fd(old.gfid, old.flags, top=top)
@@ -142,12 +144,12 @@ class Carrying:
             opening = top.open(frame, new, OpenRequest(old.gfid, old.flags & ~_ONCE))
         try:
             await Within(_PATIENCE, opening)
-        except ConnectionLostError:
+            self.new = new
+            await Within(_PATIENCE, top.prove(new))
+        except (ConnectionLostError, RemoteProtocolError):
             raise
         except Exception as error:
             self._stays(error)
-        else:
-            self.new = new
 
     def _stays(self, why: Exception) -> None:
         """It cannot be carried. Its error is kept for long: without what it came through."""

@@ -277,6 +277,16 @@ class Xlator:
         for child in self.children:
             child.inherit(fd, old)
 
+    async def prove(self, fd: Fd) -> None:
+        """Look whether an fd that was opened by gfid is of that file. The bricks themselves are asked.
+
+        Raises:
+            RemoteProtocolError: it is another's: the brick's connection has been ended.
+            OSError: that cannot be told.
+        """
+        for child in self.children:
+            await child.prove(fd)
+
     def drop(self, fd: Fd) -> bool:
         """Let go of an fd at once, if no brick has ever heard of it and nothing uses it any more.
 

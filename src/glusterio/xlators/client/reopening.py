@@ -17,7 +17,8 @@ them (:mod:`.held_leases`).
 
 **Which file it is.** The new connection may be to another server, or to one that has lost its wits.
 So each file is asked for its gfid through its new number, and no two have the same number. Otherwise a
-handle would read, write and close another's file, and nobody would know.
+handle would read, write and close another's file, and nobody would know. The same is asked of a new
+graph's server, when an open file goes over to that (:meth:`Reopening.prove`).
 
 **Who opens.** An open file stays open to whoever has it, whatever becomes of its permissions. So it is
 opened anew in root's name, as GlusterFS does (client-handshake.c, ``protocol_client_reopenfile``).
@@ -28,6 +29,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from glusterio.errors import (
     ConnectionLostError,
@@ -39,10 +41,10 @@ from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.graph.options import boolean, option
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Gather, Reply
+from glusterio.traps import Disconnect, Gather, Reply
 from glusterio.types import NULL_GFID
 from glusterio.wire.credentials import Credentials
-from glusterio.wire.fops.attributes import FstatRequest
+from glusterio.wire.fops.attributes import FstatRequest, StatReply
 from glusterio.wire.fops.directories import OpendirRequest
 from glusterio.wire.fops.files import OpenRequest
 from glusterio.wire.fops.locks import LeaseRequest, LkRequest
@@ -67,6 +69,7 @@ class Reopening(Requests):
         self._lock = self.services.new_lock()
         self._fds: dict[Fd, RemoteFd] = {}
         self._leases = HeldLeases()
+        self._proved: WeakValueDictionary[int, RemoteFd] = WeakValueDictionary()  # by their numbers
 
     def configure(self, options: Mapping[str, str]) -> None:
         self._strict_locks = option(options, "strict-locks", boolean, True)
@@ -275,8 +278,23 @@ class Reopening(Requests):
         told = await self._answer(
             Fop.FSTAT, self._request(Fop.FSTAT, frame, request, None, connection)
         )
-        if told.stat.gfid != fd.gfid:
-            raise RemoteProtocolError(f"{connection.name}: another file was opened than asked for")
+        _is_of(told, fd, connection)
+
+    async def prove(self, fd: Fd) -> None:
+        remote = self._remote(fd)
+        told = await self.fstat(Frame(), fd, FstatRequest(fd.gfid, 0))
+        connection = remote.connection
+        try:
+            _is_of(told, fd, connection)
+            with self._lock:
+                twin = self._proved.get(remote.number, remote)
+                self._proved[remote.number] = remote
+            is_same = twin.number == remote.number and twin.connection is connection
+            if is_same and twin is not remote and twin.release is None:
+                raise RemoteProtocolError(f"{connection.name}: one number for two open files")
+        except RemoteProtocolError as error:
+            await Disconnect(connection, error)
+            raise
 
     async def _retake(self, connection: Connection, fd: Fd, remote: RemoteFd, number: int) -> bool:
         """Take the locks of an open file anew; tell whether all of them could be had."""
@@ -297,6 +315,16 @@ class Reopening(Requests):
         """Have a brick let go of an open file that is lost, with those of its locks that were had."""
         xid = connection.next_xid()
         await Reply(connection, xid, (self._hot.release(xid, fd.gfid, number),))
+
+
+def _is_of(told: StatReply, fd: Fd, connection: Connection) -> None:
+    """Look whether attributes that were told of an open file are of the one that it is to be.
+
+    Raises:
+        RemoteProtocolError: they are another's: nothing that this server says can be relied on.
+    """
+    if told.stat.gfid != fd.gfid:
+        raise RemoteProtocolError(f"{connection.name}: another file was opened than asked for")
 
 
 def _root(identity: Credentials | None) -> Credentials | None:
