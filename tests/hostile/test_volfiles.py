@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,6 +33,20 @@ def test_a_volfile_that_names_this_machines_own_disk(driver: Driver, tmp_path: P
     with given(text) as daemon, pytest.raises(UnsupportedGraphError, match="storage/posix"):
         driver.connect(f"gluster://127.0.0.1:{daemon.port}/vol")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_volfile_that_names_a_socket_of_this_machine(driver: Driver, tmp_path: Path) -> None:
+    """Else the server would choose which of the user's other programs is spoken to. On disk it may."""
+    path = str(tmp_path / "socket")
+    text = volfile(1, "/brick").replace("remote-port 1", f"transport.socket.connect-path {path}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.setblocking(False)
+        with given(text) as daemon, pytest.raises(VolfileError, match="Unix socket"):
+            driver.connect(f"gluster://127.0.0.1:{daemon.port}/vol")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_a_volfile_that_is_too_deep(driver: Driver) -> None:

@@ -19,7 +19,7 @@ from glusterio.api.logs import SessionLog
 from glusterio.api.management import Management
 from glusterio.api.on_its_way import note_lost
 from glusterio.api.pins import Pins
-from glusterio.api.registry import REGISTRY
+from glusterio.api.registry import REGISTRY, check_from_afar
 from glusterio.api.standpoint import Standpoint
 from glusterio.api.upcalls import Upcalls
 from glusterio.api.url import Target
@@ -355,7 +355,10 @@ class Core:
             reconnect=self.target.reconnect,
             patience=self.target.patience,
         )
-        registry = REGISTRY.from_afar() if self.target.servers else REGISTRY
+        registry = REGISTRY
+        if self.target.servers:
+            check_from_afar(volfile)
+            registry = REGISTRY.from_afar()
         self.built += 1
         graph = build(volfile, registry, services, self.built)
         self.graphs.append(graph)

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Final
 
+from glusterio.errors import VolfileError
+from glusterio.graph.volfile import Volfile
 from glusterio.xlators.base import Xlator
 from glusterio.xlators.client import Client
 from glusterio.xlators.md_cache import MdCache
@@ -59,6 +61,25 @@ class Registry(Mapping[str, type[Xlator]]):
 
     def __len__(self) -> int:
         return len(self._loaded.keys() | self._later.keys())
+
+
+def check_from_afar(volfile: Volfile) -> None:
+    """Look at a volfile from a management daemon: it may not name a Unix socket of this machine.
+
+    Whoever serves a volume would else choose which of the user's other programs is connected to, and
+    told what. No daemon has a reason to: glusterd writes this option into no volfile (GlusterFS
+    api/src/glfs-mgmt.c has it for the connection to the daemon itself).
+
+    Raises:
+        VolfileError: it does.
+    """
+    for volume in volfile.volumes:
+        if volume.options.get("transport.socket.connect-path"):
+            raise VolfileError(
+                f"volume {volume.name!r} is at a Unix socket of this machine: only a volfile on disk"
+                " may say that",
+                volume.line,
+            )
 
 
 #: The translators that glusterio has, by their type in a volfile.

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
-from glusterio.api.registry import REGISTRY
+from glusterio.api.registry import REGISTRY, check_from_afar
 from glusterio.api.url import Target, parse_url
 from glusterio.cli.errors import PartlyFailedError
 from glusterio.cli.holders import clients, counts, described, dump_of
@@ -121,7 +121,7 @@ class Doctor:
         self._services = Services(Event, management_tls=target.management_tls())
         try:
             text = await self._volfile(target)
-            bricks = self._parts(text)
+            bricks = self._parts(text, target)
         except _Stop:
             return False
         usable = True
@@ -197,13 +197,15 @@ class Doctor:
                 told["said"] = f"volume {volume!r}, {len(reply.spec)} bytes"
             return str(reply.spec)
 
-    def _parts(self, text: str) -> list[volfile.Volume]:
+    def _parts(self, text: str, target: Target) -> list[volfile.Volume]:
         """Look whether we have what the volume is made of, and return its bricks."""
         if not text:
             return []
         with self._step("graph", "") as told:
             try:
                 graph = volfile.parse(text)
+                if target.servers:
+                    check_from_afar(graph)
             except VolfileError as error:
                 raise TroubleError(Trouble.BROKEN_VOLFILE, str(error)) from None
             strange = [
