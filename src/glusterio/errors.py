@@ -43,11 +43,20 @@ from __future__ import annotations
 import errno as _errno
 import os
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 
 class GlusterError(Exception):
-    """Base of the errors that are glusterio's own. File system errors are plain ``OSError``s."""
+    """Base of the errors that are glusterio's own. File system errors are plain ``OSError``s.
+
+    The last of ``args`` is the message. They can be pickled, so they come home from another process.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+E = TypeVar("E", bound=GlusterError)
 
 
 class MonitorWarning(RuntimeWarning):
@@ -246,15 +255,28 @@ def fs_error(
     return OSError(errno, os.strerror(errno), path, None, path2)
 
 
+def _remade(cls: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
+    """Make an error of ours from what there is in one, whatever its ``__init__`` wants."""
+    made: Any = cls.__new__(cls)
+    if isinstance(made, OSError):
+        OSError.__init__(made, *args)
+    else:
+        made.args = args
+    made.__dict__.update(state)
+    return made  # type: ignore[no-any-return]
+
+
+def retold(error: E, message: str) -> E:
+    """Return the same error with another message."""
+    return _remade(type(error), (*error.args[:-1], message), error.__dict__)
+
+
 def with_path(error: Exception, path: str) -> Exception:
     """Return an error that says which file it concerns, for where that would not be clear."""
-    if isinstance(error, ConnectionLostError):
-        if str(error.args[-1]).startswith(f"{path}: "):
-            return error
-        return ConnectionLostError(
-            f"{path}: {error.args[-1]}", may_have_happened=error.may_have_happened
-        )
-    if isinstance(error, OSError) and not isinstance(error, GlusterError):
+    if isinstance(error, GlusterError):
+        message = str(error.args[-1])
+        return error if message.startswith(f"{path}: ") else retold(error, f"{path}: {message}")
+    if isinstance(error, OSError):
         if error.filename is None:
             error.filename = path
     elif path not in getattr(error, "__notes__", ()):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import glusterio
-from glusterio.errors import ConnectionLostError, HandleClosedError
+from glusterio.errors import ConnectionLostError, HandleClosedError, RemoteProtocolError
 from glusterio.wire.programs import Fop
 from tests.api.deferring import ON, connect, held, made, no_file_beyond, round_trip, translator
 from tests.api.drivers import Driver
@@ -173,6 +173,30 @@ def test_a_lost_connection_is_told_with_what_it_concerns(
     assert isinstance(left, ConnectionLostError)
     assert "/lost-2: " in str(left)
     assert "200 bytes: 0-100, 1000-1100" in str(left)
+    brick.wait_for(fds=0)
+
+
+def test_a_server_that_makes_no_sense_is_told_with_what_it_concerns(
+    driver: Driver, brick: BrickProcess, tap: Tap, url: str
+) -> None:
+    """The connection is lost as well; only for another reason."""
+    vol = connect(driver, url)
+    told, untold = made(driver, vol, "/nonsense-1"), made(driver, vol, "/nonsense-2")
+    with held(tap):
+        for file in (told, untold):
+            driver.do(file.pwrite, b"x" * 100, 0)
+        tap.wait_for_calls(2, Fop.WRITE)
+        tap.garble(0)
+    error = refused(driver, (told.close,))
+    assert isinstance(error, RemoteProtocolError)
+    assert "100 bytes: 0-100" in str(error)
+    tap.heal()
+    report = driver.do(vol.close)
+    (left,) = report.errors
+    assert isinstance(left, RemoteProtocolError)
+    assert "/nonsense-2: " in str(left)
+    assert "100 bytes: 0-100" in str(left)
+    assert "/nonsense-2: " in str(report)
     brick.wait_for(fds=0)
 
 

@@ -161,6 +161,10 @@ def test_a_report() -> None:
     for part in ("not gracefully", "number 9", "and 2 more", "DEFECT an inode", "gate 1.0 ms"):
         assert part in text
     assert "number 10" not in text
+    noted = KeyError("x")
+    noted.add_note("/f")
+    report.errors = [noted]
+    assert "KeyError: 'x'; /f\n" in str(report)
     report = TeardownReport()
     assert report.graceful
     report.calls_cancelled.append("read")

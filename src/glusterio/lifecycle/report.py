@@ -103,7 +103,7 @@ class TeardownReport:
             f"  calls cancelled   {len(self.calls_cancelled)}",
             f"  errors            {len(self.errors)}",
         ]
-        lines += [f"    {type(error).__name__}: {error}" for error in self.errors[:10]]
+        lines += [f"    {_line(error)}" for error in self.errors[:10]]
         if len(self.errors) > 10:
             lines.append(f"    and {len(self.errors) - 10} more")
         lines += [f"  DEFECT {defect}" for defect in self.defects]
@@ -112,3 +112,8 @@ class TeardownReport:
             + ", ".join(f"{step.name} {step.seconds * 1000:.1f} ms" for step in self.steps)
         )
         return "\n".join(lines)
+
+
+def _line(error: Exception) -> str:
+    """Say an error, with its notes, on one line."""
+    return "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])

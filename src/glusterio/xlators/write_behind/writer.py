@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from glusterio.errors import ConnectionLostError, GlusterError, fs_error
+from glusterio.errors import ConnectionLostError, GlusterError, fs_error, retold
 from glusterio.graph.fd import Fd
 from glusterio.traps import Event
 from glusterio.types import Gfid
@@ -78,15 +78,17 @@ class Losses:
     def error(self) -> Exception:
         """Return the error to be raised.
 
-        An ``OSError`` keeps its errno and so its class; a lost connection stays one.
+        An ``OSError`` keeps its errno and so its class; a lost connection stays one, however it was
+        lost.
         """
         error, what = self._error, self.describe()
         assert error is not None
-        if isinstance(error, ConnectionLostError):
-            return ConnectionLostError(
-                f"{error.args[-1]}; {what}", may_have_happened=self._may_have_happened
-            )
-        if isinstance(error, OSError) and not isinstance(error, GlusterError):
+        if isinstance(error, GlusterError):
+            told = retold(error, f"{error.args[-1]}; {what}")
+            if isinstance(told, ConnectionLostError):
+                told.may_have_happened = self._may_have_happened
+            return told
+        if isinstance(error, OSError):
             plain = fs_error(error.errno or 0)
             return type(plain)(plain.errno, f"{plain.strerror}; {what}")
         error.add_note(what)
