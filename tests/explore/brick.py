@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from glusterio.runtime.virtual import Wire
+from glusterio.wire.credentials import encode_none
 from glusterio.wire.fops import FOPS as FOP_TABLE
 from glusterio.wire.fops import attributes, data, directories, files, locks, names, xattrs
 from glusterio.wire.handshake import (
@@ -33,18 +34,21 @@ from glusterio.wire.iatt import Iatt
 from glusterio.wire.messages import decode_with_tail, encode, failure
 from glusterio.wire.programs import (
     ANONYMOUS_FD,
+    CALLBACK,
     DUMP,
     FOPS,
     GFID_REQ,
     HANDSHAKE,
     PORTMAP,
     ROOT_GFID,
+    CallbackProc,
     Fop,
     HandshakeProc,
+    LeaseCommand,
     LockCommand,
     LockType,
 )
-from glusterio.wire.records import CallHeader, encode_reply, parse_message
+from glusterio.wire.records import CallHeader, encode_call, encode_reply, parse_message
 
 _MARK = struct.Struct(">I")
 
@@ -144,6 +148,7 @@ class Brick:
     Attributes:
         connections: those that are up.
         locks: all that are held.
+        leases: all that are held: whose, on which file, by which name.
         complaints: what clients did that no client may do.
         opened: fds that were opened in all.
         accepted: connections that there were in all.
@@ -158,6 +163,7 @@ class Brick:
         self.labels: dict[bytes, str] = {ROOT_GFID: "/"}
         self.connections: list[BrickConnection] = []
         self.locks: list[Lock] = []
+        self.leases: list[tuple[int, bytes, bytes]] = []
         self.complaints: list[str] = []
         self.opened = 0
         self.accepted = 0
@@ -188,6 +194,14 @@ class Brick:
         self.connections.append(connection)
         return connection
 
+    def set_volfile(self, text: str) -> None:
+        """Have another volfile, and tell whoever has asked for the one before."""
+        self.volfile = text
+        told = encode_call(0, *CALLBACK, CallbackProc.FETCHSPEC, encode_none(), 0)
+        for connection in list(self.connections):
+            if connection.follows and not connection.coming:
+                connection.wire.deliver(told)
+
     def stop(self) -> None:
         """Die: all connections are lost. Files stay."""
         self.is_up = False
@@ -208,6 +222,7 @@ class BrickConnection:
         inbox: requests that are not served.
         fds: the descriptors, by number.
         coming: the rest of an answer of which a part has arrived.
+        follows: it has asked for the volfile, and is told when there is another one.
     """
 
     def __init__(self, brick: Brick, wire: Wire) -> None:
@@ -218,6 +233,7 @@ class BrickConnection:
         self.inbox: list[Request] = []
         self.fds: dict[int, Descriptor] = {}
         self.coming = b""
+        self.follows = False
         self._received = b""
 
     # -- the peer's side (glusterio.runtime.virtual.Peer) -----------------------------------------
@@ -238,6 +254,7 @@ class BrickConnection:
         self.inbox.clear()
         self.fds.clear()
         self._drop_locks(lambda lock: True)
+        self.brick.leases = [each for each in self.brick.leases if each[0] != self.number]
 
     @property
     def _who(self) -> bytes:
@@ -501,11 +518,23 @@ class BrickConnection:
         ]
         return files.CommonReply()
 
+    def lease(self, request: Request) -> Any:
+        asked = request.message.lease
+        lease = (self.number, request.message.gfid, asked.id)
+        if asked.cmd == LeaseCommand.SET:
+            self.brick.leases.append(lease)
+        elif lease in self.brick.leases:
+            self.brick.leases.remove(lease)
+        else:
+            raise OSError(errno.EINVAL, "")
+        return locks.LeaseReply(lease=asked)
+
     @staticmethod
     def setvolume(request: Request) -> Any:
         return SetvolumeReply(options={"child_up": "1"})
 
     def getspec(self, request: Request) -> Any:
+        self.follows = True
         text = self.brick.volfile
         return GetspecReply(len(text), 0, text)
 
@@ -574,6 +603,7 @@ _SERVE: dict[str, Callable[[BrickConnection, Request], Any]] = {
     "UNLINK": BrickConnection.unlink,
     "READDIRP": BrickConnection.readdirp,
     "LK": BrickConnection.lk,
+    "LEASE": BrickConnection.lease,
     "FGETXATTR": BrickConnection.fgetxattr,
     "FSETXATTR": BrickConnection.fsetxattr,
     "SETVOLUME": lambda self, request: BrickConnection.setvolume(request),

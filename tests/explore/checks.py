@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _S, _H = SessionState, HandleState
 
+#: The calls that exchange graphs.
+_SWITCHING = frozenset({"reload", "follow", "retire", "end_graph"})
+
 #: The states in which a handle has its reference to the inode.
 _REFERRING = frozenset({_H.OPEN, _H.STALE, _H.CLOSING})
 
@@ -152,7 +155,12 @@ def _graphs(world: World) -> list[str]:
     ]
     connections = {getattr(leaf, "_connection", None) for leaf in leaves}
     if not getattr(world.app.driver, "ready", ()) and session.state is _S.ACTIVE:
-        busy = {call.op for call in session.calls.values()} & {"reload", "retire", "end_graph"}
+        busy = {call.op for call in session.calls.values()} & {
+            "reload",
+            "follow",
+            "retire",
+            "end_graph",
+        }
         if not busy:
             found += [
                 f"GraphsEnd: {graph!r} is used by nobody"
@@ -161,7 +169,7 @@ def _graphs(world: World) -> list[str]:
             ]
             if core.through or core.switching is not None:
                 found.append("GraphsEnd: no switch is under way, and it is as if there were one")
-            if len(core.graphs) == 1 and not world.scenario.reconnect:
+            if len(core.graphs) == 1 and not (world.scenario.reconnect or world.scenario.follow):
                 found += [
                     f"GraphsEnd: {wire.connection!r} is of no graph"
                     for wire in world.app.driver.wires
@@ -331,6 +339,7 @@ def after_end(world: World) -> list[str]:
     left: dict[str, Any] = {
         "fds on the brick": world.brick.fds,
         "locks on the brick": len(world.brick.locks),
+        "leases on the brick": len(world.brick.leases),
         "connections": len(world.brick.connections) + len(driver.wires),
         "connects": len(driver.connecting),
         "calls": len(core.session.calls),

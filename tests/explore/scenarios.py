@@ -213,6 +213,39 @@ def reload(*names: str) -> Script:
     return script
 
 
+async def reload_anew(app: App) -> None:
+    """Ask the daemon for the volfile."""
+    with contextlib.suppress(OSError, GlusterError):
+        await app.reload(None)
+
+
+def change(*names: str) -> Script:
+    """Let somebody change the volume, several times."""
+
+    async def script(app: App) -> None:
+        for name in names:
+            await app.change(name)
+
+    return script
+
+
+async def lease_it(app: App) -> None:
+    """Take a lease on an open file, use it, and give it back; take another, and keep it."""
+    file = await app.open("/there", "r+")
+    taken = await app.lease(file)
+    await app.read(file)
+    with contextlib.suppress(OSError):  # it may have gone with its connection
+        await app.give_lease(taken)
+    await app.lease(file, b"another")
+    await app.read(file)
+
+
+async def take(app: App) -> None:
+    """Lock a section, however long that takes, and leave the rest to the end of the session."""
+    file = await app.open("/there", "r+")
+    await app.lock(file)
+
+
 async def keep_using(app: App) -> None:
     """Use an open file for a while."""
     file = await app.open("/there", "r+")
@@ -316,6 +349,33 @@ _SWITCHING: tuple[Scenario, ...] = tuple(
             {"beside": use_beside, "under way": close_under_way, "reload": reload("all")},
         ),
         Scenario(
+            "anew",
+            "the volfile is asked for anew, and a daemon tells when it changes",
+            {
+                "use": keep_using,
+                "hold": hold_a_lock,
+                "change": change("write-behind", "client"),
+                "reload": reload_anew,
+            },
+            follow=True,
+        ),
+        Scenario(
+            "leases",
+            "leases while the graph changes",
+            {"lease": lease_it, "use": keep_using, "reload": reload("write-behind")},
+        ),
+        Scenario(
+            "waiting",
+            "a lock that is waited for while the graph changes, and the session is closed",
+            {"hold": take, "wait": take, "reload": reload("write-behind"), "close": close},
+        ),
+        Scenario(
+            "lax-locks",
+            "locks that are taken anew, while the graph changes",
+            {"hold": hold_a_lock, "lock": lock_it, "reload": reload("write-behind")},
+            volfile="lax-locks",
+        ),
+        Scenario(
             "options",
             "translators take other options, and a file comes late",
             {"write": write_thrice, "reload": reload("small-window", "client")},
@@ -365,6 +425,15 @@ _ONCE: tuple[Scenario, ...] = (
         }, threads=True, faults=ALL_FAULTS, files=_THERE,
     ),
     Scenario(
+        "lax-locks", "locks that are taken anew on a new connection", {
+            "hold": hold_a_lock, "lock": lock_it, "wait": take,
+        }, faults=ALL_FAULTS, files=_THERE, volfile="lax-locks",
+    ),
+    Scenario(
+        "leases", "leases, and a file that is used beside", {"lease": lease_it, "use": keep_using},
+        faults=ALL_FAULTS, files=_THERE,
+    ),
+    Scenario(
         "list", "a listing, while files come and go",
         {"list": list_it, "make": make, "remove": remove}, faults=ALL_FAULTS, files=_THERE,
     ),
@@ -409,7 +478,8 @@ def _by_threads(scenario: Scenario) -> Scenario:
 
 #: Those that are lived by sessions that connect again, too.
 _RECONNECTING_TOO = (
-    "two", "three", "submit", "under-way", "locks", "list", "write-behind", "share", "all", "ping",
+    "two", "three", "submit", "under-way", "locks", "lax-locks", "leases", "list", "write-behind",
+    "share", "all", "ping",
     *(scenario.name for scenario in _SWITCHING),
 )  # fmt: skip
 

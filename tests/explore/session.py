@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from glusterio.api import directory, dup, handles, names, objects
+from glusterio.api import leases as lease_ops
 from glusterio.api import locks as lock_ops
 from glusterio.api.attributes import stat
 from glusterio.api.pins import Pin
@@ -26,6 +27,7 @@ from glusterio.lifecycle.states import SessionState
 from glusterio.runtime.fiber import Fiber, for_caller
 from glusterio.runtime.virtual import Until
 from glusterio.traps import Coro
+from glusterio.wire.programs import LeaseType
 from tests.explore.volfiles import VOLFILES
 
 Op = Callable[..., Coro[Any]]
@@ -37,6 +39,12 @@ MODES = {
     "r+": os.O_RDWR,
     "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
 }
+
+
+async def _lease(core: Any, frame: Any, gfid: bytes, name: bytes, kind: LeaseType) -> Any:
+    """Take a lease in somebody's name."""
+    frame.identity = core.identity._replace(lease_id=name)
+    return await lease_ops.take_of(core, frame, gfid, kind)
 
 
 class Interrupted(asyncio.CancelledError):
@@ -84,6 +92,7 @@ class App:
         errors: errors that callers were told.
         deadline: when the session has to be closed.
         closed_at: when each close was called, and when it returned.
+        set_volfile: what another does to the volume: its volfile changes.
     """
 
     def __init__(
@@ -106,6 +115,7 @@ class App:
         self.doubtful: set[int] = set()
         self.deadline = math.inf
         self.closed_at: list[tuple[float, float]] = []
+        self.set_volfile: Callable[[str], None] = lambda text: None
         self._turn = turn
         self._start = start
 
@@ -254,10 +264,27 @@ class App:
             self.unlocking.remove(handle.number)
         self.locked.discard(handle.number)
 
-    async def reload(self, name: str, seconds: float = 30.0) -> SwitchReport:
-        """Use another volfile, of :mod:`tests.explore.volfiles`."""
-        report: SwitchReport = await self.call(reload_op, None, VOLFILES[name], seconds)
+    async def reload(self, name: str | None, seconds: float = 30.0) -> SwitchReport:
+        """Use another volfile, of :mod:`tests.explore.volfiles`, or the one that the daemon has now."""
+        text = None if name is None else VOLFILES[name]
+        report: SwitchReport = await self.call(reload_op, None, text, seconds)
         return report
+
+    async def change(self, name: str) -> None:
+        """Let somebody change the volume: the daemon tells all who follow it."""
+        await self._turn()
+        self.set_volfile(VOLFILES[name])
+
+    async def lease(self, handle: Handle, name: bytes = b"lease") -> Any:
+        """Take a lease on an open file."""
+        await self._turn()
+        return await self.session.take(
+            _lease, None, lease_ops.give_back, handle.fd.gfid, name, LeaseType.READ
+        )
+
+    async def give_lease(self, taken: Any) -> None:
+        """Give a lease back."""
+        await self.call(lease_ops.drop, None, *taken)
 
     async def close_file(self, handle: Handle) -> None:
         await self._turn()

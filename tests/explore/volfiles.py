@@ -13,6 +13,9 @@ from glusterio.api.url import Target
 
 ADDRESS = ("brick", 49152)
 
+#: Where the management daemon listens; whoever plays the brick plays it, too.
+DAEMON = ("brick", 24007)
+
 _CLIENT = """\
 volume client
   type protocol/client
@@ -42,6 +45,9 @@ def _stack(*names: str) -> str:
 VOLFILES = {
     "client": _stack(),
     "ping": _CLIENT.format(ping=4),
+    "lax-locks": _CLIENT.format(ping=42).replace(
+        "end-volume", "  option strict-locks off\nend-volume"
+    ),
     "write-behind": _stack("write-behind"),
     "small-window": _stack("write-behind").replace(
         "  type performance/write-behind\n",
@@ -66,6 +72,8 @@ def _path(name: str, pid: int) -> str:
     return str(path)
 
 
-def target_of(name: str, reconnect: bool = False) -> Target:
-    """Return the volume with this graph."""
+def target_of(name: str, reconnect: bool = False, follow: bool = False) -> Target:
+    """Return the volume with this graph; one that a daemon tells of, if it is to be followed."""
+    if follow:
+        return Target("gluster", name, (DAEMON,), reconnect=reconnect)
     return Target("volfile", name, path=_path(name, os.getpid()), reconnect=reconnect)

@@ -42,7 +42,7 @@ from tests.explore.driven import DrivenSession
 from tests.explore.fibers import alive, bury, name_of
 from tests.explore.loop import LoopSession, TaskCaller, take_turn
 from tests.explore.session import App, Interrupt, Interrupted
-from tests.explore.volfiles import ADDRESS, target_of
+from tests.explore.volfiles import ADDRESS, VOLFILES, target_of
 
 #: A caller's script.
 Script = Callable[[App], Coroutine[Any, Any, Any]]
@@ -91,6 +91,7 @@ class Scenario(NamedTuple):
         files: what is on the brick.
         reconnect: whether a connection that is lost is made anew; a brick that has stopped may then
             come back at any time.
+        follow: whether the volfile comes from a daemon, which tells when it has changed.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Scenario(NamedTuple):
     most: int = 100
     loop: bool = False
     reconnect: bool = False
+    follow: bool = False
 
 
 class Option(NamedTuple):
@@ -202,14 +204,15 @@ class World:
         self.scenario = scenario
         self.log = log
         self.clock = Clock()
-        target: Target = target_of(scenario.volfile, scenario.reconnect)
-        self.brick = Brick(ADDRESS)
+        target: Target = target_of(scenario.volfile, scenario.reconnect, scenario.follow)
+        self.brick = Brick(ADDRESS, VOLFILES[scenario.volfile])
         for name, content in scenario.files.items():
             self.brick.make(name, content)
         self.records = Records()
         self.monitor = Monitor(scenario.name, self.records)
         self.callers: list[Any] = []
         self.app = App(self._session(target), take_turn if scenario.loop else _turn, self._start)
+        self.app.set_volfile = self.brick.set_volfile
         self.due: list[Caller] = []
         self.budget = dict(scenario.faults) if scenario.most else {}
         self.accidents = 0
