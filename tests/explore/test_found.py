@@ -93,6 +93,10 @@ FOUND = {
     "three-reconnect-threads:0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.4.0.4.0.0.0.0.0.0.0.0.0.0.0.0.8": (
         "a file that could not be had back was closed on its brick again while it counted as open there"
     ),
+    "reload-anew-threads:0.1.0.3.0.0.0.2.0.3.0.0.0.0.0.0.0.0.0.2.0.5.1.2.19": (
+        "a fork while the volfile was asked for anew: in the child, dropping the coroutine awaited"
+        " the end of the connection to the daemon"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -266,6 +266,9 @@ class _Switch:
                 return report
             new = self._new = core.make_graph(wanted, server)
             await new.init()
+        except GeneratorExit:
+            server = None  # dropped, as in a child process: the connection is not for us to close
+            raise
         finally:
             if server is not None:
                 await Disconnect(server.connection)
