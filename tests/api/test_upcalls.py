@@ -95,7 +95,7 @@ def test_what_came_before_the_end_is_delivered_and_nothing_after_it(watching: Br
         told(volume, size)
     report = volume.close()
     told_late = volume._session.core.upcalls
-    told_late.heard(Notice.CHILD_DOWN, None)
+    told_late.heard(volume._session.core, Notice.CHILD_DOWN, None)
     for found in (list(events), come):
         assert [upcall.stat and upcall.stat.st_size for upcall in found] == [0, 1, 2]
     assert report.graceful

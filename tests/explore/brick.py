@@ -152,6 +152,7 @@ class Brick:
         complaints: what clients did that no client may do.
         opened: fds that were opened in all.
         accepted: connections that there were in all.
+        asked: how often the volfile was asked for.
         is_up: whether anybody listens.
     """
 
@@ -167,6 +168,7 @@ class Brick:
         self.complaints: list[str] = []
         self.opened = 0
         self.accepted = 0
+        self.asked = 0
         self.is_up = True
 
     def make(
@@ -535,6 +537,7 @@ class BrickConnection:
 
     def getspec(self, request: Request) -> Any:
         self.follows = True
+        self.brick.asked += 1
         text = self.brick.volfile
         return GetspecReply(len(text), 0, text)
 

@@ -296,11 +296,14 @@ class Core:
                 f"volume {self.target.volume}: not connected within {timeout:g} s"
             ) from None
         self.session.connected()
+        self.management.connected()
         self.log.info("connected by %s", self.target.url)
 
     async def _bring_up(self) -> None:
         text, server = await volfile_of(self.target)
         self.volfile = text
+        if server is not None and self.target.follow:
+            self.management.keep(server)
         try:
             graph = self.graph = self.make_graph(self.tuned(text), server)
             await graph.init()
@@ -310,11 +313,8 @@ class Core:
             if server is not None:
                 await Disconnect(server.connection)
             raise
-        if server is not None:
-            if self.target.follow:
-                self.management.keep(server)
-            else:
-                await Disconnect(server.connection)
+        if server is not None and not self.target.follow:
+            await Disconnect(server.connection)
         graph.was_used = True
         self.top = graph.top
         self.known_at = graph.top.known
@@ -371,7 +371,7 @@ class Core:
         When it is down, no brick holds its handles any more. If it is going to be up again they are
         opened anew, but for those of which it tells then; if not, they are stale.
         """
-        self.upcalls.heard(notice, detail)
+        self.upcalls.heard(self, notice, detail)
         if notice in (Notice.UPCALL, Notice.FORGET):
             return
         if notice is Notice.CHILD_UP:

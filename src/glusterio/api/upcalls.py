@@ -243,12 +243,11 @@ class Upcalls:
         #: how many of each kind have come
         self.told: dict[str, int] = {}
 
-    def heard(self, notice: Notice, detail: object) -> None:
-        """The graph tells something. From any thread; waits for nothing."""
+    def heard(self, core: Core, notice: Notice, detail: object) -> None:
+        """A graph tells the session something. From any thread; waits for nothing."""
         upcall = upcall_of(notice, detail)
         if upcall is None:
             return
-        core = self._core
         gfid, is_active = upcall.gfid, core.session.state is SessionState.ACTIVE
         if gfid is not None and upcall.flags & _NAMES and is_active:
             core.inodes.invalidate(gfid)

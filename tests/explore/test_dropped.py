@@ -1,0 +1,48 @@
+"""A session that nobody ends, and the collector finds: whatever it is about, it says nothing then."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import Any
+
+import pytest
+
+from tests.explore.quiet import quiet
+from tests.explore.scenarios import SCENARIOS
+from tests.explore.world import World
+
+
+def _dropped_while_following(name: str, steps: int) -> bool:
+    """Live so many steps, and drop everything. Tells whether the volfile was being followed then."""
+    world = World(SCENARIOS[name])
+    world.begin()
+    for _ in range(steps):
+        options = world.options()
+        if not options or world.problems:
+            return False
+        world.take(options, 0)
+    return any(call.op == "follow" for call in world.app.core.session.calls.values())
+
+
+# What has not begun is Python's to tell of.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+@pytest.mark.parametrize("name", ["reload-anew", "reload-anew-threads"])
+def test_a_session_that_follows_its_volume_is_dropped(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: said.append(what.exc_value))
+    gc.collect()
+    said.clear()
+    followed = 0
+    gc.freeze()  # what is there now is not looked at
+    try:
+        with quiet():
+            for steps in range(60):
+                followed += _dropped_while_following(name, steps)
+                gc.collect()
+    finally:
+        gc.unfreeze()
+    assert followed > 5
+    assert said == []
