@@ -98,9 +98,12 @@ class Socket:
     """A stream socket; the end of one that leads to a brick, or of a pair.
 
     Attributes:
+        family: TCP's.
         peer: the brick's end.
         data: what has come, and is not received yet.
     """
+
+    family = socket.AF_INET
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -194,6 +197,14 @@ class Socket:
     def getsockopt(self, *what: Any) -> int:
         self._check()
         return self.refused
+
+    def getsockname(self) -> tuple[str, int]:
+        self._check()
+        return "127.0.0.1", self._number
+
+    def getpeername(self) -> tuple[str, int]:
+        self._check()
+        return "127.0.0.1", 24007
 
     def connect_ex(self, address: Any) -> int:
         self._scheduler.point("connect")

@@ -14,6 +14,7 @@ Cancelling a caller cancels its fiber: the fiber unwinds then and there, up to w
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -31,7 +32,7 @@ from glusterio.rpc.connection import Connection
 from glusterio.runtime.certificates import context_of
 from glusterio.runtime.connecting import unknown_host
 from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, spawn
-from glusterio.runtime.link import bind_privileged
+from glusterio.runtime.link import bind_privileged, is_with_itself
 from glusterio.runtime.secured import tls_error
 from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn, Tls
 from glusterio.types import Log
@@ -450,7 +451,10 @@ class AioDriver:
                 sock = await self._reach(*address, privileged=True)
                 await self._use(sock, wire)
             else:
-                await self.loop.create_connection(wire, *address)
+                transport, _ = await self.loop.create_connection(wire, *address)
+                if is_with_itself(transport.get_extra_info("socket")):
+                    transport.abort()
+                    raise ConnectionRefusedError(errno.ECONNREFUSED, "connected with itself")
         except socket.gaierror as error:
             raise unknown_host(address[0], error) from None
         except HandshakeError:
@@ -505,6 +509,8 @@ class AioDriver:
                 if privileged:
                     bind_privileged(sock)
                 await self.loop.sock_connect(sock, where)
+                if is_with_itself(sock):
+                    raise ConnectionRefusedError(errno.ECONNREFUSED, "connected with itself")
                 return sock
             except OSError as error:
                 failure = error

@@ -13,7 +13,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from glusterio.runtime.link import new_socket
+from glusterio.runtime.link import is_with_itself, new_socket
 from glusterio.traps import Connect, Reply
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class Connecting:
         except OSError:  # cancelled by another thread at this very moment
             return
         self._driver.unwatch(self)
+        if not code and is_with_itself(self.sock):
+            code = errno.ECONNREFUSED
         if code:
             self._error = OSError(code, os.strerror(code), self._where())
             self.sock.close()
@@ -130,6 +132,8 @@ class Connecting:
             if code in _UNDER_WAY:
                 self._driver.watch(self, select.POLLOUT)
                 return
+            if not code and is_with_itself(self.sock):
+                code = errno.ECONNREFUSED
             if not code:
                 self._connected()
                 return

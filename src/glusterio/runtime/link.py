@@ -69,6 +69,25 @@ def bind_privileged(sock: socket.socket) -> None:
                 raise
 
 
+def is_with_itself(sock: socket.socket) -> bool:
+    """Tell whether a socket is connected with itself: then it counts as refused, and is to be closed.
+
+    That comes of connecting again and again to a port of this machine that nobody listens on, when the
+    kernel chooses the same port for the near end (RFC 9293, 3.5: both ends open at once). Whoever talks
+    to himself there keeps the port from the one that is to listen on it. So it is closed by a reset,
+    without the minute that a port is not free after a usual end.
+    """
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    try:
+        if sock.getsockname() != sock.getpeername():
+            return False
+    except OSError:  # lost already: somebody will notice
+        return False
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@2i", 1, 0))
+    return True
+
+
 class Link:
     """A connected socket with its connection.
 
