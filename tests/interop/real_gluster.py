@@ -530,7 +530,7 @@ def _answers(sock: str) -> bool:
     return True
 
 
-def _online_brick(sock: str) -> tuple[int, int] | None:
+def online_brick(sock: str) -> tuple[int, int] | None:
     """The brick's pid and port, once glusterd says that it is online. XML wraps no long name."""
     try:
         tree = ElementTree.fromstring(_gluster(sock, "volume", "status", VOLUME, "--xml"))
@@ -629,7 +629,7 @@ def start_volume(directory: str | Path) -> GlusterVolume:
         online: list[tuple[int, int]] = []
 
         def is_online() -> bool:
-            brick = _online_brick(sock)
+            brick = online_brick(sock)
             if brick is not None:
                 online.append(brick)
             return bool(online)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -136,6 +137,30 @@ def test_brick_without_tls(
     with pytest.raises(TlsError, match="it does not speak TLS") as caught:
         face(hand_brick.url, ssl=authority.context(_ALLOWED), timeout=10.0)
     assert caught.value.reason is Refusal.TLS_UNKNOWN
+
+
+@pytest.mark.timeout(150)
+def test_management_encryption(tmp_path: Path) -> None:
+    """A real glusterd that speaks TLS, and its bricks, too: we come, and follow what it tells."""
+    reason = real_gluster.unavailable()
+    if reason is not None:
+        pytest.skip(f"no real GlusterFS: {reason}")
+    apart = ["unshare", "--net", "--mount"]
+    if subprocess.run([*apart, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no namespaces of our own here: root alone makes them")
+    with tempfile.TemporaryDirectory(prefix="glusterio-") as directory:
+        command = [*apart, sys.executable, "-m", "tests.interop.secured_daemon", directory]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120.0)
+    assert done.returncode == 0, done.stderr
+    expected: dict[str, object] = {"follows": True}
+    for face in ("threads", "asyncio"):
+        expected |= {
+            f"{face}: GlusterFS's files": f"by {face}",
+            f"{face}: GlusterFS's files, gluster+tls": f"by {face}",
+            f"{face}: a context of ours": f"by {face}",
+            f"{face}: a context of strangers": str(Refusal.ITS_CERTIFICATE),
+        }
+    assert json.loads(done.stdout) == expected
 
 
 def test_libgfapi_on_our_brick(authority: Authority, tmp_path: Path) -> None:

@@ -7,8 +7,12 @@ looked for in it, since GlusterFS's certificates bear a name of any kind (the br
 ``auth.ssl-allow`` is about that name), and few bear the host's. A context of the caller's own decides
 for itself: with ``check_hostname`` the certificate must be the host's.
 
+Where the files are that nobody has named, a build of GlusterFS has from its OpenSSL (``openssl version
+-d``): its documents say ``/etc/ssl``, Fedora's packages look in ``/etc/pki/tls``, Debian's in
+``/usr/lib/ssl``. The first of these that has a file is taken, for each file.
+
 Sources: GlusterFS rpc/rpc-transport/socket/src/socket.c (``ssl_setup_connection_params``,
-``ssl_setup_connection_postfix``).
+``ssl_setup_connection_postfix``), configure.ac (``SSL_CERT_PATH``).
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ from glusterio.traps import Tls
 
 #: So long, in bytes, no file with certificates is: those of all authorities have 250 KB.
 _LONGEST: Final = 16 << 20
+
+#: Where the defaults of :class:`glusterio.traps.Tls` are, and where else they may be.
+_PLACE: Final = "/etc/ssl"
+_OTHER_PLACES: Final = ("/etc/pki/tls", "/usr/lib/ssl")
 
 
 def context_of(tls: Tls, *, server_side: bool = False) -> SSLContext:
@@ -48,15 +56,16 @@ def context_of(tls: Tls, *, server_side: bool = False) -> SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     # Once it is there, a TLS connection is never negotiated anew: see Secured.write().
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
-    for path in (tls.certificate, tls.key, tls.authorities):
+    certificate, key, authorities = map(_found, (tls.certificate, tls.key, tls.authorities))
+    for path in (certificate, key, authorities):
         _check_readable(path)
     try:
-        context.load_cert_chain(tls.certificate, tls.key, _no_password)
+        context.load_cert_chain(certificate, key, _no_password)
     except (OSError, ValueError) as error:
-        what = f"{tls.certificate} and {tls.key} are no certificate and its key"
+        what = f"{certificate} and {key} are no certificate and its key"
         raise TlsError(f"{what} ({_words(error)})") from error
     try:
-        context.load_verify_locations(tls.authorities)
+        context.load_verify_locations(authorities)
         if tls.revoked:
             os.listdir(tls.revoked)  # says what is wrong: OpenSSL would only find nothing
             context.load_verify_locations(capath=tls.revoked)
@@ -65,13 +74,23 @@ def context_of(tls: Tls, *, server_side: bool = False) -> SSLContext:
         if error.filename:
             what = os.strerror(error.errno or 0)
             raise TlsError(f"{tls.revoked}: {what}: no directory of revocations") from error
-        raise TlsError(f"{tls.authorities}: no certificates ({_words(error)})") from error
+        raise TlsError(f"{authorities}: no certificates ({_words(error)})") from error
     if tls.ciphers:
         try:
             context.set_ciphers(tls.ciphers)
         except ssl.SSLError as error:
             raise TlsError(f"{tls.ciphers!r}: no cipher of this name") from error
     return context
+
+
+def _found(path: str) -> str:
+    """Return where a file is: elsewhere than said, if it is one of GlusterFS's and only there."""
+    place, name = os.path.split(path)
+    if place == _PLACE and name.startswith("glusterfs.") and not os.path.exists(path):
+        for other in _OTHER_PLACES:
+            if os.path.exists(there := os.path.join(other, name)):
+                return there
+    return path
 
 
 def _no_password() -> bytes:
