@@ -152,13 +152,29 @@ FAULTS: Final[dict[str, Fault]] = {
         After.READABLE,
         (*LOST, "OSError"),
     ),
-    "management daemon gone for a while": Fault(
-        "the management daemon ends, and comes back; the brick stays",
-        Venue.lose_daemon,
-        lambda venue: venue.daemon.heal(),
+    "killed with its daemon": Fault(
+        "brick and management daemon are killed (-9), and started again: the daemon where it was,"
+        " the brick on another port",
+        Venue.kill,
+        Venue.come_back,
+        After.BACK,
+        by_daemon=True,
+    ),
+    "management daemons gone for a while": Fault(
+        "the management daemons end, and come back; the brick stays",
+        Venue.lose_daemons,
+        Venue.find_daemons,
         After.UNHARMED,
         (),
         seconds=0.3,
+        by_daemon=True,
+    ),
+    "management daemon gone for good": Fault(
+        "the management daemon that is followed ends, and another one is followed; the brick stays",
+        Venue.lose_daemon,
+        _nothing,
+        After.UNHARMED,
+        (),
         by_daemon=True,
     ),
     "stopped beyond the ping time-out": Fault(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import resource
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -26,6 +28,19 @@ PING_TIMEOUT = 1
 #: Of a reply: the record's mark, xid, direction, state, verifier (two words), state of acceptance;
 #: then come op_ret and op_errno (rpc/xdr/src/glusterfs4-xdr.x).
 _RESULT = 4 + 24
+
+#: Where a management daemon listens that is to be found again: outside of what the system gives to
+#: those who connect, so that nobody else has the port meanwhile.
+_PORTS = range(20000, 30000)
+
+
+def fixed_port() -> int:
+    """Return a port that nobody has, and that the system gives to nobody."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.choice(_PORTS)))
+            port: int = probe.getsockname()[1]
+            return port
 
 
 class Relay(Tap):
@@ -56,7 +71,8 @@ class Venue:
     Args:
         place: a directory for all that it needs.
         small: the brick's file system has so many bytes; ``None`` for the machine's own.
-        by_daemon: clients ask the management daemon, behind a relay of its own, for volfile and port.
+        by_daemon: clients ask the management daemon for the volfile, behind either of two relays, and
+            for the brick's port, where the volfile says.
 
     Attributes:
         users: those who use the session; set by whoever makes one.
@@ -75,8 +91,10 @@ class Venue:
                 check=True,
                 capture_output=True,
             )
+        # Clients find the daemon again where the volfile says that it is.
+        self._listening = ("--port", str(fixed_port())) if by_daemon else ()
         try:
-            self.brick = start_brick(self.directory)
+            self.brick = start_brick(self.directory, "vol", *self._listening)
         except BaseException:
             self._unmount()
             raise
@@ -84,6 +102,8 @@ class Venue:
         self.relay.start()
         self.daemon = FaultyProxy(("127.0.0.1", self.brick.port))
         self.daemon.start()
+        self.second_daemon = FaultyProxy(("127.0.0.1", self.brick.port))
+        self.second_daemon.start()
         self.is_there = True
         volfile = place / "client.vol"
         self._text = client_volfile(
@@ -96,21 +116,26 @@ class Venue:
         volfile.write_text(self._text)
         self.url = f"volfile://{volfile}"
         if by_daemon:
-            self.url = f"gluster://127.0.0.1:{self.daemon.port}/vol"
+            daemons = f"127.0.0.1:{self.daemon.port},127.0.0.1:{self.second_daemon.port}"
+            self.url = f"gluster://{daemons}/vol"
+
+    @property
+    def _relays(self) -> tuple[FaultyProxy, ...]:
+        return self.relay, self.daemon, self.second_daemon
 
     # -- what is done to it -----------------------------------------------------------------------
 
     def kill(self) -> None:
-        """End the brick without notice; whoever connects is refused."""
-        self.relay.refuse()
-        self.daemon.refuse()
+        """End the brick and its daemon without notice; whoever connects is refused."""
+        for relay in self._relays:
+            relay.refuse()
         self.brick.kill()
-        self.relay.cut()
-        self.daemon.cut()
+        for relay in self._relays:
+            relay.cut()
         self.is_there = False
 
     def come_back(self, directory: Path | None = None, *options: str) -> None:
-        """Start the brick anew, on another port; clients find it by the relay's.
+        """Start the brick anew, on another port; clients find it by the relay's, or by the daemon.
 
         Args:
             directory: what it serves now, under the same name, instead of what it served.
@@ -120,11 +145,11 @@ class Venue:
             away = self._place / "away"
             os.rename(self.directory, away)
             os.rename(directory, self.directory)
-        self.brick = start_brick(self.directory, "vol", *options)
+        self.brick = start_brick(self.directory, "vol", *self._listening, *options)
         self.relay.upstream = ("127.0.0.1", self.brick.brick_port)
-        self.daemon.upstream = ("127.0.0.1", self.brick.port)
-        self.relay.heal()
-        self.daemon.heal()
+        self.daemon.upstream = self.second_daemon.upstream = ("127.0.0.1", self.brick.port)
+        for relay in self._relays:
+            relay.heal()
         self.is_there = True
 
     def come_back_empty(self) -> None:
@@ -142,8 +167,19 @@ class Venue:
         store_options(str(self.directory), {"features.read-only": "on"})
         self.come_back()
 
+    def lose_daemons(self) -> None:
+        """The management daemons are gone; the brick is not."""
+        self.lose_daemon()
+        self.second_daemon.refuse()
+        self.second_daemon.cut()
+
+    def find_daemons(self) -> None:
+        """They are there again."""
+        self.daemon.heal()
+        self.second_daemon.heal()
+
     def lose_daemon(self) -> None:
-        """The management daemon is gone; the brick is not."""
+        """The management daemon that is followed is gone; the other is not, nor the brick."""
         self.daemon.refuse()
         self.daemon.cut()
 
@@ -187,8 +223,8 @@ class Venue:
 
     def finish(self) -> None:
         """End everything."""
-        self.relay.stop()
-        self.daemon.stop()
+        for relay in self._relays:
+            relay.stop()
         with contextlib.suppress(ProcessLookupError):
             self.go_on()
         self.brick.kill()
