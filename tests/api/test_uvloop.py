@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import gc
 import os
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from glusterio import SessionClosedError, TeardownReport, aio
+from glusterio.rpc.connection import Connection
+from glusterio.runtime.aio import AioDriver
+from glusterio.traps import Connect, Disconnect, Tls
 from glusterio.wire.programs import Fop
 from tests.api.deferring import ON, no_file_beyond
 from tests.api.tap import Tap
@@ -113,3 +124,131 @@ def test_a_lost_connection_on_uvloop(own_brick: BrickProcess, uvloops: NewLoop) 
     with asyncio.Runner(loop_factory=uvloops) as runner:
         report = runner.run(main())
     assert report.defects == []
+
+
+async def turns(count: int) -> None:
+    """Let the loop go round so often."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("privileged", [False, True], ids=["", "privileged"])
+def test_no_descriptor_is_closed_twice(uvloops: NewLoop, secure: bool, privileged: bool) -> None:
+    """A connection is reset while uvloop takes note of it, at any turn; strangers' files stay open."""
+    tls = Tls(context=ssl.create_default_context()) if secure else None
+    strangers: list[int] = []
+
+    async def reset(listening: socket.socket, after: int) -> None:
+        sock, _ = await asyncio.get_running_loop().sock_accept(listening)
+        await turns(after)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+
+    async def connect(address: tuple[str, int]) -> None:
+        connection = Connection("somebody")
+        with contextlib.suppress(OSError):
+            await Connect(address, connection, tls=tls, privileged=privileged)
+        await Disconnect(connection)
+
+    async def main() -> None:
+        driver = AioDriver(asyncio.get_running_loop())
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
+            for after in range(16):
+                resetting = asyncio.create_task(reset(listening, after))
+                await driver.run(connect(listening.getsockname()))
+                await resetting
+                await turns(4)  # a transport closes its socket a turn later
+                # The numbers of what has been closed are strangers' now.
+                strangers.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(3))
+        await driver.stop()
+
+    def is_open(number: int) -> bool:
+        try:
+            os.close(number)
+        except OSError:
+            return False
+        return True
+
+    with asyncio.Runner(loop_factory=uvloops) as runner:
+        runner.run(main())
+        gc.collect()
+        assert [number for number in strangers if not is_open(number)] == []
+
+
+def run_program(url: str, program: str) -> str:
+    """Run a program with warnings off, to its good end; return what it said on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM + textwrap.dedent(program), url],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+PROGRAM = """
+import asyncio, os, sys
+import uvloop
+from glusterio import CloseFromCallbackError, ForkedSessionError, aio
+
+def sockets():
+    found = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")[:-1]]
+    return sum(name.startswith("socket:") for name in found)
+"""
+
+
+def test_forked_on_uvloop(own_brick: BrickProcess) -> None:
+    """The child has none of the sockets any more, and its end is not the end of the parent's."""
+    said = run_program(
+        own_brick.url,
+        """
+        async def main():
+            before = sockets()
+            vol, other = await aio.connect(sys.argv[1]), await aio.connect(sys.argv[1])
+            file = await vol.open_handle("/file", os.O_RDWR | os.O_CREAT)
+            pid = os.fork()
+            if not pid:
+                assert sockets() == before
+                for each in (vol, other):
+                    try:
+                        await each.stat("/")
+                    except ForkedSessionError:
+                        continue
+                    os._exit(1)
+                sys.exit()  # which closes the loop
+            assert os.waitpid(pid, 0)[1] == 0
+            assert await file.pwrite(b"goes on", 0) == 7
+            assert (await vol.close()).handles_drained == 1
+            assert (await other.close()).graceful
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main())
+        """,
+    )
+    assert said == ""
+    own_brick.wait_for(fds=0)
+
+
+def test_uvloop_is_closed_before_the_volume(own_brick: BrickProcess) -> None:
+    said = run_program(
+        own_brick.url,
+        """
+        async def main():
+            global vol, file
+            vol = await aio.connect(sys.argv[1], options={"performance.write-behind": "on"})
+            file = await vol.open_handle("/file", os.O_RDWR | os.O_CREAT)
+            await file.pwrite(b"x", 0)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main())
+        try:
+            asyncio.run(vol.close())
+        except CloseFromCallbackError:
+            pass
+        else:
+            raise AssertionError("closed on another loop")
+        """,
+    )
+    assert "/file: the event loop was closed before the session; deferred writes failed" in said
+    own_brick.wait_for(fds=0)

@@ -71,7 +71,10 @@ def _close_all() -> None:
 
 def _forget_all() -> None:
     for session in list(_LIVE.values()):
-        session.forget_after_fork()
+        try:
+            session.forget_after_fork()
+        except Exception:  # the others are the parent's all the same
+            session.core.log.exception("after a fork")
     _LIVE.clear()
 
 

@@ -27,14 +27,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
-from glusterio.errors import ConnectionLostError, HandshakeError, RemoteProtocolError
+from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.certificates import context_of
 from glusterio.runtime.connecting import unknown_host
 from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, spawn
-from glusterio.runtime.link import bind_privileged, is_with_itself
+from glusterio.runtime.link import PRIVILEGED_PORTS, is_with_itself
 from glusterio.runtime.secured import tls_error
-from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn, Tls
+from glusterio.traps import Connect, Coro, Event, Offload, Reply, Spawn
 from glusterio.types import Log
 
 #: How often the ping clocks are looked at, in seconds.
@@ -42,6 +42,9 @@ TICK = 0.25
 
 #: Seconds that a handshake may take by itself: how long all of connecting may is the caller's to say.
 _FOR_EVER = 1e6
+
+#: What binding to a port, or connecting from it, says that is somebody else's.
+_PORT_IS_TAKEN = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 
 class _NoLock:
@@ -137,20 +140,31 @@ class _Wire(asyncio.BufferedProtocol):
                 transport.write(b"".join(buffers))
 
     def close_socket(self) -> None:
-        """Close this process's copy of the socket, and tell nobody."""
-        if self.transport is not None:
-            # The transport itself would unregister it from a selector: the parent's, or a closed one.
-            wrapped = self.transport.get_extra_info("socket")
-            getattr(wrapped, "_sock", wrapped).close()
+        """Close this process's copy of the socket, and tell nobody.
+
+        The transport itself would unregister it: from the parent's selector, or from a closed one.
+        uvloop has no socket, but a descriptor, which it closes when the transport goes, whatever that
+        is by then: so from here on it is one of nothing.
+        """
+        wrapped: Any = self.transport and self.transport.get_extra_info("socket")
+        sock = getattr(wrapped, "_sock", None)
+        if sock is not None:
+            sock.close()
+        elif wrapped is not None and wrapped.fileno() != -1:
+            with open(os.devnull, "rb") as nothing:
+                os.dup2(nothing.fileno(), wrapped.fileno(), inheritable=False)
 
     def leave_closed_loop(self) -> None:
         """Close the socket; the transport can do nothing more, and need not complain of that."""
         if self.transport is not None:
             name = type(self.transport).__name__
-            number = self.transport.get_extra_info("socket").fileno()
-            self.close_socket()
+            wrapped = self.transport.get_extra_info("socket")
+            if wrapped is not None:  # uvloop closes what is left when it is closed itself
+                warnings.filterwarnings(
+                    "ignore", f"unclosed transport <{name} fd={wrapped.fileno()}>"
+                )
+                self.close_socket()
             self.transport = None
-            warnings.filterwarnings("ignore", f"unclosed transport <{name} fd={number}>")
 
     def close(self, error: Exception) -> None:
         """Close the transport now; what is in flight fails with ``error``."""
@@ -437,87 +451,88 @@ class AioDriver:
         return None
 
     async def _connect(self, trap: Connect) -> None:
-        address = trap.address
+        """Connect, and then shake hands, if that is wanted: who does not like the other in it has
+        answered.
 
-        def wire() -> _Wire:
-            return _Wire(self, trap.connection)
-
+        The loop makes the socket. Who gives uvloop one that is connected has its descriptor closed
+        twice, the second time perhaps when a stranger's file has it: if the peer resets the connection
+        before ``create_connection`` has taken note, uvloop closes the descriptor and does not tell the
+        Python socket, which closes it again when it is collected (uvloop/loop.pyx,
+        ``create_connection``: ``_attach_fileobj`` comes after the connection was made).
+        """
+        address, tls = trap.address, trap.tls
+        wire = _Wire(self, trap.connection)
+        if tls is None:
+            await self._reach(address, trap.privileged, wire)
+            return
+        context = tls.context
+        if context is None:  # which takes reading files
+            context = await self.loop.run_in_executor(self.threads, context_of, tls)
+        transport = await self._reach(address, trap.privileged, asyncio.Protocol())
+        by_path = isinstance(address, str)
         try:
-            if trap.tls is not None:
-                await self._connect_secure(wire, trap, trap.tls)
-            elif isinstance(address, str):
-                await self.loop.create_unix_connection(wire, address)
-            elif trap.privileged and os.geteuid() == 0:
-                sock = await self._reach(*address, privileged=True)
-                await self._use(sock, wire)
+            if transport.is_closing():  # no handshake would ever hear of that
+                raise ConnectionResetError
+            secured = await self.loop.start_tls(
+                transport,
+                wire,
+                context,
+                server_hostname="" if by_path else address[0],
+                ssl_handshake_timeout=_FOR_EVER,
+            )
+            if secured is None or trap.connection.lost is not None:
+                raise ConnectionResetError
+        except BaseException as error:
+            transport.abort()
+            if isinstance(error, (OSError, ValueError)):
+                raise tls_error(
+                    error, str(address) if by_path else f"{address[0]}:{address[1]}"
+                ) from error
+            raise
+        wire.connection_made(secured)
+
+    async def _reach(
+        self, address: tuple[str, int] | str, privileged: bool, protocol: asyncio.BaseProtocol
+    ) -> asyncio.Transport:
+        """Connect, from a privileged port if that is wanted and can be."""
+        if isinstance(address, str):
+            return (await self.loop.create_unix_connection(lambda: protocol, address))[0]
+        try:
+            if privileged and os.geteuid() == 0:
+                transport = await self._reach_privileged(*address, protocol)
             else:
-                transport, _ = await self.loop.create_connection(wire, *address)
-                if is_with_itself(transport.get_extra_info("socket")):
-                    transport.abort()
-                    raise ConnectionRefusedError(errno.ECONNREFUSED, "connected with itself")
+                transport, _ = await self.loop.create_connection(lambda: protocol, *address)
+            sock = transport.get_extra_info("socket")
+            if sock is not None and is_with_itself(sock):  # uvloop has none that is closed already
+                transport.abort()
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "connected with itself")
+            return transport
         except socket.gaierror as error:
             raise unknown_host(address[0], error) from None
-        except HandshakeError:
-            raise
         except OSError as error:
-            if not error.errno or isinstance(address, str):
+            if not error.errno:
                 raise  # several addresses, each with an error of its own
             where = f"{address[0]}:{address[1]}"
             raise OSError(error.errno, os.strerror(error.errno), where) from None
 
-    async def _connect_secure(self, wire: Callable[[], _Wire], trap: Connect, tls: Tls) -> None:
-        """Connect, and then shake hands: who does not like the other in it has answered."""
-        context = tls.context
-        if context is None:  # which takes reading files
-            context = await self.loop.run_in_executor(self.threads, context_of, tls)
-        address = trap.address
-        if isinstance(address, str):
-            where, name = address, ""
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.setblocking(False)
-                await self.loop.sock_connect(sock, address)
-            except BaseException:
-                sock.close()
-                raise
-        else:
-            where, name = f"{address[0]}:{address[1]}", address[0]
-            sock = await self._reach(*address, privileged=trap.privileged and os.geteuid() == 0)
-        try:
-            await self._use(
-                sock, wire, ssl=context, server_hostname=name, ssl_handshake_timeout=_FOR_EVER
-            )
-        except (OSError, ValueError) as error:
-            raise tls_error(error, where) from error
-
-    async def _use(self, sock: socket.socket, wire: Callable[[], _Wire], **how: Any) -> None:
-        try:
-            await self.loop.create_connection(wire, sock=sock, **how)
-        except BaseException:
-            sock.close()
-            raise
-
-    async def _reach(self, host: str, port: int, *, privileged: bool) -> socket.socket:
-        """Connect to one of a host's addresses, from a privileged port if wanted."""
+    async def _reach_privileged(
+        self, host: str, port: int, protocol: asyncio.BaseProtocol
+    ) -> asyncio.Transport:
+        """Connect to one of a host's addresses, from the first privileged port that is free."""
         failure: OSError | None = None
-        for family, _, _, _, where in await self.loop.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                sock.setblocking(False)
-                if privileged:
-                    bind_privileged(sock)
-                await self.loop.sock_connect(sock, where)
-                if is_with_itself(sock):
-                    raise ConnectionRefusedError(errno.ECONNREFUSED, "connected with itself")
-                return sock
-            except OSError as error:
-                failure = error
-                sock.close()
-            except BaseException:
-                sock.close()
-                raise
+        found = await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for family, _, _, _, where in found:
+            anywhere = "0.0.0.0" if family == socket.AF_INET else "::"
+            for own in (*PRIVILEGED_PORTS, 0):  # 0: the choice is the kernel's
+                try:
+                    transport, _ = await self.loop.create_connection(
+                        lambda: protocol, *where[:2], family=family, local_addr=(anywhere, own)
+                    )
+                    return transport
+                except OSError as error:
+                    failure = error
+                    if error.errno not in _PORT_IS_TAKEN:
+                        break
         raise failure or OSError(f"no address for {host}:{port}")
 
     def cancel_connect(self, trap: Connect) -> None:
