@@ -35,7 +35,7 @@ from glusterio.lifecycle.monitor import Monitor
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
-from glusterio.lifecycle.trace import TraceHook
+from glusterio.lifecycle.trace import TraceHook, UntilItFails
 from glusterio.rpc.connection import Connection
 from glusterio.runtime.fiber import Driver, Fiber, start_later
 from glusterio.traps import Coro, Disconnect, Event, Within
@@ -144,6 +144,8 @@ class Core:
         self.reconnects = 0
         self.switches = 0
         self.monitor: Monitor | None = None
+        if trace is not None:
+            trace = UntilItFails(trace, self.log.hook_failed)
         if os.environ.get(MONITOR, "0") not in ("", "0"):
             trace = self.monitor = Monitor(target.volume, trace)
         given = (driver.new_lock(), driver.new_event, trace, target.volume)

@@ -66,6 +66,10 @@ class SessionLog(logging.LoggerAdapter[Any]):
             if logging.raiseExceptions and sys.stderr is not None:
                 traceback.print_exc()
 
+    def hook_failed(self, error: Exception) -> None:
+        """Tell that the application's trace hook has raised, and hears of nothing more."""
+        self.last_words(f"the trace hook has failed, and hears of nothing more: {error!r}")
+
     def last_words(self, message: str) -> None:
         """Log an error of which nobody could hear in another way; if nobody listens, to stderr."""
         self.error("%s", message)

@@ -45,7 +45,8 @@ class TraceRecord(NamedTuple):
     of: int = 0
 
 
-#: Receives each record, under the session's lock: it must not block and must not call the session.
+#: Receives each record, under the session's lock: it must not block and must not call the session. One
+#: that raises hears of nothing more.
 #: In a child process, after a fork, nothing is recorded; unless the hook has an attribute ``in_child``,
 #: which is then the child's hook.
 TraceHook = Callable[[TraceRecord], None]
@@ -63,3 +64,33 @@ def ndjson(stream: TextIO) -> TraceHook:
         stream.flush()
 
     return write
+
+
+class UntilItFails:
+    """A hook that is left alone once it has raised an exception, which must not be the session's.
+
+    What it raises comes in the middle of a transition: whoever gave up there would leave a call that is
+    counted for good, or an end that nobody makes. An interrupt goes through all the same.
+
+    Args:
+        hook: the application's hook.
+        tell: is told, once, what it has raised.
+
+    Attributes:
+        in_child: the hook's hook for a child process, looked after likewise.
+    """
+
+    def __init__(self, hook: TraceHook, tell: Callable[[Exception], None]) -> None:
+        self._hook: TraceHook | None = hook
+        self._tell = tell
+        child: TraceHook | None = getattr(hook, "in_child", None)
+        self.in_child = None if child is None else UntilItFails(child, tell)
+
+    def __call__(self, record: TraceRecord) -> None:
+        """Hand the record on."""
+        if self._hook is not None:
+            try:
+                self._hook(record)
+            except Exception as error:
+                self._hook = None
+                self._tell(error)
