@@ -25,21 +25,33 @@ if TYPE_CHECKING:
 _UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EINTR)
 
 
-def candidates(address: tuple[str, int] | str) -> list[tuple[int, Any]]:
-    """Return the socket families and addresses to try, in order. Looks names up, which may block.
-
-    Raises:
-        OSError: the name is unknown.
-    """
+def candidates(address: tuple[str, int] | str) -> list[tuple[int, Any]] | None:
+    """Return the socket families and addresses to try, in order; ``None`` where there is but a name."""
     if isinstance(address, str):
         return [(socket.AF_UNIX, address)]
     host, port = address
     try:
-        # Of text Python makes what IDNA says, for which it loads 2 ms worth of tables.
-        name = host.encode() if host.isascii() else host
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        return _addresses(host, port, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return None
+
+
+def look_up(host: str, port: int) -> list[tuple[int, Any]]:
+    """Return what :func:`candidates` does for a name. Nothing bounds how long that takes.
+
+    Raises:
+        OSError: the name is unknown.
+    """
+    try:
+        return _addresses(host, port)
     except socket.gaierror as error:
         raise unknown_host(host, error) from None
+
+
+def _addresses(host: str, port: int, flags: int = 0) -> list[tuple[int, Any]]:
+    # Of text Python makes what IDNA says, for which it loads 2 ms worth of tables.
+    name = host.encode() if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, where) for family, _, _, _, where in found]
 
 
@@ -80,13 +92,32 @@ class Connecting:
         self.sock: socket.socket = None  # type: ignore[assignment]
 
     def begin(self) -> None:
-        """Look the name up and start with the first address."""
+        """Start with the first address, when it is known.
+
+        A name is looked up on a thread of its own: a resolver whose servers are silent takes half a
+        minute, and whoever is here may be leading for others, have a deadline, or be told to end.
+        """
+        known = candidates(self.trap.address)
+        if known is None:
+            try:
+                threading.Thread(target=self._look_up, name="glusterio-lookup", daemon=True).start()
+            except RuntimeError:  # the process may not have another thread
+                self._look_up()
+        else:
+            self._candidates = known
+            self._next()
+
+    def _look_up(self) -> None:
+        address = self.trap.address
+        assert not isinstance(address, str)
         try:
-            self._candidates = candidates(self.trap.address)
-        except OSError as error:
+            self._candidates = look_up(*address)
+        except Exception as error:  # whatever it is: somebody waits for it
             self._fiber.wake(self.trap, None, error)
             return
-        self._next()
+        with self._driver.lock:  # while somebody waits for it the driver does not end
+            if self._fiber.trap is self.trap:
+                self._driver.call_later(0.0, self._next)
 
     def progress(self) -> None:
         """The socket is writable: connected, or refused. Or a handshake can go on."""
