@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -9,12 +10,13 @@ from typing import Any
 
 from glusterio.wire.fops import FOPS
 from glusterio.wire.fops.files import OpenReply
-from glusterio.wire.messages import decode
-from glusterio.wire.programs import Fop
+from glusterio.wire.handshake import SetvolumeReply
+from glusterio.wire.messages import decode, encode
+from glusterio.wire.programs import Fop, HandshakeProc
 from glusterio.wire.records import REPLY_HEADER_SIZE
 from tests.api.away import lost, until
 from tests.api.drivers import Driver
-from tests.hostile.server import Asked, HostileServer, Script
+from tests.hostile.server import Asked, HostileServer, Raw, Script, reply
 
 #: How long a call of these sessions waits for its brick, in seconds.
 PATIENCE = 0.2
@@ -85,3 +87,31 @@ def instead(asked_for: Callable[[Asked], bool], *records: Callable[[int, bytes],
 
 def is_opening(asked: Asked) -> bool:
     return asked.fop in (Fop.OPEN, Fop.OPENDIR)
+
+
+def is_setvolume(asked: Asked) -> bool:
+    return asked.handshake == HandshakeProc.SETVOLUME
+
+
+#: What whoever connects anew, or opens files anew, may be answered.
+BROKEN: dict[str, Script] = {
+    "cut-off": instead(is_opening, lambda xid, record: record[:-5]),
+    "without-body": instead(is_opening, lambda xid, record: record[:24]),
+    "longer": instead(is_opening, lambda xid, record: record + bytes(4096)),
+    "endless": instead(
+        is_opening, lambda xid, record: Raw(b"\xff\xff\xff\xff" + record + bytes(4096))
+    ),
+    "other-xid": instead(is_opening, lambda xid, record: reply(xid ^ 0x40000000, record[24:])),
+    "twice": instead(is_opening, *[lambda xid, record: record] * 2),
+    "garbage": instead(is_opening, lambda xid, record: Raw(os.urandom(500))),
+    "nothing": instead(is_opening),
+    "no-handshake": instead(is_setvolume),
+    "handshake-cut-off": instead(is_setvolume, lambda xid, record: record[:40]),
+    "refused": instead(
+        is_setvolume,
+        lambda xid, record: reply(xid, encode(SetvolumeReply(-1, errno.EACCES, {"ERROR": b"no"}))),
+    ),
+    "starting": instead(
+        is_setvolume, lambda xid, record: reply(xid, encode(SetvolumeReply(-1, errno.EAGAIN)))
+    ),
+}

@@ -275,36 +275,68 @@ class Daemon:
 
     Args:
         answer: of what was asked, the records to be sent.
+
+    Attributes:
+        answer: the same; it may be replaced at any time.
+        port: where it listens.
+        failure: what went wrong in ``answer``.
     """
 
     def __init__(self, answer: Callable[[Asked], Iterable[bytes]]) -> None:
-        self._answer = answer
+        self.answer = answer
+        self.failure: BaseException | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
     def __enter__(self) -> Daemon:
-        self._thread.start()
+        self._threads[0].start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for sock in (self._listener, *self._sockets):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._threads[0].join(PATIENCE)  # from here there are no more sockets
+        for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive()
-        for sock in (self._listener, *self._sockets):
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        for sock in self._sockets:
             sock.close()
+        if self.failure is not None:
+            raise self.failure
 
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+    def tell(self, record: bytes) -> None:
+        """Send something unasked to everyone."""
+        for sock in tuple(self._sockets):
+            with contextlib.suppress(OSError):
+                send(sock, record)
+
+    def _accept(self) -> None:
+        while True:
+            try:
                 client, _ = self._listener.accept()
-                self._sockets.append(client)
-                with contextlib.suppress(OSError):
-                    while (record := receive(client)) is not None:
-                        header = parse_message(record)
-                        assert isinstance(header, CallHeader)
-                        for answer in self._answer(Asked(header, record[header.body :])):
-                            send(client, answer)
+            except OSError:
+                return
+            client.settimeout(PATIENCE)  # for sending: who is not read from gives up
+            self._sockets.append(client)
+            thread = threading.Thread(target=self._serve, args=(client,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with _ending(client):
+            while (record := receive(client)) is not None:
+                header = parse_message(record)
+                assert isinstance(header, CallHeader)
+                try:
+                    for answer in self.answer(Asked(header, record[header.body :])):
+                        send(client, answer)
+                except OSError:
+                    return
+                except BaseException as error:
+                    self.failure = error
+                    return

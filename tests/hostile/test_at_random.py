@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded import start_brick
-from tests.hostile import against_brick, against_client
+from tests.hostile import against_brick, against_client, against_management
 
 #: How many lives there are: a few in `make test`, a fifth of `make fuzz`'s examples there.
 LIVES = max(12, int(os.environ.get("FUZZ_EXAMPLES", "0")) // 5)
@@ -40,6 +40,26 @@ def test_servers_that_lie(tmp_path: Path, seeds: range) -> None:
     print(f"{len(seeds)} sessions, {lies} answers damaged, {failed} operations failed")
     assert lies
     assert failed
+
+
+@pytest.mark.fuzz
+def test_daemons_that_lie(tmp_path: Path, seeds: range) -> None:
+    directory = tmp_path / "brick"
+    directory.mkdir()
+    against_client.fill(directory)
+    lies = failed = 0
+    with start_brick(directory) as brick:
+        memory = resident(os.getpid())
+        for seed in range(seeds.start, seeds.start + 3 * len(seeds)):  # they are short
+            one, other = against_management.life(brick, seed)
+            lies, failed = lies + one, failed + other
+        brick.wait_for(fds=0, locks=0, pending=0)
+        memory = resident(os.getpid()) - memory
+    print(f"{3 * len(seeds)} sessions, {lies} answers untrue, {failed} operations failed")
+    print(f"{memory >> 20} MiB more than before")
+    assert lies
+    assert failed
+    assert memory < 150 << 20
 
 
 @pytest.mark.fuzz

@@ -22,11 +22,19 @@ from glusterio.wire.fops.files import OpenReply
 from glusterio.wire.fops.locks import LkReply
 from glusterio.wire.handshake import SetvolumeReply
 from glusterio.wire.messages import encode, failure
-from glusterio.wire.programs import Fop, HandshakeProc
+from glusterio.wire.programs import Fop
 from tests.api.drivers import DRIVERS, Driver
 from tests.embedded import BrickProcess
-from tests.hostile.opened import PATIENCE, Opened, instead, is_opening, opening
-from tests.hostile.server import Asked, HostileServer, Raw, Script, honest, reply
+from tests.hostile.opened import (
+    BROKEN,
+    PATIENCE,
+    Opened,
+    instead,
+    is_opening,
+    is_setvolume,
+    opening,
+)
+from tests.hostile.server import Asked, HostileServer, Script, honest, reply
 
 FUZZING = "FUZZ_EXAMPLES" in os.environ
 
@@ -95,33 +103,6 @@ def test_a_file_of_which_nothing_can_be_told(opened: Opened) -> None:
     (complaint,) = complaints
     assert "Input/output error" in complaint
     opened.closes()
-
-
-def is_setvolume(asked: Asked) -> bool:
-    return asked.handshake == HandshakeProc.SETVOLUME
-
-
-BROKEN: dict[str, Script] = {
-    "cut-off": instead(is_opening, lambda xid, record: record[:-5]),
-    "without-body": instead(is_opening, lambda xid, record: record[:24]),
-    "longer": instead(is_opening, lambda xid, record: record + bytes(4096)),
-    "endless": instead(
-        is_opening, lambda xid, record: Raw(b"\xff\xff\xff\xff" + record + bytes(4096))
-    ),
-    "other-xid": instead(is_opening, lambda xid, record: reply(xid ^ 0x40000000, record[24:])),
-    "twice": instead(is_opening, *[lambda xid, record: record] * 2),
-    "garbage": instead(is_opening, lambda xid, record: Raw(os.urandom(500))),
-    "nothing": instead(is_opening),
-    "no-handshake": instead(is_setvolume),
-    "handshake-cut-off": instead(is_setvolume, lambda xid, record: record[:40]),
-    "refused": instead(
-        is_setvolume,
-        lambda xid, record: reply(xid, encode(SetvolumeReply(-1, errno.EACCES, {"ERROR": b"no"}))),
-    ),
-    "starting": instead(
-        is_setvolume, lambda xid, record: reply(xid, encode(SetvolumeReply(-1, errno.EAGAIN)))
-    ),
-}
 
 
 #: Each with one of the drivers, in turn; `make fuzz` has them with both.

@@ -7,16 +7,18 @@ relied on the session stays with the graph that it has, and says why.
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterable
 
 import pytest
 
-from glusterio.errors import ConnectionLostError, RemoteProtocolError
+from glusterio.errors import ConnectionLostError, GlusterError, RemoteProtocolError
 from glusterio.wire.fops.attributes import StatReply
+from glusterio.wire.fops.files import OpenReply
 from glusterio.wire.messages import encode, failure
 from glusterio.wire.programs import Fop
 from tests.embedded import BrickProcess
-from tests.hostile.opened import Opened, opening
+from tests.hostile.opened import BROKEN, Opened, opening
 from tests.hostile.server import Asked, Script, honest, reply, volfile
 
 
@@ -81,4 +83,38 @@ def test_a_file_of_which_nothing_can_be_told(opened: Opened, brick: BrickProcess
     assert why.errno == errno.EIO
     brick.wait_for(fds=3)
     goes_on(opened)
+    assert opened.closes().handles_drained == 3
+
+
+@pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
+def test_no_server_at_all(opened: Opened, brick: BrickProcess, script: Script) -> None:
+    """The switch fails in time, and says why."""
+    opened.server.script = script
+    began = time.monotonic()
+    try:
+        report = opened.driver.do(opened.vol.reload, another(opened, brick), timeout=0.5)
+    except (GlusterError, ConnectionError, TimeoutError) as error:
+        why: BaseException | None = error
+    else:  # it has gone over: a second reply does no harm, for instance
+        why = None
+        assert report.carried + len(report.left_behind) == 3
+    assert time.monotonic() - began < 3.0
+    assert why is None or str(why)
+    opened.server.script = honest
+    goes_on(opened)
+    brick.wait_for(fds=3)
+    assert opened.closes().handles_drained == 3
+
+
+@pytest.mark.parametrize("code", [0, errno.EACCES, errno.ESTALE, errno.ENOTCONN, 2**31 - 1, -1])
+def test_errors_of_every_kind(opened: Opened, brick: BrickProcess, code: int) -> None:
+    """The files stay in the old graph, which is used by nobody else, until they are closed."""
+    opened.server.script = opening(
+        lambda xid, _: reply(xid, encode(OpenReply(op_ret=-1, op_errno=code)))
+    )
+    report = opened.driver.do(opened.vol.reload, another(opened, brick))
+    assert report.switched
+    assert len(report.left_behind) == 3
+    goes_on(opened)
+    opened.server.script = honest
     assert opened.closes().handles_drained == 3

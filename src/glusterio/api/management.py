@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final
 from glusterio.api.switching import reload
 from glusterio.api.url import Target
 from glusterio.api.volfile_server import ask_server, getspec
-from glusterio.errors import ConnectionLostError, SessionClosedError
+from glusterio.errors import ConnectionLostError, RemoteProtocolError, SessionClosedError
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.states import SessionState
 from glusterio.runtime.fiber import Fiber, start_later
@@ -142,7 +142,15 @@ class Management:
     # -- what the daemon tells --------------------------------------------------------------------
 
     def _told(self, record: bytes) -> None:
-        if callback_of(record) == CallbackProc.FETCHSPEC:
+        """The daemon tells something unasked. What makes no sense is left out: nobody waits for it."""
+        try:
+            message = callback_of(record)
+        except RemoteProtocolError as error:
+            core = self._of()
+            if core is not None:
+                core.log.warning("the management daemon: a message that does not decode: %s", error)
+            return
+        if message == CallbackProc.FETCHSPEC:
             self._look()
 
     def _look(self) -> None:
