@@ -13,9 +13,9 @@ page is not what all this gives now; the test suite does the same.
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
 import sys
-import textwrap
 import tomllib
 import uuid
 from collections.abc import Mapping
@@ -192,8 +192,8 @@ def _callbacks() -> str:
 
 
 def _limits() -> str:
-    text = textwrap.dedent(Limits.__doc__ or "").partition("Attributes:\n")[2]
-    told = dict(re.findall(r"^ {4,8}(\w+): (.*(?:\n {9,}.*)*)", text, re.MULTILINE))
+    text = inspect.cleandoc(Limits.__doc__ or "").partition("Attributes:\n")[2]
+    told = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", text, re.MULTILINE))
     rows = []
     for each in fields(Limits):
         what = " ".join(told[each.name].split()).replace("``", "`")
