@@ -146,7 +146,9 @@ def test_debug_shows_the_traceback(glusterio: Run) -> None:
 def test_wrong_words(glusterio: Run) -> None:
     assert glusterio("cp", "alone").code == 2
     assert glusterio("fly").code == 2
-    assert glusterio("ls").code == 2
+    without_arguments = glusterio("ls")
+    assert without_arguments.code == 2
+    assert without_arguments.err.startswith("Usage: glusterio ls [OPTIONS] URL/PATH...\n")
 
 
 def test_help_and_version(glusterio: Run) -> None:

@@ -19,11 +19,25 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ParamSpec
 
 import typer
+import typer.core
 
 import glusterio
 from glusterio.cli import completion, errors, output
 
 P = ParamSpec("P")
+
+
+class _Command(typer.core.TyperCommand):
+    """A command whose arguments are in its usage line as they are written here.
+
+    Releases of typer differ in how they embellish them: ``{URL/PATH...}...``.
+    """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line behind the command's name."""
+        arguments = [str(p.metavar) for p in self.params if p.param_type_name == "argument"]
+        return ["[OPTIONS]", *arguments]
+
 
 HELP = """\
 The GlusterFS client whose sessions cannot leak.
@@ -42,7 +56,8 @@ With --json the standard output is JSON objects, one a line: one for each thing 
 one that sums up what was done. Errors are such lines on the standard error. A name that is not UTF-8
 has its other bytes written as \\xff, and a member NAME_base64 beside it that is exact.
 
-The exit code is 0, 1 if something could not be done, 2 if the command line is wrong.
+The exit code is 0, 1 if something could not be done, 2 if the command line is wrong, 130 if Ctrl-C
+cut it short.
 """
 
 NAME = "glusterio"
@@ -145,7 +160,7 @@ def command(
         if examples:
             text = "\n".join([text, "", "\b", "Examples:", *(f"  {line}" for line in examples)])
         settings = {"help_option_names": helped_by, "ignore_unknown_options": takes_dashes}
-        within.command(name, help=text, context_settings=settings)(run)
+        within.command(name, cls=_Command, help=text, context_settings=settings)(run)
         return function
 
     return put

@@ -26,7 +26,7 @@ def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CONFIGURATION",
+            metavar="[CONFIGURATION...]",
             help="A name, or what names begin with; all but what takes long, if none is given.",
             show_default=False,
             autocompletion=complete_configuration,
