@@ -187,11 +187,17 @@ def test_an_error_in_a_callback_is_logged(
 
     with glusterio.connect(watching.url) as volume:
         volume.register_upcall(callback)
-        told(volume, 1)
-        told(volume, 2)
-    assert come == [1, 1]
+        for size in range(9):
+            told(volume, size)
+    assert come == [1] * 9
     messages = [record.message.partition(": ")[2] for record in caplog.records]
-    assert messages == ["a callback for upcalls failed"] * 2
+    assert messages == [
+        "a callback for upcalls failed",
+        'a callback for upcalls has failed 2 times: KeyError("of the application\'s own")',
+        'a callback for upcalls has failed 4 times: KeyError("of the application\'s own")',
+        'a callback for upcalls has failed 8 times: KeyError("of the application\'s own")',
+    ]
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False, False, False]
 
 
 def test_a_directory_that_another_has_renamed_is_not_gone_through(

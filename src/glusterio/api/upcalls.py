@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from glusterio.api.attributes import stat_result
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.states import SessionState
+from glusterio.runtime.callbacks import Callback
+from glusterio.runtime.fiber import Fiber, is_interrupt
 from glusterio.traps import Event, Wait
 from glusterio.types import NULL_GFID, Gfid
 from glusterio.wire.callbacks import (
@@ -282,29 +284,41 @@ class Upcalls:
 
         It is called where the answers of calls come in, as the callbacks of futures are.
         """
-        done = self._core.driver.new_event()
+        called = Callback(callback, self._core.log, "a callback for upcalls")
         with self._lock:
-            self._pumps[subscription] = done
+            self._pumps[subscription] = self._core.driver.new_event()
+        self._start(subscription, called)
 
-        def ended(_: object) -> None:
-            with self._lock:
-                self._pumps.pop(subscription, None)
-            done.set()
+    def _start(self, subscription: Subscription, callback: Callback) -> None:
+        driver = self._core.driver
+        begun = driver.new_event()  # nothing is called in here
+        driver.start_detached(
+            self._pump(subscription, callback, begun), partial(self._over, subscription, callback)
+        )
+        begun.set()
 
-        self._core.driver.start_detached(self._pump(subscription, callback), ended)
-
-    async def _pump(self, subscription: Subscription, callback: Callable[[Upcall], Any]) -> None:
+    async def _pump(self, subscription: Subscription, callback: Callback, begun: Event) -> None:
+        await Wait(begun)
         while True:
             upcall = await next_upcall(self._core, Frame(), subscription)
             if upcall is None:
                 return
-            self._core.driver.start_detached(_nothing(), partial(self._call, callback, upcall))
+            self._core.driver.start_detached(_nothing(), partial(_tell, callback, upcall))
 
-    def _call(self, callback: Callable[[Upcall], Any], upcall: Upcall, _: object) -> None:
-        try:
-            callback(upcall)
-        except Exception:
-            self._core.log.exception("a callback for upcalls failed")
+    def _over(self, subscription: Subscription, callback: Callback, fiber: Fiber) -> None:
+        error, fiber.error = fiber.error, None
+        if is_interrupt(
+            error
+        ):  # the callback would end the program; the next upcall is told of, too
+            self._start(subscription, callback)
+            try:
+                raise error
+            finally:
+                error = None  # no reference cycle through the traceback
+        with self._lock:
+            done = self._pumps.pop(subscription, None)
+        if done is not None:
+            done.set()
 
     def forked(self) -> None:
         """This is a child process, whose sessions are dead."""
@@ -327,6 +341,10 @@ class Upcalls:
             if not await Wait(done, seconds):
                 return False
         return True
+
+
+def _tell(callback: Callback, upcall: Upcall, _: object) -> None:
+    callback(upcall)
 
 
 async def _nothing() -> None:

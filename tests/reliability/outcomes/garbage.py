@@ -1,4 +1,4 @@
-"""What becomes of what is dropped, or left behind: programs, and what each is to say on standard error.
+"""What becomes of what is dropped, left behind, or ended from inside: programs, and what each says.
 
 Each runs as a program of its own with warnings shown; ``connect``, ``say`` and the like are in
 :data:`PRELUDE`. What it says to itself by ``assert`` is its test.
@@ -12,12 +12,21 @@ PRELUDE: Final = """\
 import asyncio, gc, os, sys, threading, time, weakref
 import glusterio
 from glusterio import aio, CloseFromCallbackError, SessionClosedError
+from glusterio.xlators.base import Notice
 url = sys.argv[1]
 CREATING = os.O_RDWR | os.O_CREAT
 
 def dropped(function):
     function()
     gc.collect()
+
+def tell(vol):
+    # the graph tells something, so callbacks for upcalls are called
+    core = vol._session.core
+    core.upcalls.heard(core, Notice.CHILD_UP, None)
+
+def is_main():
+    return threading.current_thread() is threading.main_thread()
 """
 
 #: What is left open warns once more, or for the first time, at exit.
@@ -171,6 +180,106 @@ PROGRAMS: Final[dict[str, Program]] = {
                 files[0].close()
                 mine.lockf(os.F_TLOCK, 1)
         assert vol.close().graceful and not vol.close().handles_drained
+        """,
+    ),
+    "SystemExit ends a thread": Program(
+        "a thread that has opened a session, or a file, ends by `sys.exit`",
+        "a `with` closes what is its own on the way out; else nothing: the thread ends as any does, and"
+        " session and file can be used on",
+        """
+        vol, opened = glusterio.connect(url), []
+        def work():
+            opened.append(vol.open_handle("/g-file", CREATING))
+            with glusterio.connect(url) as own:
+                opened.append(own)
+                opened.append(own.open_handle("/g-file", CREATING))
+                sys.exit(3)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        file, own, own_file = opened
+        assert own.closed and own_file.closed and own.close().graceful
+        assert file.pwrite(b"goes on", 0) == 7
+        file.close()
+        assert vol.close().graceful
+        """,
+    ),
+    "sys.exit in a completion callback": Program(
+        "a callback of a future calls `sys.exit`, or raises anything, not on the main thread",
+        "it is logged; the future is completed, and so are those that come after it",
+        """
+        with glusterio.connect(url) as vol, vol.open_handle("/g-file", CREATING) as file:
+            file.pwrite(b"goes on", 0)
+            called = []
+            def leaves(future):
+                if not is_main():
+                    called.append(1)
+                    sys.exit(3)
+            while not called:  # it may be done before it has a callback, which is then called here
+                future = file.pread_async(7, 0)
+                try:
+                    future.add_done_callback(leaves)
+                finally:
+                    assert future.result(10) == b"goes on"
+            for _ in range(3):
+                assert file.pread_async(7, 0).result(10) == b"goes on"
+        assert vol.close().graceful
+        """,
+    ),
+    "sys.exit in a callback for upcalls": Program(
+        "a callback for upcalls calls `sys.exit`, or raises anything, not on the main thread",
+        "it is logged; the callback is called for what comes next, as before",
+        """
+        with glusterio.connect(url) as vol:
+            called = threading.Semaphore(0)
+            def leaves(upcall):
+                assert not is_main()
+                called.release()
+                sys.exit(3)
+            vol.register_upcall(leaves)
+            for _ in range(3):
+                tell(vol)
+                assert called.acquire(timeout=10)
+        assert vol.close().graceful
+        """,
+    ),
+    "sys.exit in a callback, main thread": Program(
+        "likewise, on the main thread, in the middle of a call",
+        "`SystemExit` out of the call, as of a signal's handler; the session goes on",
+        """
+        with glusterio.connect(url) as vol:
+            def leaves(upcall):
+                if is_main():
+                    sys.exit(3)
+            vol.register_upcall(leaves)
+            try:
+                while True:
+                    tell(vol)
+                    vol.stat("/")
+            except SystemExit as error:
+                assert error.code == 3
+            vol.stat("/")
+        assert vol.close().graceful
+        """,
+    ),
+    "sys.exit in a callback, asyncio": Program(
+        "likewise, asyncio",
+        "`SystemExit` out of `asyncio.run`, as of any callback of the loop; `async with` closes the"
+        " volume",
+        """
+        async def main():
+            global vol
+            async with aio.connect(url) as vol:
+                vol.register_upcall(lambda upcall: sys.exit(3))
+                tell(vol)
+                await asyncio.sleep(10)
+        try:
+            asyncio.run(main())
+        except SystemExit as error:
+            assert error.code == 3
+        else:
+            raise AssertionError("it was kept")
+        assert vol.closed
         """,
     ),
     "sub-interpreter": Program(

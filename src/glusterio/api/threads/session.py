@@ -19,6 +19,7 @@ from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport
 from glusterio.lifecycle.states import SessionState
 from glusterio.lifecycle.trace import TraceHook
+from glusterio.runtime.callbacks import ends_program
 from glusterio.runtime.fiber import Fiber, for_caller
 from glusterio.runtime.threads import ThreadsDriver
 from glusterio.traps import Coro, Within
@@ -108,7 +109,8 @@ class ThreadsSession:
     def submit(self, op: Op, handle: Handle | None, *args: Any) -> concurrent.futures.Future[Any]:
         """Start an operation; the future is completed exactly once, also when the session closes.
 
-        Its callbacks run on whichever thread receives the reply.
+        Its callbacks run on whichever thread receives the reply; of what they raise see
+        :mod:`glusterio.runtime.callbacks`.
         """
         self.driver.check_not_inside()
         coro, call = self.core.begin(op, handle, *args)
@@ -122,6 +124,10 @@ class ThreadsSession:
                     future.set_result(fiber.value)
                 else:
                     future.set_exception(for_caller(error, call))
+            except BaseException as error:  # a callback's, and not what the future itself logs
+                if ends_program(error):
+                    raise
+                self.core.log.error("a callback of a future failed", exc_info=error)
             finally:
                 # After the callbacks: a close that settles this call has seen them delivered.
                 self.core.left(call)
