@@ -12,6 +12,7 @@
 #   make mutants         defects planted on purpose: who notices them; into docs/mutants.md
 #   make soak            thirty simulated days of a file server: does any brick keep what its client has closed?  (ARGS='--days 1')
 #   make reliability     a process that forks, is signalled, exits, forgets to close; faults (ROUNDS=5: each five times);
+#                        and peers that lie, on both drivers;
 #                        ARGS='--record docs/reliability.json' for docs/reliability.md, by tools/reliability_page.py
 #   make bench           how fast glusterio is beside libgfapi: into docs/benchmarks.md  (QUICK=1: in two minutes;
 #                        ARGS='--lines pread4k,close_1000 --rounds 9';  ARGS=--list says what there is)
@@ -130,6 +131,7 @@ soak: $(VENV)/.dev
 
 reliability: $(VENV)/.dev
 	ROUNDS='$(ROUNDS)' $(BIN)/python -m pytest tests/reliability $(ARGS)
+	$(if $(ARGS),,FUZZ_EXAMPLES=300 $(BIN)/python -m pytest tests/hostile)
 
 fuzz: $(VENV)/.dev
 	FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(BIN)/python -m pytest -m "hypothesis or fuzz" --timeout=0 $(ARGS)

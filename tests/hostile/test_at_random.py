@@ -1,4 +1,6 @@
-"""Sessions whose server lies at random, and bricks whose clients do. `make fuzz` has many more of them.
+"""Sessions whose server lies at random, and bricks whose clients do.
+
+`make reliability` has more of them, and `make fuzz` many more.
 
 A failure's note is the line that replays it; ``FUZZ_SEED`` is where the seeds begin.
 """
@@ -8,14 +10,15 @@ from __future__ import annotations
 import os
 import random
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.embedded import start_brick
+from tests.embedded import BrickProcess, start_brick
 from tests.hostile import against_brick, against_client, against_management
 
-#: How many lives there are: a few in `make test`, a fifth of `make fuzz`'s examples there.
+#: How many lives there are: a few in `make test`, a fifth of ``FUZZ_EXAMPLES`` where that is given.
 LIVES = max(12, int(os.environ.get("FUZZ_EXAMPLES", "0")) // 5)
 
 
@@ -26,36 +29,38 @@ def seeds() -> range:
     return range(first, first + LIVES)
 
 
-@pytest.mark.fuzz
-def test_servers_that_lie(tmp_path: Path, seeds: range) -> None:
-    directory = tmp_path / "brick"
-    directory.mkdir()
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
+    """A brick with something to be asked about."""
+    directory = tmp_path_factory.mktemp("brick")
     against_client.fill(directory)
-    lies = failed = 0
     with start_brick(directory) as brick:
-        for seed in seeds:
-            one, other = against_client.life(brick, tmp_path / "hostile.vol", seed)
-            lies, failed = lies + one, failed + other
-        brick.wait_for(fds=0, locks=0, pending=0)
+        yield brick
+
+
+@pytest.mark.fuzz
+def test_servers_that_lie(filled: BrickProcess, tmp_path: Path, seeds: range) -> None:
+    lies = failed = 0
+    for seed in seeds:
+        one, other = against_client.life(filled, tmp_path / "hostile.vol", seed)
+        lies, failed = lies + one, failed + other
+    filled.wait_for(fds=0, locks=0, pending=0)
     print(f"{len(seeds)} sessions, {lies} answers damaged, {failed} operations failed")
     assert lies
     assert failed
 
 
 @pytest.mark.fuzz
-def test_daemons_that_lie(tmp_path: Path, seeds: range) -> None:
-    directory = tmp_path / "brick"
-    directory.mkdir()
-    against_client.fill(directory)
+def test_daemons_that_lie(filled: BrickProcess, seeds: range) -> None:
     lies = failed = 0
-    with start_brick(directory) as brick:
-        memory = resident(os.getpid())
-        for seed in range(seeds.start, seeds.start + 3 * len(seeds)):  # they are short
-            one, other = against_management.life(brick, seed)
-            lies, failed = lies + one, failed + other
-        brick.wait_for(fds=0, locks=0, pending=0)
-        memory = resident(os.getpid()) - memory
-    print(f"{3 * len(seeds)} sessions, {lies} answers untrue, {failed} operations failed")
+    memory = resident(os.getpid())
+    lives = range(seeds.start, seeds.start + 2 * len(seeds))  # they are short
+    for seed in lives:
+        one, other = against_management.life(filled, seed)
+        lies, failed = lies + one, failed + other
+    filled.wait_for(fds=0, locks=0, pending=0)
+    memory = resident(os.getpid()) - memory
+    print(f"{len(lives)} sessions, {lies} answers untrue, {failed} operations failed")
     print(f"{memory >> 20} MiB more than before")
     assert lies
     assert failed

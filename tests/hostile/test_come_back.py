@@ -23,7 +23,7 @@ from glusterio.wire.fops.locks import LkReply
 from glusterio.wire.handshake import SetvolumeReply
 from glusterio.wire.messages import encode, failure
 from glusterio.wire.programs import Fop
-from tests.api.drivers import DRIVERS, Driver
+from tests.api.drivers import Driver
 from tests.embedded import BrickProcess
 from tests.hostile.opened import (
     BROKEN,
@@ -35,8 +35,6 @@ from tests.hostile.opened import (
     opening,
 )
 from tests.hostile.server import Asked, HostileServer, Script, honest, reply
-
-FUZZING = "FUZZ_EXAMPLES" in os.environ
 
 
 @pytest.mark.parametrize(
@@ -105,15 +103,7 @@ def test_a_file_of_which_nothing_can_be_told(opened: Opened) -> None:
     opened.closes()
 
 
-#: Each with one of the drivers, in turn; `make fuzz` has them with both.
-EACH = [
-    pytest.param(driver, script, id=f"{driver}-{name}")
-    for number, (name, script) in enumerate(BROKEN.items())
-    for driver in (sorted(DRIVERS) if FUZZING else sorted(DRIVERS)[number % 2 :][:1])
-]
-
-
-@pytest.mark.parametrize(("driver", "script"), EACH, indirect=["driver"])
+@pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
 def test_no_server_at_all(opened: Opened, script: Script) -> None:
     """Calls end with their patience, handles stay open, and whoever comes next finds them so."""
     opened.server.come_back_as(script)

@@ -18,6 +18,7 @@ from glusterio.errors import GlusterError, HandshakeError
 from glusterio.wire.handshake import GetspecReply, PortByBrickReply
 from glusterio.wire.messages import encode
 from glusterio.wire.programs import CALLBACK, HANDSHAKE, PORTMAP, CallbackProc, HandshakeProc
+from tests.api.away import until
 from tests.api.drivers import Driver
 from tests.embedded import BrickProcess
 from tests.hostile.server import Asked, Daemon, HostileServer, Raw, reply, volfile
@@ -175,10 +176,12 @@ def test_what_makes_no_sense_is_told(
     before = lying.asked
     text = lying.text
     lying.text = text.replace("volume v-client-0", "volume another")
-    deadline = time.monotonic() + 10.0
     daemon.tell(NOTE)
-    while vol.volfile == text:
+
+    def changed() -> bool:
         assert driver.do(vol.read_bytes, "one") == b"one"
-        assert time.monotonic() < deadline
+        return bool(vol.volfile != text)
+
+    until(changed)
     assert lying.asked > before
     assert driver.do(vol.close, timeout=2.0).errors == []
