@@ -9,7 +9,7 @@
 #   make verify-speed    our checker beside TLC: the same models, the same counts, in turns  (ARGS='--rounds 9 forms')
 #   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two');
 #                        and the threads driver, with its threads in every order that deviates little
-#   make mutants         defects planted on purpose: who notices them; into docs/mutants.md
+#   make mutants         defects planted on purpose: who notices them; into docs/mutants.md and mutants-threads.md
 #   make soak            thirty simulated days of a file server: does any brick keep what its client has closed?  (ARGS='--days 1')
 #   make reliability     a process that forks, is signalled, exits, forgets to close; faults (ROUNDS=5: each five times);
 #                        and peers that lie, on both drivers;
@@ -125,6 +125,7 @@ explore: $(VENV)/.dev
 
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.explore.mutants --write docs/mutants.md $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.scheduled.planted --write docs/mutants-threads.md)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.explore.soak $(ARGS)

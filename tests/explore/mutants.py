@@ -93,9 +93,11 @@ class _Loader(importlib.machinery.SourceFileLoader):
         super().__init__(module, str(source_of(module)))
         self.changes = changes
 
+    def get_source(self, fullname: str) -> str:
+        return changed(Path(self.path).read_text("utf-8"), self.changes)
+
     def get_code(self, fullname: str) -> CodeType | None:
-        text = changed(Path(self.path).read_text("utf-8"), self.changes)
-        return compile(text, self.path, "exec", dont_inherit=True)
+        return compile(self.get_source(fullname), self.path, "exec", dont_inherit=True)
 
 
 class _Finder(importlib.abc.MetaPathFinder):

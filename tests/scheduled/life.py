@@ -20,8 +20,8 @@ What is wrong is told as sentences, which begin with a word for their kind:
 
 and the names of :data:`glusterio.lifecycle.invariants.INVARIANTS`.
 
-The first four are looked for whenever time is about to pass: no thread can run then, and nothing is on
-its way. So what would have come right after the next time-out is found, too. Two waits are let off,
+The first four are looked for whenever no thread can run, though an answer may be on its way, which
+would help. So what would have come right after the next time-out is found, too. Two waits are let off,
 since they are meant: a leader that waits in ``recv`` cannot be woken for 5 ms, and the house-keeper
 rests for 10 ms after work that nobody waits for.
 """
@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ from glusterio.lifecycle.invariants import violations
 from glusterio.lifecycle.states import SessionState
 from glusterio.runtime.fiber import Fiber
 from glusterio.runtime.housekeeper import REST
-from glusterio.traps import Reply
+from glusterio.traps import Reply, Wait
 from tests.explore.brick import Brick, BrickConnection, Request
 from tests.explore.volfiles import ADDRESS, target_of
 from tests.scheduled.kernel import Kernel
@@ -60,6 +61,9 @@ OVER = 2.3
 #: patience, with something to spare.
 AT_ONCE = 0.03
 
+#: What the child of a fork may take for its end, in seconds of real time.
+CHILD = 5.0
+
 
 class Scenario(NamedTuple):
     """What is looked at.
@@ -68,11 +72,14 @@ class Scenario(NamedTuple):
         name: as the command line has it.
         about: what it is about, in one line.
         callers: what each of its threads does, by name.
-        accidents: how many of each kind there may be: ``split``, ``lose``, ``interrupt``, ``jam``.
+        accidents: how many of each kind there may be: ``split``, ``lose``, ``interrupt``, ``jam``, and
+            ``slow``: time passes, though an answer is on its way; by default twice.
         may_raise: the errors that a caller may get.
         mute: the requests that the brick never answers.
         volfile: the graph, of :mod:`tests.explore.volfiles`.
         reconnect: whether a connection that is lost is made anew.
+        opened: whether the file is open when the callers begin, and so there is a house-keeper.
+        settled: whether nothing has happened for a while then, and so the house-keeper leads.
     """
 
     name: str
@@ -83,6 +90,8 @@ class Scenario(NamedTuple):
     mute: frozenset[str] = frozenset()
     volfile: str = "client"
     reconnect: bool = False
+    opened: bool = True
+    settled: bool = False
 
 
 class Life:
@@ -107,7 +116,7 @@ class Life:
         log: Callable[[str], None] | None = None,
     ) -> None:
         self.scenario = scenario
-        self.scheduler = Scheduler(decide, LINES if lines else frozenset())
+        self.scheduler = Scheduler(decide, LINES if lines else {})
         self.scheduler.world = self
         self.scheduler.log = log
         self.brick = Brick(ADDRESS)
@@ -118,7 +127,7 @@ class Life:
         self.volume: Any = None
         self.file: Any = None
         self.report: Any = None
-        self._left = dict(scenario.accidents)
+        self._left = {"slow": 2, **scenario.accidents}
         self._mute: frozenset[str] = frozenset()
         self._locks: list[RLock] = []
         self._callers: list[Thread] = []
@@ -147,7 +156,10 @@ class Life:
         scenario, scheduler = self.scenario, self.scheduler
         url = f"volfile://{target_of(scenario.volfile).path}"
         self.volume = glusterio.connect(url, reconnect=scenario.reconnect)
-        self.file = self.volume.open_handle("file", os.O_RDWR)
+        if scenario.opened:
+            self.file = self.volume.open_handle("file", os.O_RDWR)
+        if scenario.settled:
+            self.sleep(1.0)
         self._mute = scenario.mute
         for name, function in scenario.callers.items():
             self._callers.append(Thread(self._caller(name, function), name, scheduler=scheduler))
@@ -208,6 +220,15 @@ class Life:
         """Let time pass, if nothing else can happen."""
         self.scheduler.block("sleep", lambda: False, seconds, self)
 
+    def jam(self) -> None:
+        """Let the sockets be nearly full, until somebody waits for room."""
+        self.kernel.room = 50
+
+    def lose(self) -> None:
+        """Lose every connection."""
+        for connection in list(self.brick.connections):
+            connection.lose()
+
     def fork(self) -> None:
         """Fork; the child closes what it has inherited."""
         scheduler, kernel = self.scheduler, self.kernel
@@ -224,17 +245,19 @@ class Life:
             except BaseException as error:
                 found = f"Raises: in the child: {error!r}"
             finally:
-                os.write(write, found.encode())
+                os.write(write, found.encode() or b"well")
                 os._exit(0)
         os.close(write)
         with open(read, "rb") as stream:
             told = stream.read().decode()
         os.waitpid(child, 0)
         scheduler.exploring = exploring
-        assert not told, told
+        assert told == "well", told or "Ends: the child of a fork waits for ever"
         assert not kernel.harmed, kernel.harmed
 
     def _in_child(self, connections: int) -> str:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the child
+        signal.setitimer(signal.ITIMER_REAL, CHILD)
         scheduler = self.scheduler
         assert scheduler.current is not None
         scheduler.only(scheduler.current)
@@ -292,6 +315,8 @@ class Life:
 
             found.append((name, spend))
 
+        if left.get("slow") and self.scheduler.waits_for_time:
+            once("slow", "the brick is slow, and time passes", self.scheduler.let_time_pass)
         if left.get("split"):
             for connection, request in self._answerable():
                 if request is not None:
@@ -300,16 +325,13 @@ class Life:
             for connection in self.brick.connections:
                 once("lose", "the connection is lost", connection.lose)
         if left.get("jam") and self.kernel.room is None:
-            once("jam", "the socket is nearly full", self._jam)
+            once("jam", "the socket is nearly full", self.jam)
         if left.get("interrupt"):
             for thread in self.scheduler.threads:
                 waits = thread.until is not None and not thread.done
                 if thread.name == "interrupted" and waits and thread.interrupt is None:
                     once("interrupt", f"Ctrl-C for {thread!r}", _interrupt(thread))
         return found
-
-    def _jam(self) -> None:
-        self.kernel.room = 50
 
     def next_time(self) -> float | None:
         return None
@@ -324,18 +346,35 @@ class Life:
         driver, core = volume._session.driver, volume._session.core
         waiting = [each for each in self.scheduler.threads if not each.done]
         found = violations(core.session)
+        gates = [each for each in waiting if _is_at_gate(each)]
+        asleep = [each.owner for each in gates]
+        found += [
+            f"WokenUp: {each!r} is queued, and its thread at the gate"
+            for each in self._fibers()
+            if each.home is not None and each in each.home.ready and each.home.gate in asleep
+        ]
         if any(each.where == "recv" and each.until is not None for each in waiting):
             return found
         if any(self._rests(each) for each in waiting):
             return found
         fibers = [each for each in self._fibers() if each.home is not None or driver._detached]
-        found += [f"WokenUp: {each!r} could go on" for each in fibers if each.is_claimed]
+        found += [
+            f"WokenUp: {each!r} could go on"
+            for each in fibers
+            # Any other is that of a thread which is in a callback, and will come to it.
+            if each.is_claimed and (each.home in (None, driver._leader) or each.home.gate in asleep)
+        ]
+        found += [f"WokenUp: {each!r} is to be stepped" for each in driver._loose]
+        found += [
+            f"WokenUp: {each!r} waits for what has happened"
+            for each in fibers
+            if type(each.trap) is Wait and each.trap.event.is_set
+        ]
         found += [
             f"Read: the answer to {each!r} is there"
             for each in fibers
             if type(each.trap) is Reply and self._has_come(each.trap)
         ]
-        gates = [each for each in waiting if _is_at_gate(each)]
         if gates and driver._leader is None:
             found.append(f"Leads: nobody, and {gates} wait")
         if gates or any(

@@ -1,7 +1,8 @@
 """Defects planted in the threads driver: does the scheduler find each of them?
 
 As :mod:`tests.explore.planted`, whose way of planting this is: replacements of text in the memory of a
-process of their own. ``python -m tests.scheduled.planted`` tells of each in which schedule it was found.
+process of their own. ``python -m tests.scheduled.planted`` tells of each in which schedule it was found;
+``--write`` puts the table into ``docs/mutants-threads.md``.
 """
 
 # ruff: noqa: E501 - what is replaced is as long as it is
@@ -13,20 +14,30 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.explore.mutants import ROOT, plant
 from tests.explore.planted import Change, Planted
 
+if TYPE_CHECKING:
+    from tests.scheduled.life import Scenario
+    from tests.scheduled.search import Covered
+
 _THREADS = "glusterio.runtime.threads"
 _EXCHANGE = "glusterio.runtime.exchange"
+_KEEPER = "glusterio.runtime.housekeeper"
+_FIBER = "glusterio.runtime.fiber"
+_LINK = "glusterio.runtime.link"
+_SESSION = "glusterio.api.threads.session"
 
-#: How many schedules at random, at most, of each scenario.
-SCHEDULES = 1500
+#: How many schedules, at most, of each scenario: of those with two deviations, and at random.
+SCHEDULES = 1000
 
-#: In seconds.
-PATIENCE = 240
+#: How long the search for one may take, in seconds.
+PATIENCE = 400
 
 PLANTED: tuple[Planted, ...] = (
     Planted(
@@ -88,43 +99,169 @@ PLANTED: tuple[Planted, ...] = (
         (Change(_THREADS, "        elif self._detached:\n            self._keeper.may_go.set()\n", ""),),
         "", ("futures-beside",),
     ),
+    Planted(
+        "reply completed without the lock", "a reply is completed without the lock",
+        (Change(_THREADS,
+            "        with self.lock:\n            for reply in replies:\n                if reply.fiber is not None:\n                    reply.fiber.resume(reply, reply)\n",
+            "        for reply in replies:\n            if reply.fiber is not None:\n                reply.fiber.resume(reply, reply)\n"),),
+        "", ("two",),
+    ),
+    Planted(
+        "another's wake byte", "who has lost the lead takes the byte that was to wake the new leader",
+        (Change(_THREADS,
+            "            if self._leader is home:  # else the byte may be for the new leader\n                self._empty_wake_pipe()\n",
+            "            self._empty_wake_pipe()\n"),),
+        "", ("deadlines-settled",),
+    ),
+    Planted(
+        "cancelled meanwhile", "an exchange does not see that it was cancelled while its answer came",
+        (Change(_EXCHANGE,
+            "        if fiber.trap is not reply:  # cancelled meanwhile: so it will be queued\n            return False\n        fiber.trap = None\n    return True",
+            "        fiber.trap = None\n    return True"),),
+        "", ("close-at-once",),
+    ),
+    Planted(
+        "look at the queue left out", "an exchange polls without looking whether it is queued",
+        (Change(_EXCHANGE, "if home.ready or driver._loose or driver._timers:", "if driver._loose or driver._timers:"),),
+        "", ("ping-late",),
+    ),
+    Planted(
+        "the last look left out", "a leader polls without looking whether something is queued for it",
+        (Change(_THREADS, "                if ready or self._loose:\n                    return False\n                if until", "                if until"),),
+        "", ("close-mute",),
+    ),
+    Planted(
+        "woken at the gate, and interrupted", "a follower that is interrupted keeps the lead that it was just given",
+        (Change(_THREADS,
+            "                            home.gate.acquire(blocking=False)  # woken just then\n                            self._wake_a_follower()\n",
+            "                            home.gate.acquire(blocking=False)  # woken just then\n"),),
+        "", ("interrupt",),
+    ),
+    Planted(
+        "replies lost to an interrupt", "what an interrupted leader had received nobody is told of",
+        (Change(_EXCHANGE, "        driver._hand_out_again()\n        raise", "        raise"),
+         Change(_THREADS, "                    self._hand_out_again()\n                    self._pass_the_lead(home)\n", "                    self._pass_the_lead(home)\n")),
+        "", ("interrupt",),
+    ),
+    Planted(
+        "lead kept by who cannot send", "a leader whose request cannot be sent keeps the lead",
+        (Change(_EXCHANGE, "    except Exception as error:\n        driver._pass_the_lead(home)\n", "    except Exception as error:\n"),),
+        "", ("lose-settled",),
+    ),
+    Planted(
+        "two receive at once", "a link is received from by two threads at once",
+        (Change(_LINK,
+            "        with self.receiving:\n            if self.closed:\n                return []\n            connection = self.connection\n",
+            "        if True:\n            if self.closed:\n                return []\n            connection = self.connection\n"),),
+        "", ("futures-beside",),
+    ),
+    Planted(
+        "two send at once", "two threads send on a link at once",
+        (Change(_LINK,
+            "        with self.sending:\n            if connection.lost is not None or reply.done or connection.outgoing:\n",
+            "        if True:\n            if connection.lost is not None or reply.done or connection.outgoing:\n"),),
+        "", ("jam",),
+    ),
+    Planted(
+        "interest in writing lost", "a socket is no more polled for room after another thread has filled it",
+        (Change(_LINK,
+            "            left = self._send()\n            if not left and flushed is not None:\n                flushed()\n            return left\n",
+            "            left = self._send()\n        if not left and flushed is not None:\n            flushed()\n        return left\n"),),
+        "", ("jam-twice",),
+    ),
+    Planted(
+        "two house-keepers", "two threads start a house-keeper each",
+        (Change(_KEEPER, "        with driver.lock:\n            if self.thread is None and not driver.stopping:\n",
+            "        if True:\n            if self.thread is None and not driver.stopping:\n"),),
+        "", ("first-files",),
+    ),
+    Planted(
+        "nudged without a byte", "the house-keeper polls on after a caller had the lead, and is not woken",
+        (Change(_KEEPER,
+            "            if self.home.polling:  # still, though a caller had taken the lead from it\n                driver._interrupt_poll()\n", ""),),
+        "", ("deadline-future",),
+    ),
+    Planted(
+        "waits before it can be woken", "a coroutine waits for an event before the event can wake it",
+        (Change(_FIBER, "    fiber.trap = trap  # from here on it can be woken: so the trap comes before all that wakes it\n", ""),
+         Change(_FIBER, "    if event.set_already():\n        happened()\n    return None", "    if event.set_already():\n        happened()\n    fiber.trap = trap\n    return None")),
+        "", ("close-one",),
+    ),
+    Planted(
+        "an event that has happened", "who begins to wait does not look whether it has happened just now",
+        (Change(_FIBER, "    if event.set_already():\n        happened()\n    return None", "    return None"),),
+        "", ("close-one",),
+    ),
+    Planted(
+        "stops before it is seen", "the end does not wake the house-keeper",
+        (Change(_KEEPER, "        self.may_go.set()\n        self._driver()._interrupt_poll()\n", ""),),
+        "", ("one",),
+    ),
+    Planted(
+        "the parent's lock", "the child of a fork goes on with a lock that another thread held",
+        (Change(_THREADS, "        self.lock = threading.RLock()\n        self._locks = (self.lock,)\n        self._leader = None\n", "        self._leader = None\n"),),
+        "", ("fork-beside",),
+    ),
+    Planted(
+        "a close that nobody hears of", "a close that is interrupted at its end tells nobody",
+        (Change(_SESSION, "            try:\n                self.driver.stop()\n            finally:  # whoever", "            self.driver.stop()\n            if True:  # whoever"),),
+        "", ("interrupt-close",),
+    ),
 )  # fmt: skip
 
 
-def judge(planted: Planted) -> tuple[int, str, str]:
-    """Look for a defect that is planted here: after how many schedules, what, and the line."""
+class Verdict(NamedTuple):
+    """What came of a planted defect.
+
+    Attributes:
+        schedules: how many were lived.
+        problem: what was wrong then, or ``""``.
+        line: the line that replays it.
+    """
+
+    schedules: int = 0
+    problem: str = ""
+    line: str = ""
+
+
+def judge(planted: Planted) -> Verdict:
+    """Look for a defect that is planted here."""
     from tests.explore.quiet import quiet
     from tests.scheduled.scenarios import SCENARIOS
     from tests.scheduled.search import Bounds, at_random, exhaust
 
+    searches: tuple[Callable[[Scenario], Covered], ...] = (
+        lambda scenario: exhaust(scenario, Bounds(most=1), lines=False),
+        lambda scenario: exhaust(scenario, Bounds(most=1), lines=True),
+        lambda scenario: exhaust(
+            scenario, Bounds(preempt=2, most=2), lines=False, schedules=SCHEDULES
+        ),
+        lambda scenario: at_random(scenario, range(SCHEDULES), lines=True),
+    )
     count = 0
     with quiet():
-        for name in planted.scenarios:
-            scenario = SCENARIOS[name]
-            searches = (
-                lambda scenario=scenario: exhaust(scenario, Bounds(most=1), lines=False),
-                lambda scenario=scenario: exhaust(scenario, Bounds(most=1), lines=True),
-                lambda scenario=scenario: at_random(scenario, range(SCHEDULES), lines=True),
-            )
-            for search in searches:
-                covered = search()
+        for search in searches:
+            for name in planted.scenarios:
+                covered = search(SCENARIOS[name])
                 count += covered.schedules
                 if covered.failure is not None:
-                    return count, covered.failure.problems[0], covered.failure.line
-    return count, "", ""
+                    return Verdict(count, covered.failure.problems[0], covered.failure.line)
+    return Verdict(count)
 
 
-def judged(planted: Planted) -> tuple[int, str, str]:
+def judged(planted: Planted) -> Verdict:
     """Judge a defect in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.scheduled.planted", "--judge", planted.name],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.scheduled.planted", "--judge", planted.name],
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Verdict()
     if done.returncode:
         raise RuntimeError(f"{planted.name}: {done.stderr[-2000:]}")
-    count, problem, line = json.loads(done.stdout.splitlines()[-1])
-    return count, problem, line
+    return Verdict(*json.loads(done.stdout.splitlines()[-1]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,6 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.scheduled.planted")
     parser.add_argument("names", nargs="*", help="which; by default all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes")
+    parser.add_argument("--write", metavar="FILE", type=Path, help="write the table there")
     parser.add_argument("--judge", metavar="NAME", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.judge:
@@ -140,14 +278,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(judge(planted)), flush=True)
         return 0
     chosen = [each for each in PLANTED if not given.names or each.name in given.names]
-    survivors = 0
+    rows = []
     with ThreadPoolExecutor(given.jobs) as pool:
-        for planted, (count, problem, line) in zip(chosen, pool.map(judged, chosen), strict=True):
-            print(f"{planted.name}: {f'found after {count}' if problem else 'SURVIVES'}")
-            if problem:
-                print(f"    {problem}\n    {line}", flush=True)
-            survivors += not problem
-    return 1 if survivors else 0
+        for planted, verdict in zip(chosen, pool.map(judged, chosen), strict=True):
+            if verdict.problem:
+                print(f"{planted.name}: found after {verdict.schedules:,}")
+                print(f"    {verdict.problem}\n    {verdict.line}", flush=True)
+            else:
+                print(f"{planted.name}: SURVIVES", flush=True)
+            rows.append((planted, verdict))
+    if given.write is not None:
+        given.write.write_text(table(rows), "utf-8")
+    found = sum(bool(verdict.problem) for _, verdict in rows)
+    print(f"{len(rows)} planted defects, {found} found")
+    return 0 if found == len(rows) else 1
+
+
+# -- the table ------------------------------------------------------------------------------------
+
+_HEAD = """\
+# Planted defects of the threads driver
+
+What somebody could get wrong in the threads driver, planted on purpose: is it found? The text is that of
+`tests/scheduled/planted.py`; this page is written by
+
+    python -m tests.scheduled.planted --write docs/mutants-threads.md
+
+Each is looked for in the scenarios that it names: in every schedule with one deviation, where the primitives
+are the points and where lines are; in some of those with two; and at random. [The
+explorer](explorer.md#the-threads-driver) says what that is.
+
+| planted | what is wrong then | found | after schedules | in |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def table(rows: Sequence[tuple[Planted, Verdict]]) -> str:
+    """Return the page."""
+    lines = []
+    for planted, verdict in rows:
+        told = [planted.name, planted.about, "not found", f"{verdict.schedules:,}", "–"]
+        if verdict.problem:
+            where, _, text = verdict.line.partition(":")
+            deviations = len(text.split(".")) if text else 0
+            told[2] = verdict.problem.partition(":")[0]
+            told[4] = f"{where}, {deviations} deviation{'s' * (deviations != 1)}"
+        lines.append(f"| {' | '.join(told)} |")
+    found = sum(bool(verdict.problem) for _, verdict in rows)
+    return _HEAD + "\n".join(lines) + f"\n\nOf {len(rows)}, {found} are found.\n"
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ Nothing of the driver knows of it.
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import glusterio.api.threads.session as session_module
+from glusterio import traps
 from glusterio.runtime import (
     connecting,
     exchange,
@@ -21,16 +23,45 @@ from glusterio.runtime import (
     link,
     sockets,
     threads,
+    timer,
 )
 from tests.scheduled.kernel import Kernel
 from tests.scheduled.primitives import Futures, RLock, Threading
 from tests.scheduled.scheduler import Scheduler
 
-#: The driver's files, each line of which may be a point.
-LINES = frozenset(
-    str(getattr(module.__spec__, "origin", ""))
-    for module in (threads, housekeeper, exchange, sockets, link, fiber, connecting)
+#: The driver's files.
+MODULES = (threads, housekeeper, exchange, sockets, link, fiber, connecting, timer, traps)
+
+#: What threads share, and what some of them look at without a lock. To stop elsewhere shows nothing.
+SHARED = re.compile(
+    r"""\b(
+        _leader | _followers | _loose | _steps_loose | _timers | _detached | _keeper_home
+        | _sole | _watched | _locks | stopping | thread | ready | polling | may_go | gate
+        | trap | resume_value | resume_error | wanted_cancel | children | cleanup | done | fiber
+        | submitted | sent | pending | outgoing | lost | came | unasked | link | closed | wants_write
+        | shared | quiet | callback | waiters | is_set | set_already | callbacks | calls | corked | held
+    )\b""",
+    re.VERBOSE,
 )
+
+
+def _lines() -> Iterator[tuple[str, frozenset[int]]]:
+    for module in MODULES:
+        spec = module.__spec__
+        assert spec is not None
+        assert spec.origin is not None
+        loader: Any = spec.loader
+        source = loader.get_source(spec.name)
+        yield (
+            spec.origin,
+            frozenset(
+                number for number, line in enumerate(source.split("\n"), 1) if SHARED.search(line)
+            ),
+        )
+
+
+#: The lines that touch what threads share, by file: each may be a point.
+LINES: Mapping[str, frozenset[int]] = dict(_lines())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
 
@@ -26,6 +26,9 @@ PATIENCE = 60.0
 
 #: So often time does not pass, unless somebody waits for ever.
 MOST_PASSES = 1500
+
+#: Times that are nearer to each other are the same, in seconds.
+NANOSECOND = 1e-9
 
 
 class Managed:
@@ -68,7 +71,7 @@ class Managed:
         return not self.done and (
             self.until is None
             or self.interrupt is not None
-            or (self.deadline is not None and self.deadline <= now)
+            or (self.deadline is not None and self.deadline <= now + NANOSECOND)
             or self.until()
         )
 
@@ -106,7 +109,7 @@ class World(Protocol):
         """When something happens by itself."""
 
     def at_rest(self) -> list[str]:
-        """What is wrong, when no thread can run, nothing is to come, and time is about to pass."""
+        """What is wrong now that no thread can run, whatever is on its way."""
 
 
 class Scheduler:
@@ -114,7 +117,7 @@ class Scheduler:
 
     Args:
         decide: given the options, of which there are at least two, returns which one it shall be.
-        lines: the names of the files in which each line is a point.
+        lines: the lines that are points, by file.
 
     Attributes:
         current: the thread that runs.
@@ -127,7 +130,7 @@ class Scheduler:
     """
 
     def __init__(
-        self, decide: Callable[[Sequence[Option]], int], lines: frozenset[str] = frozenset()
+        self, decide: Callable[[Sequence[Option]], int], lines: Mapping[str, frozenset[int]] = {}
     ) -> None:
         self.threads: list[Managed] = []
         self.current: Managed | None = None
@@ -171,7 +174,7 @@ class Scheduler:
         def begin() -> None:
             made.ident = threading.get_ident()
             made.baton.acquire()
-            if self._lines:
+            if self._lines and made.number:  # the first has nothing to decide
                 sys.settrace(self._trace)
             try:
                 function()
@@ -224,6 +227,18 @@ class Scheduler:
             raise interrupt
         return until()
 
+    def let_time_pass(self) -> None:
+        """Have it be later, though something is on its way."""
+        self._let_time_pass()
+
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether no thread can run now, and one can later."""
+        waiting = self._waiting()
+        return any(each.deadline is not None for each in waiting) and not any(
+            each.can_run(self.now) for each in waiting
+        )
+
     # -- choosing ---------------------------------------------------------------------------------
 
     def _choose(self, me: Managed) -> None:
@@ -261,6 +276,12 @@ class Scheduler:
             return None
         while True:
             options = self._options(me)
+            if not any(option.thread for option in options):
+                assert self.world is not None
+                wrong = self.world.at_rest()
+                if wrong:
+                    self.failure = [*wrong, *map(repr, self._waiting())]
+                    return None
             if options:
                 break
             if not self._let_time_pass():
@@ -310,10 +331,6 @@ class Scheduler:
         waiting = self._waiting()
         if not waiting:
             return False
-        wrong = self.world.at_rest()
-        if wrong:
-            self.failure = [*wrong, *map(repr, waiting)]
-            return False
         times = [each.deadline for each in waiting if each.deadline is not None]
         next_time = self.world.next_time()
         if next_time is not None:
@@ -338,12 +355,14 @@ class Scheduler:
     # -- lines ------------------------------------------------------------------------------------
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename not in self._lines:
-            return None
-        return self._trace_lines
+        return self._trace_lines if frame.f_code.co_filename in self._lines else None
 
     def _trace_lines(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line" and self.exploring:
+        if (
+            self.exploring
+            and event == "line"
+            and frame.f_lineno in self._lines[frame.f_code.co_filename]
+        ):
             self.point(f"{frame.f_code.co_name}:{frame.f_lineno}")
         return self._trace_lines
 

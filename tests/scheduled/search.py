@@ -147,9 +147,15 @@ class AtRandom:
 def all_within(
     scenario: Scenario, bounds: Bounds, lines: bool
 ) -> Iterator[tuple[int, Failure | None]]:
-    """Live every schedule within bounds; give the number of its points, and what was wrong."""
+    """Live every schedule within bounds; give the number of its points, and what was wrong.
+
+    They come in no order, so that those of a search that is broken off are of all kinds.
+    """
+    chance = random.Random(scenario.name)
     todo: list[Deviations] = [()]
     while todo:
+        at = chance.randrange(len(todo))
+        todo[at], todo[-1] = todo[-1], todo[at]
         deviations = todo.pop()
         guided = Guided(dict(deviations))
         life = Life(scenario, guided, lines)
@@ -175,19 +181,23 @@ def all_within(
 
 
 def exhaust(
-    scenario: Scenario, bounds: Bounds, lines: bool, seconds: float | None = None
+    scenario: Scenario,
+    bounds: Bounds,
+    lines: bool,
+    seconds: float | None = None,
+    schedules: int | None = None,
 ) -> Covered:
-    """Live every schedule within bounds, until something is wrong."""
+    """Live every schedule within bounds, or so many, or for so long, until something is wrong."""
     until = None if seconds is None else time.monotonic() + seconds
-    schedules = most = 0
+    count = most = 0
     for points, failure in all_within(scenario, bounds, lines):
-        schedules += 1
+        count += 1
         most = max(most, points)
         if failure is not None:
-            return Covered(schedules, False, most, failure)
-        if until is not None and time.monotonic() > until:
-            return Covered(schedules, False, most, None)
-    return Covered(schedules, True, most, None)
+            return Covered(count, False, most, failure)
+        if (until is not None and time.monotonic() > until) or count == schedules:
+            return Covered(count, False, most, None)
+    return Covered(count, True, most, None)
 
 
 def at_random(scenario: Scenario, seeds: range, lines: bool) -> Covered:

@@ -73,5 +73,4 @@ def test_what_is_planted_is_there(planted: Planted) -> None:
 
 def test_a_planted_defect_is_found() -> None:
     planted = next(each for each in PLANTED if each.name == "house-keeper not called")
-    _, problem, _ = judged(planted)
-    assert problem.startswith("Read: ")
+    assert judged(planted).problem.startswith("Read: ")
