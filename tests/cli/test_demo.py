@@ -37,11 +37,12 @@ def _checked(text: str) -> None:
 
 
 def test_on_a_brick_of_its_own(glusterio: Run, tree: Path, scratch: Path) -> None:
-    (tree / ".venv").mkdir()
-    (tree / ".venv" / "installed").touch()
+    for name in (".git", ".venv"):
+        (tree / name).mkdir()
+        (tree / name / "of-no-interest").touch()
     result = glusterio("demo", "--src", tree).check()
     _checked(result.text)
-    assert "without .venv" in result.text
+    assert "without .git and .venv" in result.text
     assert "13 files, 6 directories, 3 symbolic links" in result.text
     assert os.listdir(scratch) == []
 

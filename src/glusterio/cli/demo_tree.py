@@ -18,8 +18,8 @@ from glusterio.cli.trees import Item, below, is_fatal, survey
 from glusterio.cli.units import duration, number, rate, size
 from glusterio.cli.volumes import connect
 
-#: Left out, and said so: a virtual environment is what was installed, not what was made.
-LEFT_OUT = ".venv"
+#: Left out, and said so: what was installed, and what git keeps, are not what was made.
+LEFT_OUT = (".git", ".venv")
 
 Say = Callable[[str, str], None]
 
@@ -66,7 +66,7 @@ class TreeStep:
         root = Item("", await local.stat(self._source, follow=True))
         if not root.is_directory:
             raise CommandError(f"cannot copy {self._source!r}: it is no directory")
-        left_out = os.path.exists(os.path.join(self._source, LEFT_OUT))
+        left_out = [name for name in LEFT_OUT if os.path.exists(os.path.join(self._source, name))]
         with Bar(self._console, "   copying   ") as bar:
             transfer = Transfer(
                 local,
@@ -79,7 +79,7 @@ class TreeStep:
                 local,
                 self._source,
                 complain=complain,
-                leave_out=lambda path: path == LEFT_OUT,
+                leave_out=lambda path: path in LEFT_OUT,
             )
             if "" in unfit:
                 raise CommandError(f"cannot list {self._source!r}")
@@ -96,7 +96,7 @@ class TreeStep:
             f"{FILES_AT_ONCE} files in flight",
         )
         if left_out:
-            self._say("", f"without {LEFT_OUT}")
+            self._say("", f"without {' and '.join(left_out)}")
         if unfit:
             first = next(iter(unfit))
             self._say(
