@@ -2,6 +2,7 @@
 #
 #   make demo            the main job on the embedded brick     (SRC=dir: what to copy;  URL=gluster://HOST/VOL: where to)
 #   make test            the suite; the interop tests run where GlusterFS is installed and we are root
+#   make test-pythons    the suite on the other Pythons that glusterio is for, those that are here  (PYTHONS=python3.13)
 #   make programs        what takes longer: libgfapi's own programs (QEMU, fio, FUSE, C) on our brick and GlusterFS's
 #   make interop         all that needs GlusterFS, and that alone
 #   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown');
@@ -29,6 +30,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 QUICK  ?=
+PYTHONS ?= python3.12 python3.13
 ROUNDS ?= 1
 FUZZ_EXAMPLES ?= 5000
 
@@ -36,7 +38,7 @@ FUZZ_EXAMPLES ?= 5000
 BY_TWO := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop programs verify verify-speed explore mutants soak reliability bench bench-brick bench-changes fuzz lint format clean
+.PHONY: help demo test test-pythons interop programs verify verify-speed explore mutants soak reliability bench bench-brick bench-changes fuzz lint format clean
 
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile
@@ -92,6 +94,17 @@ demo: $(VENV)/.cli
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --ignore=tests/interop/programs --ignore=tests/verify --ignore=tests/reliability $(if $(ARGS),$(ARGS),$(BY_TWO))
+
+test-pythons:
+	@for python in $(PYTHONS); do \
+	  if $$python -c '' 2>/dev/null; then \
+	    echo "make: $$($$python -V), in .venv-$$python"; \
+	    $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$python || failed="$$failed $$python"; \
+	  else \
+	    echo "make: no $$python here: left out"; \
+	  fi; \
+	done; \
+	[ -z "$$failed" ] || { echo "make: the tests fail on$$failed" >&2; exit 1; }
 
 interop: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/interop $(ARGS)
@@ -152,6 +165,6 @@ format: $(VENV)/.dev
 	$(BIN)/python tools/client_options.py
 
 clean:
-	rm -rf $(VENV) .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf $(VENV) .venv-python* .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info
