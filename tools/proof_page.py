@@ -1,4 +1,4 @@
-"""Write the tables and the picture of docs/proof.md, from the specification and what is expected of it.
+"""Write the tables and the picture of docs/proof.md and docs/proof-tables.md, from the specification.
 
 Verdicts, counts and bounds are those of ``spec/expected.toml`` and of the configurations; the picture
 is that of ``glusterio verify FdLifecycle/no-drain --html``, all states on one sheet. ``--check`` writes
@@ -14,7 +14,7 @@ import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from glusterio.verify import told
@@ -26,7 +26,9 @@ from glusterio.verify.shipped import HOLDS, SEED, SPEC, Expected, expected
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 FOUND = ROOT / "tests" / "explore" / "test_found.py"
+PLANTED = ROOT / "tests" / "explore" / "planted.py"
 PAGE = DOCS / "proof.md"
+DETAILS = DOCS / "proof-tables.md"
 PICTURE = DOCS / "diagrams" / "counterexample.svg"
 
 MADE = "<!-- Made by tools/proof_page.py: {name}. -->\n"
@@ -118,12 +120,26 @@ CAN = {
 }
 
 
+#: Those that no other is larger than, in what can happen, too.
+LARGEST = ("reconnect", "switch", "changes-all", "changes-handles", "all")
+
+
 def bounds() -> Iterator[str]:
     """Within which bounds Teardown holds."""
+    yield from _bounds(name for name in EVERY if name.startswith("Teardown/"))
+
+
+def largest() -> Iterator[str]:
+    """The largest of them."""
+    yield from _bounds(f"Teardown/{name}" for name in LARGEST)
+
+
+def _bounds(names: Iterable[str]) -> Iterator[str]:
     yield "| configuration | threads | handles | what can happen, too | it shows | looked at |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for name, one in EVERY.items():
-        if name.startswith("Teardown/") and one.verdict == HOLDS:
+    for name in names:
+        one = EVERY[name]
+        if one.verdict == HOLDS:
             read_ = config(name)
             can = [what for constant, what in CAN.items() if read_.constants.get(constant)]
             told_so = ", ".join(can).replace(",  ", " ") or "no more"
@@ -136,17 +152,41 @@ def bounds() -> Iterator[str]:
             )
 
 
-def properties() -> Iterator[str]:
-    """What is proved of Teardown: all that some configuration of what holds looks at."""
+def numbers() -> Iterator[str]:
+    """How much there is of everything."""
+    holds = sum(one.verdict == HOLDS for one in EVERY.values())
+    guarded = [each for each in EVERY if each.startswith("Teardown/without-")]
+    counted = (
+        (
+            len(EVERY),
+            f"configurations: {holds} hold, {len(EVERY) - holds} must be violated, and are",
+        ),
+        (EVERY[ALONE].counts["distinct"], "states of the largest, in which names do not count"),
+        (len(_proved()), "properties"),
+        (len(guarded), "guards of which one is missing; each time something is violated"),
+        (len(_items(PLANTED, "PLANTED")), "defects planted in the code"),
+        (len(_items(FOUND, "FOUND")), "defects of the code that the explorer has found, mended"),
+    )
+    yield "| | |"
+    yield "| ---: | --- |"
+    for count, what in counted:
+        yield f"| {count:,} | {what} |"
+
+
+def _proved() -> list[str]:
     names: dict[str, None] = {}
     for name, one in EVERY.items():
         if name.startswith("Teardown/") and one.verdict == HOLDS:
             names |= dict.fromkeys([*config(name).invariants, *config(name).properties])
+    return [name for name in names if name != "TypeOK"]
+
+
+def properties() -> Iterator[str]:
+    """What is proved of Teardown: all that some configuration of what holds looks at."""
     yield "| property | it says |"
     yield "| --- | --- |"
-    for name in names:
-        if name != "TypeOK":
-            yield f"| `{name}` | {told.meaning('Teardown', name)} |"
+    for name in _proved():
+        yield f"| `{name}` | {told.meaning('Teardown', name)} |"
 
 
 def guards() -> Iterator[str]:
@@ -163,35 +203,44 @@ def guards() -> Iterator[str]:
 
 def found() -> Iterator[str]:
     """What the explorer has found: the defects that the tests replay."""
-    module = ast.parse(FOUND.read_text(encoding="utf-8"))
-    (table,) = (
-        node.value
-        for node in module.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FOUND"
-    )
     yield "| what was wrong | the line |"
     yield "| --- | --- |"
-    for line, what in ast.literal_eval(table).items():
-        yield f"| {what} | `{line}` |"
+    for line, what in _items(FOUND, "FOUND"):
+        yield f"| {ast.literal_eval(what)} | `{ast.literal_eval(line)}` |"
 
 
-TABLES = {
-    "fixes": fixes,
-    "more": more,
-    "bounds": bounds,
-    "properties": properties,
-    "guards": guards,
-    "found": found,
-}
+def _items(path: Path, name: str) -> list[tuple[ast.expr, ast.expr]]:
+    """Return what a table of the tests has, a tuple or a dictionary, without importing it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target) == name:
+                value = node.value
+                if isinstance(value, ast.Dict):
+                    keys = [key for key in value.keys if key is not None]
+                    return list(zip(keys, value.values, strict=True))
+                assert isinstance(value, ast.Tuple)
+                return [(each, each) for each in value.elts]
+    raise ValueError(f"{path}: no {name}")
 
 
-def page(text: str) -> str:
-    """Return the page with the tables of today in it."""
-    for name, table in TABLES.items():
+#: Which tables are on which page.
+TABLES: dict[Path, dict[str, Callable[[], Iterator[str]]]] = {
+    PAGE: {"numbers": numbers, "largest": largest, "fixes": fixes},
+    DETAILS: {
+        "properties": properties, "bounds": bounds, "guards": guards, "more": more, "found": found,
+    },
+}  # fmt: skip
+
+
+def page(path: Path) -> str:
+    """Return a page with the tables of today in it."""
+    text = path.read_text(encoding="utf-8")
+    for name, table in TABLES[path].items():
         before, begin, rest = text.partition(MADE.format(name=name))
         _, _, after = rest.partition(END)
         if not begin:
-            raise ValueError(f"{PAGE}: no place for the table {name!r}")
+            raise ValueError(f"{path}: no place for the table {name!r}")
         text = before + begin + "\n" + "\n".join(table()) + "\n\n" + END + after
     return text
 
@@ -209,11 +258,12 @@ def main() -> int:
         "--check", action="store_true", help="write nothing, and fail if it differs"
     )
     checking = parser.parse_args().check
-    before = PAGE.read_text(encoding="utf-8")
     if checking:
-        drawn = PICTURE.read_text(encoding="utf-8")
-        return int(before != page(before) or drawn != picture())
-    PAGE.write_text(page(before), encoding="utf-8")
+        drawn = PICTURE.read_text(encoding="utf-8") == picture()
+        told_so = all(path.read_text(encoding="utf-8") == page(path) for path in TABLES)
+        return int(not (drawn and told_so))
+    for path in TABLES:
+        path.write_text(page(path), encoding="utf-8")
     PICTURE.write_text(picture(), encoding="utf-8")
     return 0
 
