@@ -32,6 +32,7 @@ from glusterio.wire.fops.names import CreateReply
 from glusterio.wire.messages import encode
 from glusterio.wire.programs import Fop
 from glusterio.xlators.client import client, requests
+from tests.api.away import until
 from tests.api.drivers import PATIENCE, Driver, Threads
 from tests.api.tap import Tap
 from tests.api.watch import Watch
@@ -302,6 +303,28 @@ def test_close_in_a_destructor(brick: BrickProcess) -> None:
     gc.collect()
     assert [report.handles_drained for report in reports] == [1, 1]
     assert all(report.graceful for report in reports)
+    brick.wait_for(fds=0)
+
+
+def test_a_close_waits_for_a_callback(brick: BrickProcess, tap: Tap, url: str) -> None:
+    """Who is told of an operation's end is told before that is counted out."""
+    vol = glusterio.connect(url)
+    session = vol._session.core.session
+    closing = threading.Thread(target=vol.close)
+    seen: Future[tuple[SessionState, list[str]]] = Future()
+
+    def callback(_: Future[bytes]) -> None:
+        closing.start()
+        until(lambda: session.state is not SessionState.ACTIVE)
+        seen.set_result((session.state, [call.op for call in session.calls_under_way()]))
+
+    file = vol.open_handle("/waited-for", CREATING)
+    tap.hold(Fop.READ)
+    file.pread_async(1, 0).add_done_callback(callback)
+    tap.let_go()
+    assert seen.result(PATIENCE) == (SessionState.SETTLING, ["pread"])
+    closing.join(PATIENCE)
+    assert vol.closed
     brick.wait_for(fds=0)
 
 

@@ -376,7 +376,7 @@ def _writes(world: World) -> list[str]:
     report = app.core.report
     told = [*app.errors, *(report.errors if report is not None else ())]
     if any(_tells_of_loss(error) for error in told):
-        return []
+        return _told_twice(told)
     due: dict[str, dict[int, int]] = {}  # by path: each byte at its offset; the last one counts
     for path, offset, content in app.written:
         due.setdefault(path, {}).update(enumerate(content, offset))
@@ -399,6 +399,19 @@ def _writes(world: World) -> list[str]:
                 found.append(
                     f"NoLostWrites: {path}: of what was written bytes {missing} are not there"
                 )
+    return found
+
+
+def _told_twice(errors: list[BaseException]) -> list[str]:
+    """ToldOnce: what failed is in one error, of those that were told."""
+    told: dict[int, BaseException] = {}  # by the record of what failed
+    found = []
+    for error in {id(error): error for error in errors}.values():
+        put_back = getattr(error, "put_back", None)
+        if put_back is not None:
+            losses = put_back.args[-1]
+            if told.setdefault(id(losses), error) is not error:
+                found.append(f"ToldOnce: {error!r} was told twice")
     return found
 
 

@@ -56,6 +56,8 @@ _WRITES = "glusterio.xlators.write_behind.writes"
 _WRITE_FOPS = "glusterio.xlators.write_behind.fops"
 _ORDER = "glusterio.xlators.write_behind.order"
 _CONNECTION = "glusterio.rpc.connection"
+_LOCK_OWNER = "glusterio.api.lock_owner"
+_THREADS = "glusterio.api.threads.session"
 
 _WRITE_BEHIND = ("write-behind", "write-behind-threads", "all")
 _SHARED = ("scope-beside", "scope-beside-threads", "under-way", "under-way-threads")
@@ -130,8 +132,25 @@ PLANTED: tuple[Planted, ...] = (
         "connect-counts", ("connect", "connect-threads"),
     ),
     Planted(
-        "current fd put, not the call's", "after a graph switch a call puts back what it did not take",
-        (), "drops-own",
+        "left the last graph alone", "a call that was in two old graphs is counted out of one",
+        (Change(_SWITCHING,
+            "                call.left = self._has_left if earlier is None else _both(earlier, self._has_left)\n",
+            "                call.left = self._has_left\n"),),
+        "drops-own", ("reload-twice", "reload-twice-threads"),
+    ),
+    Planted(
+        "told after the end", "whoever submitted a call is told when it is counted out already",
+        (Change(_THREADS,
+            "            try:\n"
+            "                error = fiber.error\n",
+            "            self.core.left(call)\n"
+            "            try:\n"
+            "                error = fiber.error\n"),
+         Change(_THREADS,
+            "                # After the callbacks: a close that settles this call has seen them delivered.\n"
+            "                self.core.left(call)\n",
+            "                pass\n")),
+        "answers-first", (), "tests/api/test_close.py::test_a_close_waits_for_a_callback",
     ),
     # -- opening
     Planted(
@@ -283,7 +302,25 @@ PLANTED: tuple[Planted, ...] = (
         (Change(_CLOSING,
             "            core.not_told(handle, self.errors.pop())\n",
             "            self.errors.pop()\n"),),
-        "names-lost", _WRITE_BEHIND,
+        "hands-on", ("scope-write-behind", *_WRITE_BEHIND),
+    ),
+    Planted(
+        "an error told twice", "the error of a deferred write is told by each who finds it",
+        (Change(_WRITES,
+            "                    if writer.losses.count:\n"
+            "                        error, writer.losses = self._error_for(writer), Losses()\n"
+            "                        raise error\n",
+            "                    if writer.losses.count:\n"
+            "                        raise self._error_for(writer)\n"),
+         Change(_WRITES,
+            "            if writer.losses.count:\n"
+            "                error, writer.losses = self._error_for(writer), Losses()\n"
+            "                raise error\n\n"
+            "    def _error_for",
+            "            if writer.losses.count:\n"
+            "                raise self._error_for(writer)\n\n"
+            "    def _error_for")),
+        "takes-out", _WRITE_BEHIND,
     ),
     Planted(
         "a write overtakes", "overlapping deferred writes are on their way together",
@@ -416,7 +453,54 @@ PLANTED: tuple[Planted, ...] = (
             ""),),
         "fork-dies",
     ),
+    Planted(
+        "a graph after the gate", "a new graph comes into use while the session closes",
+        (Change(_SESSION,
+            "            if self.state is not _ACTIVE:\n"
+            "                raise self._why_not_admitted()\n"
+            "            self.graphs = number = self.graphs + 1\n"
+            "            self._apply(SessionEvent.SWITCHED, number)\n",
+            "            self.graphs = number = self.graphs + 1\n"
+            "            name = self.state.name\n"
+            "            if self._trace is not None:\n"
+            '                self._record("session", 0, "SWITCHED", name, name, 0, number)\n'),),
+        "switch-while-open", ("reload-close", "reload-close-threads", "reload-use"),
+    ),
+    Planted(
+        "a switch not counted", "a close does not wait for the exchange of a graph",
+        (Change(_CORE,
+            "        start_later(self.driver, coro, done, call)\n        return call\n",
+            "        start_later(self.driver, coro, done, call)\n"
+            "        self.session.disown(call)\n        return call\n"),),
+        "reload-counts", ("reload-close", "reload-close-threads", "reload-use"),
+    ),
     # -- when the graph changes
+    Planted(
+        "carried unopened", "a file that the new graph would not open is carried there",
+        (Change(_CARRYING, "        new.through = True\n", "        new.through = True\n        self.new = new\n"),
+         Change(_CARRYING,
+            "            self._stays(error)\n\n    def _stays",
+            "            pass\n\n    def _stays")),
+        "carries-opened", ("reload-unlinked", "reload-use"),
+    ),
+    Planted(
+        "deferred while it is carried", "writes go on being deferred on the old fd of a file that is carried",
+        (Change(_CARRYING, "        old.through = True\n", ""),
+         Change(_SWITCHING,
+            "                if handle.fd is not None:\n                    handle.fd.through = True\n",
+            "                pass\n")),
+        "defers-no-more", ("reload-write", "reload-write-threads"),
+    ),
+    Planted(
+        "locked where it was", "locks are asked for on the old fd while they are being moved",
+        (Change(_LOCK_OWNER, "            if moved is None:\n", "            if True:\n"),),
+        "locks-follow", ("reload-locks", "scope-reload-lock", "reload-locks-threads"),
+    ),
+    Planted(
+        "an old fd goes too early", "an old graph's fd is released while calls use it",
+        (Change(_SWITCHING, "            await Wait(self._none_before)\n            await in_order(", "            await in_order("),),
+        "old-fd-waits", ("reload-use", "reload-beside", "reload-use-threads"),
+    ),
     Planted(
         "deferred writes at a switch", "a graph switch forgets deferred writes",
         (Change(_CARRYING, "            await file.settle()\n", ""),),
@@ -469,12 +553,32 @@ PLANTED: tuple[Planted, ...] = (
         "opened after the close", "a file that is being released is opened on the new connection",
         (Change(_REOPENING, '            if self._fds.get(fd) is not remote:\n                return ""\n', ""),
          Change(_REOPENING, "            self._fds.pop(fd, None)\n\n    def _remote", "            pass\n\n    def _remote")),
-        "", ("two-reconnect", "three-reconnect"),
+        "reopen-first", ("two-reconnect", "three-reconnect"),
+    ),
+    Planted(
+        "up too early", "calls go on while files are not open on the new connection",
+        (Change(_CONNECTED,
+            "                    fds = self._not_on(connection)\n",
+            "                    fds = self._not_on(connection)\n"
+            "                    self._connection = connection\n"),),
+        "reopens-all", ("under-way-reconnect", "three-reconnect"),
+    ),
+    Planted(
+        "opened on a lost one", "an OPEN is answered, and the connection is another one when its caller hears of it",
+        (Change(_REOPENING, "        if present is not connection and present is not None:\n", "        if False:\n"),),
+        "reopens-answered", ("three-reconnect", "three-reconnect-threads", "two-reconnect-threads"),
+    ),
+    Planted(
+        "connected after the end", "a connection comes back when the session was parted from its brick",
+        (Change(_CONNECTED, "        if over is not None and not over.is_set:\n", "        if False:\n"),
+         Change(_CONNECTED, "        return self._over is over and not self._up and not self._ended\n",
+            "        return self._over is over and not self._up\n")),
+        "reconnect-ends", ("two-reconnect", "three-reconnect"),
     ),
     Planted(
         "an old number", "a file that is opened again keeps the number that it had",
         (Change(_REOPENING, "            remote.number, remote.connection = number, connection\n", "            remote.connection = connection\n"),),
-        "", ("under-way-reconnect", "three-reconnect"),
+        "release-looks", ("under-way-reconnect", "three-reconnect"),
     ),
     Planted(
         "locks as if held", "a file that held locks is opened again without them",

@@ -26,6 +26,10 @@ def test_the_specification_speaks_of_its_guards() -> None:
     assert {each.guard for each in PLANTED if each.guard and not violated[each.guard]} == set()
 
 
+def test_there_is_one_for_each_guard() -> None:
+    assert set(specified()) - {each.guard for each in PLANTED if each.changes} == set()
+
+
 def test_one_is_found() -> None:
     planted = next(each for each in PLANTED if each.name == "put twice")
     verdict = judged(planted, 50)
