@@ -301,6 +301,10 @@ by the monitor and by following them through the specification; how many that to
 the configuration that has no such guard, and what TLC finds there. A dash: it did not notice, or does
 not speak of such things.
 
+Where the specification alone has noticed, no life that was lived has come to where the guard of the
+code is needed: the order of events is too rare, or a second guard stands behind it. That the code has
+that guard is shown there by its text, and by no run.
+
 | planted | what is wrong then | explorer | trace | specification |
 | --- | --- | --- | --- | --- |
 """

@@ -302,7 +302,7 @@ PLANTED: tuple[Planted, ...] = (
         (Change(_CLOSING,
             "            core.not_told(handle, self.errors.pop())\n",
             "            self.errors.pop()\n"),),
-        "hands-on", ("scope-write-behind", *_WRITE_BEHIND),
+        "hands-on", (), "tests/api/test_write_behind_errors.py::test_a_close_that_is_given_up_closes_all_the_same",
     ),
     Planted(
         "an error told twice", "the error of a deferred write is told by each who finds it",
@@ -494,7 +494,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "locked where it was", "locks are asked for on the old fd while they are being moved",
         (Change(_LOCK_OWNER, "            if moved is None:\n", "            if True:\n"),),
-        "locks-follow", ("reload-locks", "scope-reload-lock", "reload-locks-threads"),
+        "locks-follow", (), "tests/api/test_switch.py::test_who_waits_for_a_lock_waits_on",
     ),
     Planted(
         "an old fd goes too early", "an old graph's fd is released while calls use it",
