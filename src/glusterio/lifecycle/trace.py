@@ -75,16 +75,18 @@ class UntilItFails:
     Args:
         hook: the application's hook.
         tell: is told, once, what it has raised.
-
-    Attributes:
-        in_child: the hook's hook for a child process, looked after likewise.
     """
 
     def __init__(self, hook: TraceHook, tell: Callable[[Exception], None]) -> None:
         self._hook: TraceHook | None = hook
         self._tell = tell
-        child: TraceHook | None = getattr(hook, "in_child", None)
-        self.in_child = None if child is None else UntilItFails(child, tell)
+        self._whole = hook
+
+    @property
+    def in_child(self) -> TraceHook | None:
+        """The hook's hook for a child process, which may be itself, looked after likewise."""
+        child: TraceHook | None = getattr(self._whole, "in_child", None)
+        return None if child is None else UntilItFails(child, self._tell)
 
     def __call__(self, record: TraceRecord) -> None:
         """Hand the record on."""
