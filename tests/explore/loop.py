@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -162,6 +163,8 @@ class Transport(asyncio.Transport):
         peer: the brick's side; ``None`` when either side has closed it.
     """
 
+    family = socket.AF_UNIX  # it has no address that could be its own
+
     def __init__(self, loop: StandingLoop, protocol: Any) -> None:
         super().__init__()
         self.loop = loop
@@ -196,7 +199,12 @@ class Transport(asyncio.Transport):
         return self.peer is None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self  # whose close() is what a child process does to its copy of the socket
+        return self  # as if it were a socket
+
+    @property
+    def _sock(self) -> Transport:
+        """Its ``close`` is what a child process does to its copy of the socket."""
+        return self
 
     def close(self) -> None:
         self._part()
@@ -303,11 +311,17 @@ class LoopSession:
     def _without_sockets(self, driver: Any) -> None:
         """Whoever asks for TLS connects as the loop does, and finds that the brick speaks none."""
 
-        async def secure(wire: Any, trap: Any, tls: Any) -> None:
-            await self.loop.create_connection(wire, *trap.address)
+        connect = driver._connect
+
+        async def reset(trap: Any) -> None:
+            if trap.tls is None:
+                await connect(trap)
+                return
+            transport = await driver._reach(trap.address, False, asyncio.Protocol())
+            transport.abort()
             raise ConnectionResetError(errno.ECONNRESET, "it does not speak TLS")
 
-        driver._connect_secure = secure
+        driver._connect = reset
 
 
 class TaskCaller:
