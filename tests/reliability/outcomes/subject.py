@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import ctypes
 import gc
 import json
 import multiprocessing
@@ -39,6 +40,9 @@ _PROCESS = os.getpid()
 
 #: Kept to the very end.
 _KEPT: list[Any] = []
+
+#: The name of the thread that is in the call, where that is not the main one.
+WORKER = "worker"
 
 #: In seconds; whoever hangs for longer dies of it.
 PATIENCE = 20
@@ -358,6 +362,14 @@ def falls(subject: Sync | Async) -> None:
     raise RuntimeError("on purpose")
 
 
+def ends_thread(subject: Sync | Async) -> None:
+    """The thread that is in the call shall end."""
+    (thread,) = (each for each in threading.enumerate() if each.name == WORKER)
+    assert thread.ident is not None
+    ident, raised = ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, raised) == 1
+
+
 def sleeps(subject: Sync | Async) -> None:
     """A garbage collection; it finds nothing of what is in use."""
     for _ in range(3):
@@ -394,6 +406,7 @@ INSIDE: dict[str, Callable[[Sync | Async], None]] = {
     "end of main": lambda subject: None,
     "end of main, no daemon": lambda subject: None,
     "unhandled exception": falls,
+    "SystemExit in a thread": ends_thread,
     "os._exit": lambda subject: os._exit(7),
     "atexit": used_at_exit,
 }
@@ -512,7 +525,8 @@ def sync_inside(cell: Cell) -> None:
         except BaseException as error:
             say("call", outcome=kind(error), kinds=kinds(error), text=str(error))
 
-    thread = threading.Thread(target=work, daemon=cell.event != "end of main, no daemon")
+    daemon = cell.event != "end of main, no daemon"
+    thread = threading.Thread(target=work, name=WORKER, daemon=daemon)
     thread.start()
     sys.stdin.readline()
     INSIDE[cell.event](subject)

@@ -290,6 +290,13 @@ EVENTS: Final[dict[str, Event]] = {
             for where, other in _LEFT.items()
         },
     ),
+    "SystemExit in a thread": Event(
+        "SystemExit is raised in the thread that is in the call (`PyThreadState_SetAsyncExc`)",
+        "`SystemExit` out of the call, when its answer is there; the session goes on and can be closed",
+        Outcome(call="SystemExit"),
+        {("*", "closing"): {"use": "SessionClosedError", "graceful": None}},
+        drivers=("threads",),
+    ),
     "os._exit": Event(
         "the process ends without Python's doing anything",
         "the status; the brick lets go of everything; deferred data may be lost",
