@@ -95,6 +95,12 @@ DEFERRING = {
         "_writer",
         "_limits",
         "_to_start",
+        "_post",
+        "came",
+        "_came",
+        "_carry_later",
+        "ended",
+        "_mend",
         "_start",
         "_carry",
         "_answered",
@@ -103,12 +109,16 @@ DEFERRING = {
     },
     "order.py": {"accept", "ready", "answered", "urge", "_is_held", "_place_for", "has_passed"},
     "writer.py": {"take_woken"},
-    "fiber.py": {"spawn"},
+    "utime.py": {"writev_now"},
+    "client.py": {"writev_now", "settled"},
+    "remote.py": {"answered"},
+    "fiber.py": {"post", "post_one", "spawn", "start_later"},
 }
 
 #: Those that a request is interrupted in while it is sent, and just after.
 LEAVING = {
-    "fiber.py": {"_arm_reply", "spawn"},
+    "fiber.py": {"_arm_reply", "post", "post_one", "spawn"},
+    "writes.py": {"_post"},
     "link.py": {"submit"},
     "sockets.py": {"submit", "_send_held"},
 }
@@ -117,9 +127,22 @@ LEAVING = {
 TELLING = {
     "closing.py": {"close_handle", "_settle", "let_go"},
     "handles.py": {"flush"},
-    "writes.py": {"_answered", "_until", "_settle", "_tell", "_error_for"},
+    "client.py": {"settled"},
+    "writes.py": {
+        "came",
+        "_came",
+        "_carry_later",
+        "_carry",
+        "ended",
+        "_mend",
+        "_answered",
+        "_until",
+        "_settle",
+        "_tell",
+        "_error_for",
+    },
     "writer.py": {"__init__", "error", "describe", "take_woken"},
-    "fiber.py": {"step", "wake", "resume", "_finish", "result"},
+    "fiber.py": {"step", "wake", "resume", "start_later", "_finish", "result"},
     "threads.py": {"_wait", "_lead", "_hand_out", "_complete", "_step_ready", "_step_loose"},
 }
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from glusterio.api.ending import Ending
 from glusterio.api.lock_owner import LockOwner
 from glusterio.traps import Reply
+from glusterio.xlators.write_behind import WriteBehind
 from tests.explore.brick import parsed
 from tests.explore.carried import CARRIED
 from tests.explore.fibers import alive, of_callback
@@ -80,6 +81,12 @@ def state_of(world: World) -> Hashable:
         ),
         len(driver.connecting),
         tuple(_client(leaf) for graph in core.graphs for leaf in graph.leaves),
+        tuple(
+            _behind(each)
+            for graph in core.graphs
+            for each in graph.xlators
+            if isinstance(each, WriteBehind)
+        ),
         _brick(world.brick),
         tuple(world.budget.items()),
         world.accidents,
@@ -231,6 +238,28 @@ def _remote(leaf: Any, remote: Any) -> Hashable:
 def _client(leaf: Any) -> Hashable:
     """How a client is about its brick; how often it has tried is its own affair."""
     return leaf._up, leaf._ended, round(leaf._pause, 6), leaf._back is None
+
+
+def _behind(xlator: Any) -> Hashable:
+    """What write-behind has accepted: of a write that no coroutine carries nothing else tells."""
+    return (
+        xlator._size,
+        xlator._carried,
+        len(xlator._kept),
+        len(xlator._room),
+        tuple(
+            (
+                tuple(
+                    (write.offset, len(write.data), write.begun, write.gathers, write.rest is None)
+                    for write in deferred.order.writes.values()
+                ),
+                tuple(writer.losses.count for writer in deferred.writers),
+                len(deferred.barriers),
+                len(deferred.room),
+            )
+            for deferred in xlator._files.values()
+        ),
+    )
 
 
 def _request(reply: Any, brick: Brick) -> Hashable:

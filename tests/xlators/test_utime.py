@@ -52,6 +52,14 @@ def test_what_changes_something_says_so(utime: Utime, name: str) -> None:
     assert frame.stamp is None
 
 
+def test_a_write_that_no_coroutine_waits_for_says_so(utime: Utime) -> None:
+    def asked(frame: Frame, *arguments: object) -> None:
+        assert frame.stamp == (CHANGES["writev"], NOW)
+
+    utime.child.writev_now = asked  # type: ignore[method-assign, assignment]
+    assert utime.writev_now(Frame(), Fd(ROOT_GFID), b"data", 0, lambda rest: None) is None
+
+
 def test_what_changes_nothing_says_nothing(utime: Utime) -> None:
     assert run(utime.lookup(Frame(), object())) is None  # type: ignore[arg-type]
 

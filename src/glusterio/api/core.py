@@ -37,7 +37,7 @@ from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook, UntilItFails
 from glusterio.rpc.connection import Connection
-from glusterio.runtime.fiber import Driver, Fiber, start_later
+from glusterio.runtime.fiber import Driver, Fiber, post, start_later
 from glusterio.traps import Coro, Disconnect, Event, Within
 from glusterio.types import Gfid
 from glusterio.wire.credentials import Credentials, encode_v3
@@ -354,6 +354,7 @@ class Core:
             management_tls=self.target.management_tls(),
             log=self.log,
             start_later=partial(start_later, self.driver),
+            post=partial(post, self.driver),
             reconnect=self.target.reconnect,
             patience=self.target.patience,
         )

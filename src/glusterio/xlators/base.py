@@ -98,6 +98,10 @@ class Task(Protocol):
     def done(self) -> bool:
         """Whether it has ended."""
 
+    @property
+    def error(self) -> BaseException | None:
+        """What it raised."""
+
     def cancel(self, cause: BaseException) -> None:
         """Make it give up. Harmless when it has ended."""
 
@@ -122,7 +126,10 @@ class Services(NamedTuple):
         management_tls: what management daemons are spoken to with; ``None`` for in the clear.
         log: where translators tell what nobody waits to hear.
         start_later: starts a coroutine that nobody waits for, from wherever that is called: it is not
-            stepped there. ``None`` where there is no such thing.
+            stepped there; with a second argument, calls that when it has ended. ``None`` where there is
+            no such thing.
+        post: sends requests that no coroutine waits for, together; of the answers their ``settled`` is
+            told. From anywhere; it does not wait. ``None`` where there is no such thing.
         reconnect: whether a connection that is lost is made anew.
         patience: how long a call waits for a brick that is away, in seconds.
     """
@@ -140,9 +147,14 @@ class Services(NamedTuple):
     log: Log = logging.getLogger("glusterio")
     ssl: Any = None
     management_tls: Tls | None = None
-    start_later: Callable[[Coro[None]], Task] | None = None
+    start_later: Callable[..., Task] | None = None
+    post: Callable[[Sequence[Reply]], None] | None = None
     reconnect: bool = False
     patience: float = 0.0
+
+
+#: Makes the coroutine that goes on with an answer.
+Rest = Callable[[], Coro["Written"]]
 
 
 class _Nothing:
@@ -313,6 +325,36 @@ class Xlator:
         """
         passes = self.children and type(self).release is Xlator.release
         return self.child.release_now(fd, done) if passes else None
+
+    def writev_now(
+        self,
+        frame: Frame,
+        fd: Fd,
+        data: Buffer,
+        offset: int,
+        answered: Callable[[Rest | None], None],
+    ) -> Reply | None:
+        """Write, if nothing has to be waited for before it is sent: return the request that does it.
+
+        What ``writev`` does is the same, in a coroutine; for a deferred write, which nobody waits for,
+        that and its fiber are a fifth of what the write costs.
+
+        Args:
+            frame: the request's own; what is in it stays as it is until that is answered.
+            fd: the open file.
+            data: what to write, at least one byte.
+            offset: where.
+            answered: called when the brick has answered, or is gone: with ``None`` when all is written.
+                Else with what makes the rest of ``writev``, a coroutine that takes the answer and
+                raises or returns what it comes to, and perhaps sends the request once more. It is
+                called in the middle of receiving: it must not wait. After an interrupt it may be
+                called again.
+
+        Returns:
+            The request, to be sent by the caller; ``None`` if ``writev`` must do it.
+        """
+        passes = self.children and type(self).writev is Xlator.writev
+        return self.child.writev_now(frame, fd, data, offset, answered) if passes else None
 
     # -- names ------------------------------------------------------------------------------------
 

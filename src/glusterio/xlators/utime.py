@@ -12,15 +12,17 @@ posix/src/posix-metadata.c.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
-from glusterio.traps import Coro
+from glusterio.traps import Coro, Reply
+from glusterio.types import Buffer
 from glusterio.wire.fops.attributes import FsetattrRequest, SetattrRequest
 from glusterio.wire.fops.files import ChangedReply
 from glusterio.wire.programs import SetattrValid, TimeFlag
-from glusterio.xlators.base import Xlator
+from glusterio.xlators.base import Rest, Xlator
 
 _C, _M, _A = TimeFlag.CTIME, TimeFlag.MTIME, TimeFlag.ATIME
 _PARENT = TimeFlag.PARENT_CTIME | TimeFlag.PARENT_MTIME
@@ -47,6 +49,8 @@ CHANGES: Final[dict[str, TimeFlag]] = {
     "zerofill": _M | _A,
 }
 
+_WRITTEN: Final = int(CHANGES["writev"])
+
 #: Of SETATTR only what changes these changes the ctime by the client's word.
 _OWNERSHIP: Final = SetattrValid.MODE | SetattrValid.UID | SetattrValid.GID
 
@@ -62,6 +66,17 @@ class Utime(Xlator):
             return await fop
         finally:
             frame.stamp = None
+
+    def writev_now(
+        self,
+        frame: Frame,
+        fd: Fd,
+        data: Buffer,
+        offset: int,
+        answered: Callable[[Rest | None], None],
+    ) -> Reply | None:
+        frame.stamp = (_WRITTEN, self.services.wall_clock())
+        return self.child.writev_now(frame, fd, data, offset, answered)
 
     def setattr(self, frame: Frame, request: SetattrRequest) -> Coro[ChangedReply]:
         flags = _C if request.valid & _OWNERSHIP else 0

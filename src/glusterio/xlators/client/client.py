@@ -34,7 +34,7 @@ from glusterio.wire.fops.data import ReadRequest, WriteRequest
 from glusterio.wire.messages import encode
 from glusterio.wire.programs import GFID_REQ, Fop, LeaseCommand
 from glusterio.wire.records import REPLY_HEADER_SIZE
-from glusterio.xlators.base import Data, Written
+from glusterio.xlators.base import Data, Rest, Written
 from glusterio.xlators.client.connected import Connected
 from glusterio.xlators.client.remote import RemoteFd
 from glusterio.xlators.client.repeating import may_repeat
@@ -364,6 +364,11 @@ class Client(Connected):
             raise
         if hot.usual_write(reply.record, size):
             return _written((size, None, None))
+        return await self._unusual_write(reply, size)
+
+    async def _unusual_write(self, reply: Reply, size: int) -> Written:
+        """Tell what an answer to a WRITE says that is not the usual one."""
+        connection = reply.connection
         try:
             op_ret, op_errno = hot.write_reply(reply.record, REPLY_HEADER_SIZE)
         except RemoteProtocolError as error:
@@ -374,6 +379,42 @@ class Client(Connected):
         if op_ret > size:
             raise await self._broken(f"{op_ret} bytes written, {size} sent")
         return Written(op_ret)
+
+    def writev_now(
+        self,
+        frame: Frame,
+        fd: Fd,
+        data: Buffer,
+        offset: int,
+        answered: Callable[[Rest | None], None],
+    ) -> Reply | None:
+        connection, remote = self._connection, fd.context.get(self)
+        if connection is None or remote is None or frame.identity is not None:
+            return None
+        xid = connection.next_xid()
+        size = len(data)
+        head = self._hot.write(xid, fd.gfid, remote.number, offset, size, frame.stamp)
+        remote.unanswered.add(xid)
+        remote.unsynced = True
+
+        def settled(reply: Reply) -> None:
+            remote.answered(reply)
+            if reply.error is None and hot.usual_write(reply.record, size):
+                answered(None)
+            else:
+                answered(partial(self._after_write, reply, frame, fd, data, offset))
+
+        return Reply(connection, xid, (head, data), None, None, settled)
+
+    async def _after_write(
+        self, reply: Reply, frame: Frame, fd: Fd, data: Buffer, offset: int
+    ) -> Written:
+        """Do what :meth:`writev` does when it has come to an answer that is not the usual one."""
+        try:
+            await reply
+        except ConnectionLostError as lost:
+            return await self._again(lost, False, frame, self.writev, fd, data, offset)
+        return await self._unusual_write(reply, len(data))
 
     async def lookup(self, frame: Frame, request: names.LookupRequest) -> names.LookupReply:
         """Of the dictionary nothing is told to who asked for nothing, and of the directory nothing."""

@@ -23,13 +23,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from glusterio.types import Buffer
 
 if TYPE_CHECKING:
-    from glusterio.traps import Event
+    from glusterio.traps import Event, Reply
     from glusterio.wire.credentials import Credentials
+    from glusterio.xlators.base import Rest
     from glusterio.xlators.write_behind.writer import Writer
 
 #: Behind every byte that a file can have.
@@ -48,6 +49,10 @@ class Write:
         end: the first byte behind them.
         gathers: whether it is kept for what may follow.
         begun: whether somebody is carrying it to the brick.
+        request: what carries it, while no coroutine does; else ``None``.
+        answered: whether that request is answered, and somebody sees to what follows.
+        rest: what follows, where it is not simply written: a frame, and what makes the rest of
+            ``writev`` for that. Whoever carries it on takes it out.
         told: for a writer that waits for the answer: set when that is there; else ``None``.
         error: for that writer, why it failed.
     """
@@ -55,6 +60,9 @@ class Write:
     # What each begins with is the class's.
     gathers = False
     begun = False
+    request: Reply | None = None
+    answered = False
+    rest: tuple[Any, Rest] | None = None
     told: Event | None = None
     error: Exception | None = None
 
@@ -230,7 +238,7 @@ class Order:
         self._next = max(self._next, max(writes, default=0) + 1)
         self.size = sum(len(write.data) for write in writes.values())
         self.ready()
-        return [write for write in self._sent if not write.begun]
+        return [write for write in self._sent if not write.begun or write.rest is not None]
 
     def urge(self, number: int) -> list[Write]:
         """Somebody waits for the writes up to ``number``.
