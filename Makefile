@@ -134,6 +134,7 @@ verify-speed: $(VENV)/.tlc $(VENV)/.dev
 explore: $(VENV)/.dev
 	$(BIN)/python -m tests.explore $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.scheduled --most 1)
+	$(if $(ARGS),,$(BIN)/python -m tests.scheduled --preempt 2 --most 2 --seconds 10)
 	$(if $(ARGS),,$(BIN)/python -m tests.scheduled --lines --random 100)
 
 mutants: $(VENV)/.dev
