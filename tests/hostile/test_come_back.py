@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -113,13 +114,32 @@ def test_no_server_at_all(opened: Opened, script: Script) -> None:
         opened.read("one")
     assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE + 3.0
     assert not caught.value.may_have_happened
-    if script in (BROKEN["no-handshake"], BROKEN["starting"]):
-        return  # it would be asked for 3 s what else it speaks
+    began = time.monotonic()
     opened.server.come_back_as(honest)
     opened.is_back()
+    assert time.monotonic() - began < 3.0  # it was not asked for long what else it speaks
     for name in opened.files:
         assert opened.read(name) == name.encode()
     assert opened.closes().handles_drained == 3
+
+
+def test_closing_what_is_being_opened_anew(opened: Opened) -> None:
+    """It does not wait for the server; the end of the session does, as long as it may, and tells."""
+    asked = threading.Event()
+
+    def script(call: Asked, record: bytes) -> Iterable[bytes]:
+        if is_opening(call):
+            asked.set()
+            return ()
+        return (record,)
+
+    opened.server.come_back_as(script)
+    assert asked.wait(10.0)
+    began = time.monotonic()
+    opened.driver.do(opened.files["one"].close)
+    assert time.monotonic() - began < 1.0
+    report = opened.closes(0.5)
+    assert "3 handles were not released within the time" in str(report.errors)
 
 
 @pytest.mark.parametrize("script", [BROKEN["nothing"], BROKEN["no-handshake"], BROKEN["starting"]])

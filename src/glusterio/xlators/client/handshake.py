@@ -267,7 +267,7 @@ async def _attempt(
         raise
     except UNEXPLAINED as error:
         await Disconnect(connection)
-        raise await why_lost(error, address, connection, tls) from error.__cause__
+        raise await why_lost(error, address, connection, tls, again > 0) from error.__cause__
     except BaseException:
         await Disconnect(connection)
         raise

@@ -36,6 +36,9 @@ UNEXPLAINED: Final = (ConnectionLostError, RemoteProtocolError, TlsError)
 #: How long a server is given to show what else it speaks, in seconds.
 _PATIENCE: Final = 3.0
 
+#: The same when it is connected to anew, which is tried again the later for it.
+_BRIEFLY: Final = 0.3
+
 #: What a refusal is about, and how it is told, where the brick says it in a word.
 _TOLD: Final = {
     Refusal.ADDRESS.value: (
@@ -92,7 +95,11 @@ def _text(value: object) -> str:
 
 
 async def why_lost(
-    error: Exception, address: Address, connection: Connection, tls: Tls | None
+    error: Exception,
+    address: Address,
+    connection: Connection,
+    tls: Tls | None,
+    again: bool = False,
 ) -> Exception:
     """Return what a first call's failure was really about.
 
@@ -101,11 +108,13 @@ async def why_lost(
         address: where to.
         connection: the connection, which has ended.
         tls: what it was secured with.
+        again: whether we had been connected there before.
     """
     where = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
     lost = connection.lost
+    patience = _BRIEFLY if again else _PATIENCE
     if isinstance(error, TlsError):
-        if error.reason is Refusal.TLS and await _speaks(address, None):
+        if error.reason is Refusal.TLS and await _speaks(address, None, patience):
             return _without_tls(where)
         return error
     if isinstance(error, RemoteProtocolError):
@@ -118,7 +127,7 @@ async def why_lost(
             " that does not accept our certificate, or wants one",
             reason=Refusal.OUR_CERTIFICATE,
         )
-    if connection.holds_nothing() and await _speaks(address, Tls(anybody=True)):
+    if connection.holds_nothing() and await _speaks(address, Tls(anybody=True), patience):
         return _with_tls(where)
     return error
 
@@ -136,10 +145,10 @@ def _without_tls(where: str) -> TlsError:
     return TlsError(f"{where}: it does not speak TLS, and we did", reason=Refusal.TLS_UNKNOWN)
 
 
-async def _speaks(address: Address, tls: Tls | None) -> bool:
+async def _speaks(address: Address, tls: Tls | None, patience: float) -> bool:
     """Tell whether a server speaks TLS, or without it RPC."""
     try:
-        await Within(_PATIENCE, _greet(address, tls))
+        await Within(patience, _greet(address, tls))
     except TlsError as error:
         # Whoever complains in TLS speaks it: that we have no certificate, for instance.
         return error.reason in (Refusal.OUR_CERTIFICATE, Refusal.ITS_CERTIFICATE)
