@@ -192,7 +192,7 @@ def interrupted(at: int, functions: dict[str, set[str]], function: Callable[[], 
             count += 1
             if count == at:
                 sys.settrace(None)
-                raise Interrupt
+                raise Interrupt(f"{event} of {code.co_name}, {os.path.basename(code.co_filename)}")
         return trace
 
     before = sys.gettrace()

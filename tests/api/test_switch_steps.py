@@ -88,7 +88,7 @@ def test_given_up(
             driver.do(file.pwrite, b"deferred", 0)
 
             def reached() -> bool:
-                is_begun = core.through > 0 or core.graph is not graph
+                is_begun = bool(core.through) or core.graph is not graph
                 return bool(tap.kept) and is_begun == goes_over
 
             reload = given_up(driver, volume, second, reached)

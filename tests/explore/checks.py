@@ -263,7 +263,7 @@ def _of_a_connection(
                     carried.add(remote.number)
                 else:
                     opening += remote.reopening is not None
-        opening += file.new is None
+        opening += file.new is None or not [*_remotes_of(file.new)]
     strange = peer.fds.keys() - known.keys() - carried
     clients = [leaf for graph in world.app.core.graphs for leaf in graph.leaves]
     is_new = any(leaf._ended or leaf._connection is None for leaf in clients) and all(

@@ -345,17 +345,18 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a callback dropped", "who submitted a call that is then cancelled is not told",
         (Change(_FIBER,
-            "        if on_done is not None:\n            on_done(self)\n",
+            "        if on_done is not None:\n            try:\n",
             "        if isinstance(error, Cancelled) and self.home is None:\n            pass\n"
-            "        elif on_done is not None:\n            on_done(self)\n"),),
+            "        elif on_done is not None:\n            try:\n"),),
         "answers-all", ("submit", "submit-threads", "callback"),
     ),
     Planted(
         "a callback twice", "who submitted a call is told twice",
         (Change(_FIBER,
-            "        if on_done is not None:\n            on_done(self)\n",
-            "        if on_done is not None:\n            on_done(self)\n"
-            "            if self.home is None and error is not None:\n                on_done(self)\n"),),
+            "                on_done(self)\n            except BaseException:\n",
+            "                on_done(self)\n"
+            "                if self.home is None and error is not None:\n"
+            "                    on_done(self)\n            except BaseException:\n"),),
         "", ("submit", "submit-threads", "callback"),
     ),
     Planted(
@@ -508,8 +509,8 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "an old graph goes too early", "an old graph goes while calls use it",
-        (Change(_SWITCHING, "                await Wait(self._none_before)\n", ""),
-         Change(_SWITCHING, "            await Wait(self._none_before)\n            await in_order(", "            await in_order(")),
+        (Change(_SWITCHING, "            await Wait(self._none_before)\n", ""),
+         Change(_SWITCHING, "        await Wait(self._none_before)\n        carried = ", "        carried = ")),
         "old-graph-waits", ("reload-use", "reload-beside"),
     ),
     Planted(
@@ -519,7 +520,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "an old fd stays", "a brick is not told that a file is not open by its old fd any more",
-        (Change(_CARRYING, "                await release(self.old, self.kind)\n", ""),),
+        (Change(_CARRYING, "            await release(self.old, self.kind)\n", ""),),
         "old-fd-first", ("reload-use", "reload-close"),
     ),
     Planted(
@@ -540,7 +541,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "a switch for ever", "a switch that fails keeps others from beginning",
-        (Change(_SWITCHING, "            _end_turn(core, turn)\n", "            pass\n"),),
+        (Change(_SWITCHING, "            _end_turn(self._core, self.turn)\n", ""),),
         "", ("reload-twice", "scope-reload"),
     ),
     # -- when a connection is lost and made again

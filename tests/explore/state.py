@@ -93,7 +93,7 @@ def state_of(world: World) -> Hashable:
         len(app.errors),
         len(core.untold),
         core.makes_anew,
-        core.through,
+        len(core.through),
         core.switching is None,
         tuple(
             (graph.generation, graph.is_left, graph.is_down, graph is core.graph)

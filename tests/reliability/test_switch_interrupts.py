@@ -1,49 +1,196 @@
-"""An interrupt (Ctrl-C) anywhere in a reload: the session goes on with one graph or the other."""
+"""An interrupt (Ctrl-C) anywhere in a graph switch: the session goes on with one graph or the other.
+
+Each function that takes part is interrupted at its beginning and at its end, one after the other. The
+interrupt comes out of whatever the thread had called, and whichever graph is in use then, the session
+is whole while it goes on, not only when it ends.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 import glusterio
+from glusterio.api import carrying, graphs, switching, unbroken
+from glusterio.api.graphs import is_used
 from glusterio.lifecycle.invariants import violations
-from tests.api.test_interrupts import interrupted, made_in_vain
+from tests.api.test_interrupts import Interrupt, interrupted, made_in_vain
 from tests.bench.switches import without
 from tests.embedded import BrickProcess
+from tests.interop.real_gluster import poll
 
-#: The functions at whose beginning and end a reload is interrupted, by their files.
-GOING_OVER = {"switching.py": {"_take_turn", "_swap", "_note_calls", "_change"}}
+CREATING = os.O_RDWR | os.O_CREAT
 
 #: What is taken out of the graph.
-KINDS = ("write-behind", "md-cache")
+KINDS = ("quick-read", "md-cache")
 
 
-def test_a_reload_interrupted_when_it_goes_over(brick: BrickProcess) -> None:
-    """The session is whole, whichever graph it uses then, and the next reload gets its turn."""
-    at, came = 1, True
+class Every(set[str]):
+    """All functions of a file."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+#: The functions at whose beginning and end a switch is interrupted, by their files.
+SWITCHING: dict[str, set[str]] = {
+    **{
+        Path(str(module.__file__)).name: Every()
+        for module in (switching, carrying, graphs, unbroken)
+    },
+    "on_its_way.py": Every(),
+    "core.py": {"make_graph", "start", "begin", "done", "keep_house"},
+    "session.py": {"switched", "carry", "_apply", "_move"},
+    "shares.py": {"carried"},
+    "graph.py": {"build", "init", "fini"},
+    "in_flight.py": {"in_order", "run", "_take", "_work"},
+    "fiber.py": {"start_later", "spawn"},
+    "traps.py": {"set"},
+    "closing.py": {"_released", "release"},
+}
+
+
+def settled(core: Any) -> bool:
+    """Whether nothing of a switch is under way, and no graph is there that nobody uses."""
+    return (
+        core.switching is None
+        and not core.session.calls
+        and not core.through
+        and all(graph is core.graph or is_used(core, graph) for graph in core.graphs)
+    )
+
+
+def defers(file: Any) -> bool:
+    """Whether what is written to a file may be deferred."""
+    return not file._handle.fd.through
+
+
+class Tried:
+    """A session whose graph is switched, and what was seen of it. Bad things are told, not raised.
+
+    Args:
+        brick: the brick.
+        at: which time it is interrupted.
+        unlinks: whether a file is open that cannot be carried.
+        spoils: makes a volfile that comes to nothing of a good one, if it shall come to that.
+    """
+
+    def __init__(
+        self,
+        brick: BrickProcess,
+        at: int,
+        unlinks: bool = False,
+        spoils: Callable[[str], str] | None = None,
+    ) -> None:
+        self.wrong: list[str] = []
+        self.came = False
+        self.where = ""
+        with glusterio.connect(brick.url, options={"performance.write-behind": "on"}) as volume:
+            try:
+                self._try(brick, volume, at, unlinks, spoils)
+            except Exception as error:
+                self._say(f"{type(error).__name__}: {error}")
+            report = volume.close(timeout=2)
+        if report.errors or report.defects:
+            self._say(f"the report: {report.errors} {report.defects}")
+        brick.wait_for(fds=0, locks=0)
+
+    def _say(self, what: str) -> None:
+        self.wrong.append(what)
+
+    def _note(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Interrupt as interrupt:
+            self.where = str(interrupt)
+            raise
+
+    def _try(
+        self,
+        brick: BrickProcess,
+        volume: Any,
+        at: int,
+        unlinks: bool,
+        spoils: Callable[[str], str] | None,
+    ) -> None:
+        core = volume._session.core
+        texts = [without(volume.volfile, f"performance/{kind}") for kind in KINDS]
+        wanted = texts[0] if spoils is None else spoils(texts[0])
+        file, root = volume.open_handle("f", CREATING), volume.open_handle("/", os.O_DIRECTORY)
+        twin = file.dup()
+        gone = volume.open_handle("gone", CREATING)
+        if unlinks:
+            volume.unlink("gone")
+        file.lockf(os.F_LOCK, 10)
+        file.pwrite(b"data", 0)
+
+        def look() -> bool:
+            volume.stat("/")  # its thread takes what comes, and does what is left to be done
+            return settled(core)
+
+        def switch() -> None:
+            try:
+                volume.reload(wanted)
+            except OSError:
+                if spoils is None:
+                    raise
+            poll(look, 5)
+
+        self.came = interrupted(at, SWITCHING, partial(self._note, switch))
+        gc.collect(0)
+        if not poll(look, 5):
+            self._say(
+                f"unsettled: {core.switching} {core.session.calls} {core.through} {core.graphs}"
+            )
+        if not (defers(file) and defers(twin)):
+            self._say("writes are not deferred")
+        if len(core.graphs) != (2 if gone._handle.fd.top is not core.top else 1):
+            self._say(f"{core.graphs} are left")
+        brick.wait_for(fds=3, locks=1)
+        assert file.pread(4, 0) == b"data"
+        assert file.pwrite(b"more", 4) == 4
+        assert twin.pread(8, 0) == b"datamore"
+        with volume.deadline(10.0):
+            volume.reload(texts[1])
+        gone.close()
+        if not poll(look, 5) or len(core.graphs) != 1:
+            self._say(f"after the next: {core.switching} {core.through} {core.graphs}")
+        assert file.pread(8, 0) == b"datamore"
+        brick.wait_for(fds=2, locks=1)
+        file.lockf(os.F_ULOCK, 10)
+        for each in (file, twin, root):
+            each.close()
+        brick.wait_for(fds=0, locks=0)
+        self.wrong += violations(core.session)
+
+
+def no_such_volume(text: str) -> str:
+    """Make a volfile of a volume that the brick does not have."""
+    return text.replace("remote-subvolume ", "remote-subvolume /no")
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "all carried": {},
+    "one stays": {"unlinks": True},
+    "fails": {"spoils": no_such_volume},
+}
+
+
+@pytest.mark.parametrize("what", WAYS.values(), ids=WAYS)
+def test_a_switch_interrupted_anywhere(brick: BrickProcess, what: dict[str, Any]) -> None:
+    at, missed = 1, 0
+    wrong: list[str] = []
     with made_in_vain():
-        while came:
-            with glusterio.connect(brick.url) as volume:
-                texts = [without(volume.volfile, f"performance/{kind}") for kind in KINDS]
-                file = volume.open_handle("f", os.O_RDWR | os.O_CREAT)
-                file.lockf(os.F_LOCK, 10)
-                file.pwrite(b"data", 0)
-                came = interrupted(at, GOING_OVER, partial(volume.reload, texts[0]))
-                gc.collect(0)
-                assert file.pread(4, 0) == b"data"
-                assert file.pwrite(b"more", 4) == 4
-                assert volume.stat("f").st_size == 8
-                with volume.deadline(10.0):
-                    volume.reload(texts[1])
-                assert file.pread(8, 0) == b"datamore"
-                assert file.lock_holder() is None
-                file.lockf(os.F_ULOCK, 10)
-                file.close()
-                volume.unlink("f")
-                assert violations(volume._session.core.session) == []
-            report = volume.close()
-            assert (report.errors, report.defects) == ([], []), at
-            brick.wait_for(fds=0, locks=0)
+        while missed < 3:  # now and then another thread does some of it
+            tried = Tried(brick, at, **what)
+            wrong += [f"{at}: {each}" for each in tried.wrong]
+            missed = 0 if tried.came else missed + 1
             at += 1
-    assert at > 5
+    assert wrong == []
+    assert at > 100

@@ -27,12 +27,13 @@ from glusterio.api.locks import take_back
 from glusterio.api.on_its_way import OnItsWay
 from glusterio.api.shares import Shares
 from glusterio.api.standpoint import Standpoint
+from glusterio.api.unbroken import Unbroken
 from glusterio.errors import ConnectionLostError, HandleStaleError, RemoteProtocolError
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
-from glusterio.traps import Coro, Spawn, Wait, Within
+from glusterio.traps import Coro, Event, Wait, Within
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import OpendirRequest
 from glusterio.wire.fops.files import OpenRequest
@@ -61,19 +62,22 @@ _KEPT: Final = (LockOwner, Standpoint)
 class _Move:
     """The moving of a file's locks from one fd to another. Once begun it goes on, whoever gives up.
 
+    To do it twice does no harm: what has been moved is not the old fd's any more.
+
     Attributes:
-        done: set when it is over.
+        doing: the moving itself.
         is_begun: the brick was asked to move them.
         error: why it has failed, or ``None``.
     """
 
-    def __init__(self, core: Core) -> None:
-        self.done = core.driver.new_event()
+    def __init__(self, core: Core, old: Fd, new: Fd) -> None:
+        self._old, self._new = old, new
+        self.doing = Unbroken(core, self._run)
         self.is_begun = False
         self.error: Exception | None = None
 
-    async def run(self, old: Fd, new: Fd) -> None:
-        """Move them."""
+    async def _run(self) -> None:
+        old, new = self._old, self._new
         try:
             request = FgetxattrRequest(old.gfid, 0, len(_LOCKINFO) + 1, _LOCKINFO)
             told = (await old.top.fgetxattr(Frame(), old, request)).xattrs or {}
@@ -85,8 +89,6 @@ class _Move:
                 await new.top.fsetxattr(Frame(), new, setting)
         except Exception as error:
             self.error = error.with_traceback(None)
-        finally:
-            self.done.set()
 
 
 LOCKS_LOST: Final = "its locks were lost when its graph was to be exchanged"
@@ -95,13 +97,17 @@ LOCKS_LOST: Final = "its locks were lost when its graph was to be exchanged"
 class Carrying:
     """An open file on its way to another graph.
 
+    Each of its steps goes on where it was, if it is done once more since that was interrupted. What is
+    to be given back is known before it is had: the fd in the new graph before that is asked to open it.
+
     Args:
         core: the session.
         handle: one that has it.
 
     Attributes:
         old: its fd in the old graph.
-        new: its fd in the new one, once it is open there.
+        new: its fd in the new one, once it is to be opened there.
+        is_open: the brick has opened it there.
         why_not: why it cannot be carried, or ``None``.
         was_locked: it was locked for the first time when it was to change over: try it again.
         is_carried: a handle has the new fd.
@@ -110,24 +116,39 @@ class Carrying:
     def __init__(self, core: Core, handle: Handle) -> None:
         self.old: Fd = handle.fd
         self.is_carried = False
-        self._way = OnItsWay(core.driver.new_event())
-        self._way.mark(self.old)
+        self._way = OnItsWay(core.driver.new_event(), self.old)
         self.kind = handle.kind
         self.new: Fd | None = None
+        self.is_open = False
         self.why_not: Exception | None = None
         self._owner: LockOwner | None = None
         self.was_locked = False
         self._moving: _Move | None = None
+        self._moved: Event | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is open in one graph alone, wherever that is."""
+        return self._way.over.is_set
+
+    def begin(self) -> None:
+        """From here on the file is not closed by the old fd alone. Harmless when repeated."""
+        self._way.begin()
 
     async def open_anew(self, top: Xlator) -> None:
-        """Open it through another graph, and look whether it is the same file there.
+        """Open it through another graph, and look whether it is the same file; unless that was done.
 
         Raises:
             ConnectionLostError: that graph's connection is gone.
             RemoteProtocolError: that graph's server cannot be relied on.
         """
+        if self.is_open or self.why_not is not None:
+            return
+        self.begin()
         old = self.old
-        new = Fd(old.gfid, old.flags, top=top)
+        if self.new is not None:
+            await release(self.new, self.kind)  # perhaps it was opened when that was interrupted
+        new = self.new = Fd(old.gfid, old.flags, top=top)
         new.through = True
         self._way.mark(new)
         frame = Frame()
@@ -144,12 +165,13 @@ class Carrying:
             opening = top.open(frame, new, OpenRequest(old.gfid, old.flags & ~_ONCE))
         try:
             await Within(_PATIENCE, opening)
-            self.new = new
             await Within(_PATIENCE, top.prove(new))
         except (ConnectionLostError, RemoteProtocolError):
             raise
         except Exception as error:
             self._stays(error)
+        else:
+            self.is_open = True
 
     def _stays(self, why: Exception) -> None:
         """It cannot be carried. Its error is kept for long: without what it came through."""
@@ -196,14 +218,18 @@ class Carrying:
             return
         with core.lock:
             owner = self._owner = self.old.context.get(LockOwner)
-            if owner is None or self.new is None:
+            if owner is None or not self.is_open:
                 return
-            owner.moved = core.driver.new_event()
+            if owner.moved is None:
+                owner.moved = core.driver.new_event()
+        assert self.new is not None
         try:
-            await Within(_PATIENCE, self._when_quiet(core, owner))
-            move = self._moving = _Move(core)
-            await Spawn(move.run(self.old, self.new))
-            await Wait(move.done)
+            move = self._moving
+            if move is None:
+                await Within(_PATIENCE, self._when_quiet(core, owner))
+                move = self._moving = _Move(core, self.old, self.new)
+            await move.doing.begin()
+            await Wait(move.doing.over)
             if move.error is not None:
                 raise move.error
         except Exception as error:
@@ -223,13 +249,17 @@ class Carrying:
     def change_over(self, core: Core, handles: Iterable[Handle]) -> bool:
         """Let all handles that have it use the new fd. Called with the session's lock held.
 
+        Args:
+            core: the session.
+            handles: those that have the old fd, and those that have the new one already.
+
         Returns:
             Whether one does: else the new fd is to be released.
         """
         old, new = self.old, self.new
         if self._way.why_lost:
             self._stays(HandleStaleError(self._way.why_lost))
-        if new is None or self.why_not is not None:
+        if new is None or not self.is_open or self.why_not is not None:
             return False
         if self._owner is not old.context.get(LockOwner):
             self.was_locked = True  # for the first time, just now
@@ -238,9 +268,12 @@ class Carrying:
             if kept in old.context:
                 new.context[kept] = old.context[kept]
         new.top.inherit(new, old)
-        carried = [
-            handle for handle in handles if handle.fd is old and core.session.carry(handle, new)
-        ]
+        carried = []
+        for handle in handles:
+            if handle.fd is old:
+                core.session.carry(handle, new)
+            if handle.fd is new:
+                carried.append(handle)
         shares: Shares | None = old.context.get(Shares)
         if shares is not None:  # those that are being closed keep the old one
             new.context[Shares] = shares.carried(carried)
@@ -251,49 +284,52 @@ class Carrying:
 
     def moved(self, core: Core) -> None:
         """Let the requests about its locks go on, wherever it is. Harmless when repeated."""
-        owner, self._owner = self._owner, None
+        owner = self._owner
         if owner is not None:
             with core.lock:
-                moved, owner.moved = owner.moved, None
-                owner.quiet = None
-            if moved is not None:
-                moved.set()
+                self._moved = owner.moved or self._moved
+                owner.moved = owner.quiet = None
+            if self._moved is not None:
+                self._moved.set()
+            self._owner = None
 
     async def take_back(self, core: Core) -> None:
         """It stays where it was: let the old fd have its locks, and release the new one.
 
         Where its locks cannot be had back, it is lost.
         """
-        new, self.new = self.new, None
-        try:
-            if new is None:
-                return
-            if self._moving is not None:
-                await Wait(self._moving.done)
-            if self._moving is not None and self._moving.is_begun:
-                back = _Move(core)
-                await back.run(new, self.old)
-                if back.error is not None:
-                    self._stays(back.error)
-                    for handle in core.session.handles():
-                        if handle.fd is self.old:
-                            core.session.lose(handle, LOCKS_LOST)
-                            core.log.warning("%s: stale: %s", handle.path, LOCKS_LOST)
+        new, moving = self.new, self._moving
+        if new is not None:
+            if moving is not None:
+                await moving.doing.begin()
+                await Wait(moving.doing.over)
+                if moving.is_begun:
+                    await self._move_back(core, new)
+                self._moving = None
             self.moved(core)
             await release(new, self.kind)
-        finally:
-            self.moved(core)
-            self._way.end()
+            self.new = None
+        self.moved(core)
+        self._way.end()
+
+    async def _move_back(self, core: Core, new: Fd) -> None:
+        back = _Move(core, new, self.old)
+        await back.doing.begin()
+        await Wait(back.doing.over)
+        if back.error is not None:
+            self._stays(back.error)
+            for handle in core.session.handles():
+                if handle.fd is self.old:
+                    core.session.lose(handle, LOCKS_LOST)
+                    core.log.warning("%s: stale: %s", handle.path, LOCKS_LOST)
 
     async def leave(self, core: Core) -> None:
         """It has been carried: release the old fd, unless a handle that is being closed has it."""
-        try:
-            if not any(handle.fd is self.old for handle in core.session.handles()):
-                assert self.new is not None
-                self.new.top.inherit(self.new, self.old)  # what was written since
-                await release(self.old, self.kind)
-        finally:
-            self._way.end()
+        if not any(handle.fd is self.old for handle in core.session.handles()):
+            assert self.new is not None
+            self.new.top.inherit(self.new, self.old)  # what was written since
+            await release(self.old, self.kind)
+        self._way.end()
 
     def forget(self) -> None:
         """The new graph has ended, and with it the new fd."""
@@ -312,20 +348,25 @@ async def release(fd: Fd, kind: HandleKind) -> None:
         pass
 
 
-def to_carry(core: Core, top: Xlator, without: Iterable[Fd]) -> list[Carrying]:
-    """Return the open files of a graph, each once, but for some."""
-    seen = set(without)
-    found = []
+def find_open(core: Core, top: Xlator, files: list[Carrying]) -> bool:
+    """Add the open files of a graph that are not there yet, each once.
+
+    Returns:
+        Whether there is any that is not open in the new graph, and may yet be.
+    """
+    seen = {file.old for file in files}
     for handle in core.session.handles():
         fd = handle.fd
         if handle.state is HandleState.OPEN and fd.top is top and fd not in seen:
             file = Carrying(core, handle)
+            files.append(file)
+            file.begin()
             if _is_open(handle):  # still: else it was closed before that could be seen
                 seen.add(fd)
-                found.append(file)
             else:
+                files.remove(file)
                 file.forget()
-    return found
+    return any(not file.is_open and file.why_not is None for file in files)
 
 
 def _is_open(handle: Handle) -> bool:

@@ -37,7 +37,7 @@ from glusterio.lifecycle.session import Call, Session
 from glusterio.lifecycle.states import HandleState, SessionState
 from glusterio.lifecycle.trace import TraceHook, UntilItFails
 from glusterio.rpc.connection import Connection
-from glusterio.runtime.fiber import Driver, Fiber, post, start_later
+from glusterio.runtime.fiber import Driver, Fiber, post, start_later, was_interrupted
 from glusterio.traps import Coro, Disconnect, Event, Within
 from glusterio.types import Gfid
 from glusterio.wire.credentials import Credentials, encode_v3
@@ -111,7 +111,7 @@ class Core:
             way, from before a switch.
         lock: held while the graph in use is exchanged, and by who must not see half of that.
         switching: while a new graph is being prepared, the event that says that it is done.
-        through: how many exchanges are under way: meanwhile no open file has writes deferred.
+        through: the exchanges that are under way: meanwhile no open file has writes deferred.
         built: how many graphs have been built, also those that did not come up.
         top: the one at the top of them: there is none before, nor an admitted call that would ask.
         inodes: what is known of names and files, and who holds them.
@@ -163,7 +163,7 @@ class Core:
         self.management = Management(self)
         self.lock = driver.new_lock()
         self.switching: Event | None = None
-        self.through = 0
+        self.through: set[object] = set()
         self.built = 0
         self._context_id = os.urandom(16).hex()
         self.report: TeardownReport | None = None
@@ -219,6 +219,9 @@ class Core:
 
         Nothing of it is done yet when this returns, which may be called from anywhere.
 
+        Where an interrupt of the thread that happens to be at it ends the operation, it is begun anew
+        for the same call: it must be one that goes on where it was.
+
         Returns:
             The call.
 
@@ -226,19 +229,27 @@ class Core:
             SessionClosedError: not admitted; nothing will happen.
         """
         frame = Frame()
-        coro = op(self, frame, *args)
-        try:
-            call = frame.call = self.session.admit(op.__name__)
-        except BaseException:
-            coro.close()
-            raise
+
+        def begin() -> None:
+            start_later(self.driver, op(self, frame, *args), done, call)
 
         def done(fiber: Fiber) -> None:
+            if self.session.calls.get(call.number) is not call or call.fiber is not fiber:
+                return  # told once more, since that was interrupted
+            if was_interrupted(fiber.error):
+                begin()
+                return
             if isinstance(fiber.error, Exception) and call.unwanted is None:
                 self.log.error("%s: %s", op.__name__, fiber.error, exc_info=fiber.error)
             self.left(call)
 
-        start_later(self.driver, coro, done, call)
+        call = frame.call = self.session.admit(op.__name__)
+        try:
+            begin()
+        except BaseException:
+            if call.fiber is None and self.session.calls.get(call.number) is call:
+                self.left(call)  # interrupted before it was begun
+            raise
         return call
 
     def left(self, call: Call) -> None:
@@ -308,6 +319,7 @@ class Core:
             self.management.keep(server)
         try:
             graph = self.graph = self.make_graph(self.tuned(text), server)
+            self.graphs.append(graph)
             await graph.init()
         except GeneratorExit:
             raise
@@ -332,7 +344,7 @@ class Core:
         return (_read if len(text) <= _OFTEN else _read.__wrapped__)(text, options)
 
     def make_graph(self, volfile: Volfile, server: VolfileServer | None) -> Graph[Xlator]:
-        """Make a graph of the session's. It is not connected yet, and not in use.
+        """Make a graph, which is the session's once it is in ``graphs``. It is not connected yet.
 
         Raises:
             GraphError: it needs what glusterio does not have.
@@ -364,7 +376,6 @@ class Core:
             registry = REGISTRY.from_afar()
         self.built += 1
         graph = build(volfile, registry, services, self.built)
-        self.graphs.append(graph)
         graph.top.parents.append(self._on_notice)
         return graph
 

@@ -182,7 +182,13 @@ class Management:
     @staticmethod
     def _follow(core: Core) -> None:
         with suppress(SessionClosedError):
-            core.start(follow)
+            try:
+                core.start(follow)
+            except Exception:
+                raise
+            except BaseException:  # an interrupt: two who look do no harm
+                core.start(follow)
+                raise
 
     async def catch_up(self, core: Core, frame: Frame) -> None:
         """Look at the volfile, and switch to it.
@@ -193,6 +199,7 @@ class Management:
             frame: the call's frame.
         """
         core.keep_house()  # somebody has to take the answers while nobody calls
+        self._follows = True
         self._is_behind = False
         has_changed = False
         try:

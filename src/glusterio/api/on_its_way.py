@@ -14,6 +14,7 @@ class OnItsWay:
 
     Args:
         over: the event that says that the file is open in one graph only.
+        old: the fd in the graph that it comes from.
 
     Attributes:
         is_moving: what is deferred, and the locks, are on their way: about the old fd nothing may be
@@ -23,14 +24,18 @@ class OnItsWay:
 
     __slots__ = ("_fds", "is_moving", "over", "why_lost")
 
-    def __init__(self, over: Event) -> None:
+    def __init__(self, over: Event, old: Fd) -> None:
         self.over = over
         self.is_moving = False
         self.why_lost = ""
-        self._fds: list[Fd] = []
+        self._fds = [old]
+
+    def begin(self) -> None:
+        """The file is on its way from here on. Harmless when repeated."""
+        self._fds[0].context[OnItsWay] = self
 
     def mark(self, fd: Fd) -> None:
-        """This is one of the fds."""
+        """This is its fd in the other graph."""
         self._fds.append(fd)
         fd.context[OnItsWay] = self
 

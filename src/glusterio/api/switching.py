@@ -21,12 +21,13 @@ Source: GlusterFS api/src/glfs-master.c (``glfs_graph_setup``), glfs-resolve.c (
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from glusterio.api.carrying import Carrying, open_all, settle_all, to_carry
+from glusterio.api.carrying import Carrying, find_open, open_all, settle_all
 from glusterio.api.graphs import end_graph, is_used
 from glusterio.api.in_flight import in_order
+from glusterio.api.unbroken import Unbroken
 from glusterio.api.volfile_server import volfile_of
 from glusterio.errors import ConnectionLostError, SessionClosedError, UnsupportedGraphError
 from glusterio.graph.comparing import changed_volumes
@@ -38,7 +39,8 @@ from glusterio.graph.volfile import Volfile, Volume
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.session import Call
 from glusterio.lifecycle.states import SessionState
-from glusterio.traps import Disconnect, Event, Spawn, Wait, Within
+from glusterio.runtime.fiber import was_interrupted
+from glusterio.traps import Coro, Disconnect, Event, Wait, Within
 from glusterio.types import Gfid
 from glusterio.xlators.base import Notice, Xlator
 
@@ -111,44 +113,29 @@ async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) 
         GraphError: the volfile makes no graph, or one that needs what glusterio does not have.
         OSError: the volfile cannot be had, or a brick of it is not there.
     """
-    started = core.now()
-    turn = core.driver.new_event()
-    switch: _Switch | None = None
+    switch = _Switch(core)
     try:
-        await _take_turn(core, turn)
-        switch = _Switch(core, turn)
         try:
-            report: SwitchReport | None = await Within(seconds, switch.prepare(frame, volfile))
-        except TimeoutError as error:
-            if error.errno is not None:
-                raise
-            raise TimeoutError(f"the new graph was not up within {seconds:g} s") from None
-        if report is not None:
-            return report._replace(seconds=core.now() - started)
-        switch.started = started
-        core.keep_house()
-        switch.is_begun = True
-        try:
-            core.start(retire, switch).left = switch.has_ended
-        except Exception:
-            switch.is_begun = False
-            raise
+            await _take_turn(core, switch.turn)
+            report = await switch.prepared(frame, volfile, seconds)
+            if report is None:
+                core.keep_house()
+                core.start(retire, switch)
+            else:
+                _end_turn(core, switch.turn)
         except GeneratorExit:
             raise
-        except BaseException:  # perhaps before it was started: a second one does no harm
-            with suppress(SessionClosedError):
-                core.start(retire, switch)
+        except BaseException:
+            await switch.give_up()
             raise
     except GeneratorExit:
         raise
     except BaseException:
-        if switch is not None and not switch.is_begun:
-            await switch.give_up()
+        await switch.give_up()  # once more: an interrupt may have come in the middle of that
         raise
-    finally:
-        if switch is None or not switch.is_begun:
-            _end_turn(core, turn)
-    await Wait(switch.swapped)
+    if report is not None:
+        return report
+    await Wait(switch.decided)
     if switch.error is not None:
         raise switch.error
     assert switch.report is not None
@@ -158,29 +145,11 @@ async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) 
 async def retire(core: Core, frame: Frame, switch: _Switch) -> None:
     """Change over to the new graph, and have the old one end when nothing is under way in it.
 
-    A call of its own, which goes on whatever becomes of the one that wanted it.
+    A call of its own, which goes on whatever becomes of the one that wanted it; if an interrupt ends
+    it, it is begun anew (:meth:`~glusterio.api.core.Core.start`).
     """
-    if switch.is_taken:
-        if switch.is_interrupted:
-            switch.is_interrupted = False
-            await switch.let_go(frame)
-        return
-    switch.is_taken = True
-    try:
-        await switch.change_over(frame)
-    except Exception as error:
-        switch.error = error
-        return
-    except BaseException as error:
-        switch.error = switch.cut_short(error)
-        if switch.error is error and switch.is_in_use and not isinstance(error, GeneratorExit):
-            switch.is_interrupted = True
-            core.start(retire, switch)  # what is left to be done
-        raise
-    finally:
-        _end_turn(core, switch.turn)
-        switch.swapped.set()
-    await switch.let_go(frame)
+    if switch.is_for(frame.call):
+        await switch.run(frame)
 
 
 async def _take_turn(core: Core, turn: Event) -> None:
@@ -200,13 +169,44 @@ def _end_turn(core: Core, turn: Event) -> None:
     turn.set()
 
 
-class _Switch:
-    """One switch."""
+class Stage(Enum):
+    """How far a switch is."""
 
-    def __init__(self, core: Core, turn: Event) -> None:
+    PREPARING = auto()  #: the new graph is brought up, by the call that wants it
+    GIVEN_UP = auto()  #: that has failed, or is not wanted any more
+    CHANGING = auto()  #: nothing is deferred any more, and locks are moved
+    GOING_BACK = auto()  #: that has failed; nothing has changed
+    SWAPPED = auto()  #: the new graph is in use, and handles change over, in the same breath
+    CHANGED = auto()  #: so have all that can
+    LETTING_GO = auto()  #: what was under way in the old graph is waited for
+    PARTING = auto()  #: what was carried is released there
+    OVER = auto()
+
+
+class _Switch:
+    """One switch.
+
+    What is left to be done follows from its stage, and each step, if it is done once more, goes on
+    where it was. So an interrupt does not change what becomes of a switch that has begun to change the
+    session: it comes out of whatever its thread had called, and the call that is at the switch is begun
+    anew. Until then, while the new graph is being prepared, an interrupt of who wants it gives the
+    switch up.
+
+    A close of the session cancels that call. What the switch has open on the bricks without a handle is
+    released all the same, by work that nobody can cancel.
+
+    Attributes:
+        turn: the event that says that the next switch may begin.
+        decided: the event that says that it is known what becomes of it: ``report`` or ``error``.
+    """
+
+    def __init__(self, core: Core) -> None:
         assert core.graph is not None
         self._core = core
-        self.turn = turn
+        self._stage = Stage.PREPARING
+        self._call: Call | None = None
+        self.turn = core.driver.new_event()
+        self.decided = core.driver.new_event()
         self._old: Graph[Xlator] = core.graph
         self._new: Graph[Xlator] | None = None
         self._text = ""
@@ -214,42 +214,88 @@ class _Switch:
         self._left: dict[Fd, Exception] = {}
         self._before: set[Call] = set()
         self._none_before: Event = core.driver.new_event()
-        self._parted: Event = core.driver.new_event()
-        self.is_begun = False
-        self.is_taken = False
-        self.is_interrupted = False
-        self.started = core.now()
-        self.swapped = core.driver.new_event()
-        self.error: BaseException | None = None
+        self._all_back: Event = core.driver.new_event()
+        self._ending_new = Unbroken(core, self._end_new)
+        self._going_back = Unbroken(core, self._go_back)
+        self._leaving = Unbroken(core, self._leave)
+        self._started = core.now()
+        self._paused = 0.0
+        self.error: Exception | None = None
         self.report: SwitchReport | None = None
 
-    @property
-    def is_in_use(self) -> bool:
-        """Whether the session has gone over."""
-        return self._new is not None and self._core.graph is self._new
+    def is_for(self, call: Call | None) -> bool:
+        """Tell whether a call is the one that is to do it, from where it is prepared on."""
+        with self._core.lock:
+            if self._stage is Stage.PREPARING:
+                self._call = call
+                self._stage = Stage.CHANGING
+            return self._call is call
 
-    def cut_short(self, cause: BaseException | None) -> BaseException:
-        """Return what to say to who waits for it, if it has come to no end of its own."""
-        if self._core.session.state is not SessionState.ACTIVE:
-            return SessionClosedError("the session was closed while its graph was being exchanged")
-        # An interrupt of the thread that happened to be at it; it shall be heard.
-        return cause or InterruptedError("the exchange of the session's graph was interrupted")
-
-    def has_ended(self, call: Call) -> None:
-        """The call that changes over has left, perhaps interrupted before it could do anything."""
-        if not self.swapped.is_set:
-            self.error = self.cut_short(None)
+    async def give_up(self) -> None:
+        """End the new graph, unless it is another call's to use it. Waits for nothing."""
+        with self._core.lock:
+            if self._stage is Stage.PREPARING:
+                self._stage = Stage.GIVEN_UP
+        if self._stage is Stage.GIVEN_UP:
             _end_turn(self._core, self.turn)
-            self.swapped.set()
+            await self._ending_new.begin()
+
+    async def run(self, frame: Frame) -> None:
+        """Do what is left to be done."""
+        steps: dict[Stage, Callable[[Frame], Coro[None]]] = {
+            Stage.CHANGING: self._change,
+            Stage.GOING_BACK: self._stay,
+            Stage.SWAPPED: self._go_on_changing,
+            Stage.CHANGED: self._tell,
+            Stage.LETTING_GO: self._let_go,
+            Stage.PARTING: self._part,
+        }
+        try:
+            while (step := steps.get(self._stage)) is not None:
+                await step(frame)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if not was_interrupted(error):
+                await self._cut_short()
+            raise
+
+    async def _cut_short(self) -> None:
+        """The session is being closed. Waits for nothing."""
+        if not self.decided.is_set:
+            self.error = self.error or SessionClosedError(
+                "the session was closed while its graph was being exchanged"
+            )
+            self._decide()
+        if self._stage in (Stage.CHANGING, Stage.GOING_BACK):
+            await self._going_back.begin()
+        else:
+            await self._leaving.begin()
+
+    def _decide(self) -> None:
+        _end_turn(self._core, self.turn)
+        self.decided.set()
 
     # -- until the switch -------------------------------------------------------------------------
 
-    async def prepare(self, frame: Frame, volfile: str | None) -> SwitchReport | None:
-        """Bring the new graph up, and open all files through it.
+    async def prepared(
+        self, frame: Frame, volfile: str | None, seconds: float
+    ) -> SwitchReport | None:
+        """Bring the new graph up, and open all files through it, in so many seconds.
 
         Returns:
             The report, if that is all; ``None`` if the graphs are to be exchanged.
         """
+        self._old = self._core.graph or self._old  # it may have waited for its turn
+        try:
+            report: SwitchReport | None = await Within(seconds, self._prepare(frame, volfile))
+        except TimeoutError as error:
+            if error.errno is not None:
+                raise
+            raise TimeoutError(f"the new graph was not up within {seconds:g} s") from None
+        return report and report._replace(seconds=self._core.now() - self._started)
+
+    async def _prepare(self, frame: Frame, volfile: str | None) -> SwitchReport | None:
         core, server = self._core, None
         try:
             if volfile is None:
@@ -265,6 +311,7 @@ class _Switch:
                 core.log.info("%s", report)
                 return report
             new = self._new = core.make_graph(wanted, server)
+            core.graphs.append(new)
             await new.init()
         except GeneratorExit:
             server = None  # dropped, as in a child process: the connection is not for us to close
@@ -314,37 +361,25 @@ class _Switch:
     async def _open_rest(self, frame: Frame) -> None:
         assert self._new is not None
         for _ in range(_ROUNDS):
-            known = [file.old for file in self._files]
-            found = to_carry(self._core, self._old.top, known)
-            if not found:
+            if not find_open(self._core, self._old.top, self._files):
                 return
-            self._files += found
-            await open_all(self._core, frame, found, self._new.top)
-
-    async def give_up(self) -> None:
-        """The session stays with the old graph: end the new one. Waits for nothing."""
-        await Spawn(self._end_new())
+            await open_all(self._core, frame, self._files, self._new.top)
 
     async def _end_new(self) -> None:
-        new, self._new = self._new, None
         try:
-            if new is not None:
-                await end_graph(self._core, Frame(), new)
+            if self._new is not None:
+                await end_graph(self._core, Frame(), self._new)
         finally:
             for file in self._files:
                 file.forget()
 
     # -- the switch -------------------------------------------------------------------------------
 
-    async def change_over(self, frame: Frame) -> None:
-        """Exchange the graphs.
-
-        Raises:
-            Exception: nothing has changed but for the error.
-        """
+    async def _change(self, frame: Frame) -> None:
+        """Exchange the graphs."""
         core = self._core
-        core.through += 1
-        paused = core.now()
+        core.through.add(self)
+        self._paused = self._paused or core.now()
         try:
             for handle in core.session.handles():  # those that are being opened, too
                 if handle.fd is not None:
@@ -352,38 +387,31 @@ class _Switch:
             await self._open_rest(frame)
             await settle_all(core, frame, self._files)
             self._swap()
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            if self.is_in_use:  # an interrupt came too late: the rest is done by another call
-                for file in self._files:
-                    if file.is_carried:
-                        file.moved(core)
-                raise
-            core.through -= 1
-            self._defer_again()
-            await Spawn(self._go_back())
-            if isinstance(error, Exception):
-                await Wait(self._parted)
-            raise
-        for file in self._files:
-            if file.is_carried:
-                file.moved(core)
-        self._report(core.now() - paused)
+        except Exception as error:
+            self.error = error
+            self._stage = Stage.GOING_BACK
+
+    async def _stay(self, frame: Frame) -> None:
+        """All files stay where they are, and so does the session."""
+        await self._going_back.begin()
+        await Wait(self._all_back)
+        self._decide()
+        self._stage = Stage.OVER
 
     async def _go_back(self) -> None:
-        """All files stay where they are, and so does the session."""
-        try:
-            await self._take_back(self._files)
-        finally:
-            self._parted.set()
+        self._defer_again()
+        await self._take_back()
+        self._all_back.set()
         await self._end_new()
 
-    async def _take_back(self, files: list[Carrying]) -> None:
+    async def _take_back(self) -> None:
+        """Have all that was not carried in the old graph alone."""
+
         async def one(core: Core, frame: Frame, file: Carrying) -> None:
             await file.take_back(core)
 
-        await in_order(self._core, Frame(), one, files)
+        staying = [file for file in self._files if not (file.is_carried or file.is_over)]
+        await in_order(self._core, Frame(), one, staying)
 
     def _swap(self) -> None:
         """From here on everything is asked of the new graph, by whoever begins now."""
@@ -392,8 +420,9 @@ class _Switch:
         with core.lock:
             if new.is_down:
                 raise ConnectionLostError("the new graph's connection was lost before it was used")
-            new.generation = core.session.switched()
             self._note_calls()
+            new.generation = core.session.switched()
+            # No interrupt comes where nothing is called: these are one step.
             core.graph = new
             core.is_down = False
             core.top = new.top
@@ -401,37 +430,58 @@ class _Switch:
             core.volfile = self._text
             core.switches += 1
             new.was_used = True
-            self._change(self._files)
+            self._stage = Stage.SWAPPED
+            self._change_handles(self._files)
+            self._stage = Stage.CHANGED
 
     def _note_calls(self) -> None:
         for call in self._core.session.calls.values():
-            if call.op not in _IN_NO_GRAPH:
-                self._before.add(call)
+            if call.op not in _IN_NO_GRAPH and call not in self._before:
                 earlier = call.left
                 call.left = self._has_left if earlier is None else _both(earlier, self._has_left)
-        if not self._before:
-            self._none_before.set()
+                self._before.add(call)
 
     def _has_left(self, call: Call) -> None:
         """A call that may have been under way in the old graph is so no more."""
         if call in self._before:
             self._before.discard(call)
-            assert self._new is not None
-            for leaf in self._new.leaves:
-                leaf.notify(Notice.FORGET)
-            if not self._before:
-                self._none_before.set()
+            if self._stage is not Stage.CHANGING:
+                assert self._new is not None
+                for leaf in self._new.leaves:
+                    leaf.notify(Notice.FORGET)
+                self._look_before()
 
-    def _change(self, files: list[Carrying]) -> None:
+    def _look_before(self) -> None:
+        if not self._before:
+            self._none_before.set()
+
+    async def _go_on_changing(self, frame: Frame) -> None:
+        """Do what an interrupt kept :meth:`_swap` from doing."""
+        with self._core.lock:
+            self._change_handles(self._files)
+            self._stage = Stage.CHANGED
+
+    def _change_handles(self, files: list[Carrying]) -> None:
         """Have handles change over. Called with the lock held."""
         core = self._core
-        by_fd: dict[Fd, list[Handle]] = {}
+        by_fd: dict[Fd | None, list[Handle]] = {}
         for handle in core.session.handles():
             by_fd.setdefault(handle.fd, []).append(handle)
         for file in files:
-            carried = file.change_over(core, by_fd.get(file.old, ()))
+            there = by_fd.get(file.new, []) if file.new is not None else []
+            carried = file.change_over(core, by_fd.get(file.old, []) + there)
             if not carried and file.why_not is not None:
                 self._left[file.old] = file.why_not
+
+    async def _tell(self, frame: Frame) -> None:
+        """Say what has become of it."""
+        for file in self._files:
+            if file.is_carried:
+                file.moved(self._core)
+        self._report(self._core.now() - self._paused)
+        self._look_before()
+        self._decide()
+        self._stage = Stage.LETTING_GO
 
     def _report(self, pause: float) -> None:
         core, new = self._core, self._new
@@ -447,7 +497,7 @@ class _Switch:
                 for handle in handles
                 if handle.fd in self._left
             ),
-            seconds=core.now() - self.started,
+            seconds=core.now() - self._started,
             pause=pause,
         )
         core.log.info("%s", report)
@@ -456,33 +506,46 @@ class _Switch:
 
     # -- after it ---------------------------------------------------------------------------------
 
-    async def let_go(self, frame: Frame) -> None:
-        """Wait for what is under way in the old graph, carry what came late, and end it."""
-        core, old = self._core, self._old
-        try:
-            await old.top.give_leases_back()
-            await Spawn(self._take_back([file for file in self._files if not file.is_carried]))
-            for _ in range(_ROUNDS):
-                await self._carry_rest(frame)
-                await Wait(self._none_before)
+    async def _let_go(self, frame: Frame) -> None:
+        """Wait for what is under way in the old graph, and carry what came late."""
+        await self._give_leases_back()
+        await self._take_back()
+        for _ in range(_ROUNDS):
             await self._carry_rest(frame)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            await self._part()
-            raise
-        await self._part()
-        await Wait(self._parted)
-        await old.top.give_leases_back()
+            await Wait(self._none_before)
+        await self._carry_rest(frame)
+        self._stage = Stage.PARTING
+
+    async def _carry_rest(self, frame: Frame) -> None:
+        """Carry what was being opened in the old graph when the new one came into use."""
+        core, new = self._core, self._new
+        assert new is not None
+        find_open(core, self._old.top, self._files)
+        files = [file for file in self._files if not (file.is_carried or file.is_over)]
+        if not files:
+            return
+        try:
+            await open_all(core, frame, files, new.top)
+            await settle_all(core, frame, files)
+            with core.lock:
+                self._change_handles(files)
+        except Exception as error:
+            core.log.warning("they stay in graph %d: %s", self._old.generation, error)
+        for file in self._files:
+            if file.is_carried:
+                file.moved(core)
+        await self._take_back()
+
+    async def _part(self, frame: Frame) -> None:
+        """Have done with the old graph, which ends if no handle is left in it."""
+        core, old = self._core, self._old
+        await self._leaving.begin()
+        await Wait(self._leaving.over)
+        await self._give_leases_back()
         old.is_left = True
         if not is_used(core, old):
             await end_graph(core, frame, old)
-
-    async def _part(self) -> None:
-        """Nothing more is carried. Waits for nothing."""
-        self._core.through -= 1
-        self._defer_again()
-        await Spawn(self._leave())
+        self._stage = Stage.OVER
 
     async def _leave(self) -> None:
         """Release the old fds of what was carried, which is done whatever becomes of the session."""
@@ -490,43 +553,26 @@ class _Switch:
         async def one(core: Core, frame: Frame, file: Carrying) -> None:
             await file.leave(core)
 
-        try:
-            await Wait(self._none_before)
-            await in_order(
-                self._core, Frame(), one, [file for file in self._files if file.is_carried]
-            )
-        finally:
-            self._parted.set()
-
-    async def _carry_rest(self, frame: Frame) -> None:
-        """Carry what was being opened in the old graph when the new one came into use."""
-        core, new = self._core, self._new
-        assert new is not None
-        files = to_carry(core, self._old.top, [file.old for file in self._files])
-        if not files:
-            return
-        self._files += files
-        try:
-            await open_all(core, frame, files, new.top)
-            await settle_all(core, frame, files)
-            with core.lock:
-                self._change(files)
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            await Spawn(self._take_back([file for file in files if not file.is_carried]))
-            if not isinstance(error, Exception):
-                raise
-            core.log.warning("they stay in graph %d: %s", self._old.generation, error)
-            return
-        for file in files:
+        self._defer_again()
+        for file in self._files:
             if file.is_carried:
-                file.moved(core)
-        await Spawn(self._take_back([file for file in files if not file.is_carried]))
+                file.moved(self._core)
+        await self._take_back()
+        self._look_before()
+        await Wait(self._none_before)
+        carried = [file for file in self._files if file.is_carried and not file.is_over]
+        await in_order(self._core, Frame(), one, carried)
+
+    async def _give_leases_back(self) -> None:
+        try:
+            await self._old.top.give_leases_back()
+        except Exception as error:
+            self._core.log.error("leases of graph %d: %s", self._old.generation, error)
 
     def _defer_again(self) -> None:
         """Let writes be deferred again, but for a file that is open in two graphs."""
         core = self._core
+        core.through.discard(self)
         if core.through or core.session.state is not SessionState.ACTIVE:
             return
         tops: dict[Gfid, set[object]] = {}

@@ -261,8 +261,9 @@ class Session:
         with self._lock:
             if self.state is not _ACTIVE:
                 raise self._why_not_admitted()
-            self.graphs = number = self.graphs + 1
+            number = self.graphs + 1
             self._apply(SessionEvent.SWITCHED, number)
+            self.graphs = number
             return number
 
     def carry(self, handle: Handle, fd: Any) -> bool:

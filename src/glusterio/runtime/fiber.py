@@ -13,6 +13,10 @@ Cancellation, in one place:
   goes on, with ``Cancelled``. So nothing a coroutine started by these ever outlives it;
 * running, or already woken: the result is delivered, and ``Cancelled`` meets it at its next trap.
   A result that has arrived is never dropped.
+
+An interrupt (Ctrl-C) comes in the thread that happens to step a fiber. Where a caller waits for the
+fiber, he gets it. Where nobody does, it is raised in that very thread, out of whatever it had called;
+the fiber's parents, which another thread may step, are told by ``Cancelled``.
 """
 
 from __future__ import annotations
@@ -115,12 +119,14 @@ class Fiber:
         error: what it raised, a :class:`~glusterio.traps.Cancelled` included.
         call: the session's admitted call that it runs for, if any.
         orphaned: nobody takes the result any more.
+        unattended: nobody waits for it, nor for a parent of it.
     """
 
     # What most fibers never need is the class's: to set it would be half of what a call's fiber costs.
     done = False
     call: Any = None
     orphaned = False
+    unattended = False
     value: Any = None
     error: BaseException | None = None
     resume_value: Any = None
@@ -207,6 +213,8 @@ class Fiber:
                 armed = _ARM[kind](self, trap)
             except BaseException as exception:  # an interrupt; or no such trap
                 armed = self._disarm(exception)
+                if armed is None and self.unattended:
+                    raise
             if armed is None:
                 return  # at rest; from here on somebody else may be stepping us
             value, error = armed
@@ -285,25 +293,36 @@ class Fiber:
                 driver.enqueue(self)
 
     def _disarm(self, error: BaseException) -> Armed:
-        """Arming the trap has failed: have the error thrown at it, unless somebody was quicker."""
+        """Arming the trap has failed: have the error thrown at it, unless somebody was quicker.
+
+        Where children are under way already they end first.
+        """
         with self.driver.lock:
             if self.trap is _CLAIMED:
                 return None
-            self.trap = None
-            return None, error
+            if not self.children:
+                self.trap = None
+                return None, error
+        self.cancel(error)
+        return None
 
     def _finish(self) -> None:
         error = self.error
         on_done, self.on_done = self.on_done, None
         if on_done is not None:
-            on_done(self)
-        elif self.home is None and error is not None and not isinstance(error, Cancelled):
-            if is_interrupt(error):
-                try:
-                    raise error  # an interrupt of whoever steps this: nobody else would hear of it
-                finally:
-                    self.error = error = None  # no reference cycle through the traceback
+            try:
+                on_done(self)
+            except BaseException:
+                if self.unattended or self.home is not None:  # interrupted; twice does no harm
+                    on_done(self)
+                raise
+        elif self.unattended and isinstance(error, Exception):
             self.driver.log.error("a detached coroutine failed", exc_info=error)
+        if self.unattended and is_interrupt(error):
+            try:
+                raise error  # an interrupt of whoever steps this: nobody else would hear of it
+            finally:
+                self.error = error = None  # no reference cycle through the traceback
 
     def __repr__(self) -> str:
         state = "done" if self.done else f"at {self.trap!r}"
@@ -350,6 +369,13 @@ def not_taken(error: BaseException | None, untold: list[Exception]) -> None:
 def is_interrupt(error: BaseException | None) -> TypeGuard[BaseException]:
     """Tell whether an error came from outside, as Ctrl-C does, in the middle of anything."""
     return error is not None and not isinstance(error, (Exception, Cancelled))
+
+
+def was_interrupted(error: BaseException | None) -> bool:
+    """Tell whether a fiber has come to its end by an interrupt: its own, or one of a child of it."""
+    if isinstance(error, Cancelled):
+        error = error.cause
+    return is_interrupt(error) and not isinstance(error, GeneratorExit)
 
 
 def recover(fiber: Fiber, ready: list[Fiber], error: BaseException) -> None:
@@ -415,13 +441,11 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
     if not coroutines:
         return [], None
     driver = fiber.driver
-    left = len(coroutines)
 
     def child_done(child: Fiber) -> None:
-        nonlocal left
         with driver.lock:
-            left -= 1
-            last = not left
+            under_way.discard(child)
+            last = not under_way
         if last:
             interrupts = [one.error for one in children if is_interrupt(one.error)]
             cause = interrupts[0] if interrupts else fiber.wanted_cancel
@@ -432,7 +456,8 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
         elif is_interrupt(child.error):
             fiber.cancel(child.error)  # the others may wait for what it has not come to do
 
-    children = [Fiber(coro, driver, fiber.home, child_done) for coro in coroutines]
+    children = [_child(fiber, coro, child_done) for coro in coroutines]
+    under_way = set(children)
     fiber.children = children
     fiber.trap = trap
     with driver.corked():
@@ -449,7 +474,16 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
                     unbegun.pop()
     if interrupt is not None:
         fiber.cancel(interrupt)
+        if fiber.unattended:
+            raise interrupt
     return None
+
+
+def _child(parent: Fiber, coro: Coro[Any], on_done: Callable[[Fiber], None]) -> Fiber:
+    child = Fiber(coro, parent.driver, parent.home, on_done)
+    if parent.unattended:
+        child.unattended = True
+    return child
 
 
 def _arm_within(fiber: Fiber, trap: Within) -> Armed:
@@ -463,14 +497,22 @@ def _arm_within(fiber: Fiber, trap: Within) -> Armed:
             and error.cause.trap is trap
         ):
             error = TimeoutError(str(error.cause))
+        if child.unattended and is_interrupt(error):
+            error = Cancelled(error)  # its thread has heard of it
         fiber.wake(trap, child.value, error)
 
-    child = Fiber(trap.coroutine, driver, fiber.home, child_done)
+    child = _child(fiber, trap.coroutine, child_done)
     fiber.children = [child]
     fiber.trap = trap
-    timer = driver.call_later(trap.seconds, lambda: child.cancel(_Expired(trap)))
-    fiber.cleanup = timer.cancel
-    child.step()
+    try:
+        timer = driver.call_later(trap.seconds, lambda: child.cancel(_Expired(trap)))
+        fiber.cleanup = timer.cancel
+        child.step()
+    except BaseException as interrupt:
+        if not child.done and child.trap is None:  # not begun
+            child.wanted_cancel = interrupt
+            child.step()
+        raise
     return None
 
 
@@ -514,17 +556,25 @@ def spawn(driver: Driver, trap: Spawn) -> None:
     """Start what a coroutine hands on to outlive it."""
     coroutines = trap.coroutines
     if len(coroutines) == 1:
-        Fiber(coroutines[0], driver).step()
+        _unattended(coroutines[0], driver).step()
         return
     unbegun = list(coroutines[::-1])
     with driver.corked():
         try:
             while unbegun:
-                Fiber(unbegun.pop(), driver).step()
+                _unattended(unbegun.pop(), driver).step()
         except BaseException:  # an interrupt: whoever spawns sees to the rest
             for coro in unbegun:
                 coro.close()
             raise
+
+
+def _unattended(
+    coro: Coro[Any], driver: Driver, on_done: Callable[[Fiber], None] | None = None
+) -> Fiber:
+    fiber = Fiber(coro, driver, None, on_done)
+    fiber.unattended = True
+    return fiber
 
 
 def post(driver: Driver, requests: Sequence[Reply]) -> None:
@@ -556,15 +606,22 @@ def start_later(
     Args:
         driver: who runs it.
         coro: the coroutine.
-        on_done: called with the fiber when it has ended.
-        call: the admitted call that it runs for, if any.
+        on_done: called with the fiber when it has ended; once more, if that was interrupted.
+        call: the admitted call that it runs for, if any: it has a fiber once this can not be undone.
     """
-    fiber = Fiber(coro, driver, None, on_done)
+    fiber = _unattended(coro, driver, on_done)
     fiber.trap = _CLAIMED
-    if call is not None:
-        fiber.run_for(call)
-    with driver.lock:
-        driver.enqueue(fiber)
+    try:
+        if call is not None:
+            fiber.run_for(call)
+        with driver.lock:
+            driver.enqueue(fiber)
+    except BaseException:  # an interrupt, perhaps before that was done: twice does no harm
+        if call is not None:
+            fiber.run_for(call)
+        with driver.lock:
+            driver.enqueue(fiber)
+        raise
     return fiber
 
 

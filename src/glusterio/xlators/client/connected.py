@@ -29,7 +29,7 @@ from typing import Any, Final, TypeVar
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
 from glusterio.graph.frame import Frame
 from glusterio.rpc.connection import Connection
-from glusterio.traps import Cancelled, Coro, Disconnect, Event, Wait, Within
+from glusterio.traps import Coro, Disconnect, Event, Wait, Within
 from glusterio.wire.callbacks import decode_callback
 from glusterio.wire.programs import RELEASES_COPIES
 from glusterio.xlators.base import Notice, Task
@@ -207,11 +207,9 @@ class Connected(Reopening):
                     self.services.log.info("%s: not connected again yet: %s", self.name, error)
         except GeneratorExit:  # dropped, in the child of a fork for one
             raise
-        except BaseException as error:  # severed; or an interrupt of whoever steps this
+        except BaseException:  # severed; or an interrupt of whoever steps this
             if not self._ended:
                 self._begin()
-            if isinstance(error, Cancelled) and not isinstance(error.cause, Exception):
-                raise error.cause from None  # which has come by one of several requests at once
             raise
         finally:
             if self._up and self._back is not None:
