@@ -35,7 +35,7 @@ class Every(set[str]):
     """All functions of a file."""
 
     def __contains__(self, name: object) -> bool:
-        return True
+        return name != "<genexpr>"  # it may be ended by the collector, where nothing is raised
 
 
 #: The functions at whose beginning and end a switch is interrupted, by their files.
@@ -193,4 +193,4 @@ def test_a_switch_interrupted_anywhere(brick: BrickProcess, what: dict[str, Any]
             missed = 0 if tried.came else missed + 1
             at += 1
     assert wrong == []
-    assert at > 100
+    assert at > 30
