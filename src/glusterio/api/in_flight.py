@@ -15,7 +15,7 @@ little.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glusterio.graph.frame import Frame
@@ -149,6 +149,8 @@ async def in_order(
     async def one(number: int, item: A) -> None:
         results[number] = await function(core, own_frame(frame), item)
 
+    if isinstance(items, Sized):
+        limit = min(limit, len(items))  # a worker without work costs as much as one with it
     jobs = InFlight(core.driver.new_event, limit)
     await jobs.run((one, (number, item)) for number, item in enumerate(items))
     return [results[number] for number in range(len(results))]

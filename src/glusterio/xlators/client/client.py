@@ -179,7 +179,9 @@ class Client(Connected):
             await Disconnect(connection, error)
             raise connection.blame(error) from None
         finally:
-            if reply.submitted:  # else it was interrupted before, and is called again
+            if connection.lost is None and isinstance(reply.error, ConnectionLostError):
+                remote.release = None  # taken back, and never sent: so it may be called again
+            elif reply.submitted:  # else it was interrupted before, and is called again
                 fd.context.pop(self, None)
         if op_ret < 0:
             raise fs_error(op_errno)
