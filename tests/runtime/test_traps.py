@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -933,3 +934,44 @@ def test_a_cancellation_while_a_request_is_being_sent(threads: ThreadsRunner, pe
     assert len(settled) == 1
     assert connection.link is link
     assert not connection.pending
+
+
+class Elsewhere(ThreadsDriver):
+    """Another thread steps what is queued before the one that queued it goes on."""
+
+    @contextlib.contextmanager
+    def corked(self) -> Iterator[None]:
+        with super().corked():
+            yield
+        other = threading.Thread(target=self._step_loose)
+        other.start()
+        other.join()
+
+
+def test_an_interrupt_is_heard_though_another_thread_steps_what_it_ended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A fiber that nobody waits for: the interrupt of a child is its own thread's, and comes once."""
+    interrupt, seen = KeyboardInterrupt(), []
+
+    async def interrupted() -> None:
+        raise interrupt
+
+    async def parent() -> None:
+        try:
+            await Gather([interrupted(), for_ever()])
+        except Cancelled as error:
+            seen.append(error.cause)
+
+    driver = Elsewhere()
+    fiber = Fiber(parent(), driver)
+    fiber.unattended = True
+    try:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            fiber.step()
+    finally:
+        driver.stop()
+    assert raised.value is interrupt
+    assert fiber.done
+    assert seen == [interrupt]
+    assert caplog.records == []

@@ -47,6 +47,7 @@ def test_a_release_that_was_taken_back_is_sent_when_it_is_wanted_again(
             else:
                 fiber.cancel(KeyboardInterrupt())
                 fiber.step()
-        assert ended.wait(PATIENCE) and isinstance(fiber.error, Cancelled)
+        assert ended.wait(PATIENCE)
+        assert isinstance(fiber.error, Cancelled)
         driver.run(release(fd, kind))
         brick.wait_for(fds=1)

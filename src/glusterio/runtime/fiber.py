@@ -134,6 +134,7 @@ class Fiber:
     children: Sequence[Fiber] = ()
     cleanup: Callable[[], None] | None = None
     wanted_cancel: BaseException | None = None
+    turn = 0  # how often it has been stepped
     on_done: Callable[[Fiber], None] | None = None
 
     def __init__(
@@ -169,6 +170,7 @@ class Fiber:
             trap: where the coroutine stands already, when it was begun without a fiber.
         """
         value = error = None
+        turn = self.turn = self.turn + 1
         try:
             value = self.resume_value
             self.resume_value = self.trap = None
@@ -212,7 +214,7 @@ class Fiber:
             try:
                 armed = _ARM[kind](self, trap)
             except BaseException as exception:  # an interrupt; or no such trap
-                armed = self._disarm(exception)
+                armed = self._disarm(exception, turn)
                 if armed is None and self.unattended:
                     raise
             if armed is None:
@@ -261,12 +263,17 @@ class Fiber:
         self.trap = _CLAIMED
         return True
 
-    def cancel(self, cause: BaseException) -> None:
-        """Make the coroutine give up; ``cause`` is what its caller shall see. From any thread."""
+    def cancel(self, cause: BaseException, at: object = None) -> None:
+        """Make the coroutine give up; ``cause`` is what its caller shall see. From any thread.
+
+        Args:
+            cause: why.
+            at: the trap that it shall give up; it goes on if it does not rest on that one.
+        """
         driver = self.driver
         with driver.lock:
             trap = self.trap
-            if self.done:
+            if self.done or (at is not None and trap is not at):
                 return
             if trap is None or trap is _CLAIMED:
                 self.wanted_cancel = cause
@@ -292,13 +299,14 @@ class Fiber:
             with driver.lock:
                 driver.enqueue(self)
 
-    def _disarm(self, error: BaseException) -> Armed:
+    def _disarm(self, error: BaseException, turn: int) -> Armed:
         """Arming the trap has failed: have the error thrown at it, unless somebody was quicker.
 
-        Where children are under way already they end first.
+        Another thread may be stepping it already, or have done so. Where children are under way they
+        end first.
         """
         with self.driver.lock:
-            if self.trap is _CLAIMED:
+            if self.trap is _CLAIMED or self.turn != turn or self.done:
                 return None
             if not self.children:
                 self.trap = None
@@ -454,7 +462,7 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
             else:
                 fiber.wake(trap, [Outcome(child.value, child.error) for child in children])
         elif is_interrupt(child.error):
-            fiber.cancel(child.error)  # the others may wait for what it has not come to do
+            fiber.cancel(child.error, trap)  # the others may wait for what it has not come to do
 
     children = [_child(fiber, coro, child_done) for coro in coroutines]
     under_way = set(children)
@@ -473,7 +481,7 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
                 if unbegun and (unbegun[-1].done or unbegun[-1].trap is not None):
                     unbegun.pop()
     if interrupt is not None:
-        fiber.cancel(interrupt)
+        fiber.cancel(interrupt, trap)
         if fiber.unattended:
             raise interrupt
     return None
