@@ -25,6 +25,7 @@ from glusterio.api import carrying, graphs, switching, unbroken
 from glusterio.api.graphs import is_used
 from glusterio.lifecycle.invariants import violations
 from glusterio.runtime.housekeeper import HouseKeeper
+from glusterio.traps import Wait
 from tests.api.test_interrupts import Interrupt, interrupted, made_in_vain
 from tests.bench.switches import without
 from tests.embedded import BrickProcess
@@ -136,8 +137,11 @@ class Tried:
         texts = [without(volume.volfile, f"performance/{kind}") for kind in KINDS]
         wanted = texts[0] if spoils is None else spoils(texts[0])
 
+        async def a_moment() -> None:
+            await Wait(core.driver.new_event(), 0.005)
+
         def look() -> bool:
-            volume.stat("/")  # its thread takes what comes, and does what is left to be done
+            core.driver.run(a_moment())  # takes what comes, and does what is left to be done
             return settled(core)
 
         def switch() -> None:
