@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_release_that_was_taken_back_is_sent_when_it_is_wanted_again(
     with glusterio.connect(brick.url) as volume:
         is_directory = kind is HandleKind.DIRECTORY
         handle = volume.open_handle(*("/", os.O_DIRECTORY) if is_directory else ("f", CREATING))
-        core = volume._session.core
+        core: Any = volume._session.core
         driver, (client,) = core.driver, core.graph.leaves
         fd = Fd(handle._handle.fd.gfid, os.O_RDWR, top=client)
         if is_directory:

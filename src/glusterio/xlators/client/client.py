@@ -179,7 +179,7 @@ class Client(Connected):
             await Disconnect(connection, error)
             raise connection.blame(error) from None
         finally:
-            if connection.lost is None and isinstance(reply.error, ConnectionLostError):
+            if isinstance(reply.error, ConnectionLostError) and connection.lost is None:
                 remote.release = None  # taken back, and never sent: so it may be called again
             elif reply.submitted:  # else it was interrupted before, and is called again
                 fd.context.pop(self, None)
