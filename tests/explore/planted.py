@@ -459,7 +459,7 @@ PLANTED: tuple[Planted, ...] = (
         (Change(_SESSION,
             "            if self.state is not _ACTIVE:\n"
             "                raise self._why_not_admitted()\n"
-            "            self.graphs = number = self.graphs + 1\n"
+            "            number = self.graphs + 1\n"
             "            self._apply(SessionEvent.SWITCHED, number)\n",
             "            self.graphs = number = self.graphs + 1\n"
             "            name = self.state.name\n"
@@ -470,18 +470,17 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a switch not counted", "a close does not wait for the exchange of a graph",
         (Change(_CORE,
-            "        start_later(self.driver, coro, done, call)\n        return call\n",
-            "        start_later(self.driver, coro, done, call)\n"
-            "        self.session.disown(call)\n        return call\n"),),
+            "            begin()\n        except BaseException:\n            if call.fiber is None",
+            "            begin()\n            self.session.disown(call)\n"
+            "        except BaseException:\n            if call.fiber is None"),),
         "reload-counts", ("reload-close", "reload-close-threads", "reload-use"),
     ),
     # -- when the graph changes
     Planted(
         "carried unopened", "a file that the new graph would not open is carried there",
-        (Change(_CARRYING, "        new.through = True\n", "        new.through = True\n        self.new = new\n"),
-         Change(_CARRYING,
-            "            self._stays(error)\n\n    def _stays",
-            "            pass\n\n    def _stays")),
+        (Change(_CARRYING,
+            "            self._stays(error)\n        else:\n            self.is_open = True\n",
+            "            pass\n        self.is_open = True\n"),),
         "carries-opened", ("reload-unlinked", "reload-use"),
     ),
     Planted(
@@ -499,7 +498,11 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "an old fd goes too early", "an old graph's fd is released while calls use it",
-        (Change(_SWITCHING, "            await Wait(self._none_before)\n            await in_order(", "            await in_order("),),
+        (Change(_SWITCHING, "            await Wait(self._none_before)\n", ""),
+         Change(_SWITCHING, "        await Wait(self._none_before)\n        carried = ", "        carried = "),
+         Change(_SWITCHING,
+            "        await Wait(self._leaving.over)\n",
+            "        await Wait(self._leaving.over)\n        await Wait(self._none_before)\n")),
         "old-fd-waits", ("reload-use", "reload-beside", "reload-use-threads"),
     ),
     Planted(
