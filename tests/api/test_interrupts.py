@@ -146,6 +146,13 @@ TELLING = {
     "threads.py": {"_wait", "_lead", "_hand_out", "_complete", "_step_ready", "_step_loose"},
 }
 
+#: Those that the close of a session is interrupted in.
+ENDING = {
+    "session.py": {"close", "close_gate", "_end"},
+    "ending.py": {"__init__", "hurry"},
+    "threads.py": {"check_may_block_for_others", "run", "stop"},
+}
+
 #: Those that an operation of many requests at once is interrupted in.
 MANY = {
     "fiber.py": {"step"},
@@ -246,6 +253,26 @@ def test_a_close_interrupted_anywhere(brick: BrickProcess, what: str, flags: int
             if not came:
                 break
             at += 1
+    assert at > 10
+
+
+def test_the_close_of_a_session_interrupted_anywhere(brick: BrickProcess) -> None:
+    """Another close goes on with the end, wherever the first one was; in a hurry, and says so."""
+    at, came = 0, True
+    while came:
+        at += 1
+        volume = glusterio.connect(brick.url)
+        file = volume.open_handle("file", os.O_RDWR | os.O_CREAT)
+        file.pwrite(b"x", 0)
+        with made_in_vain():
+            came = interrupted(at, ENDING, volume.close)
+            gc.collect(0)
+        report = volume.close()
+        assert file.closed
+        assert volume.close() is report
+        assert (report.defects, report.handles_drained) == ([], 1)
+        assert came or report.errors == []
+        brick.wait_for(fds=0)
     assert at > 10
 
 

@@ -204,7 +204,13 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "a close that nobody hears of", "a close that is interrupted at its end tells nobody",
-        (Change(_SESSION, "            try:\n                self.driver.stop()\n            finally:  # whoever", "            self.driver.stop()\n            if True:  # whoever"),),
+        (
+            Change(_SESSION, "            finally:  # whoever", "            except ZeroDivisionError:\n                raise\n            else:  # whoever"),
+            Change(
+                _SESSION, "        core.session.close_gate()\n        with self._closing:  # an end that an interrupt has cut short is gone on with\n            if not self._ended.is_set():\n",
+                "        if not core.session.close_gate():\n            self._ended.wait()\n        else:\n            if True:\n",
+            ),
+        ),
         "", ("interrupt-close",),
     ),
 )  # fmt: skip

@@ -565,7 +565,7 @@ class ThreadsDriver(Sockets):
     # -- the end ----------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End the house-keeping thread and close what is left. Called once, by the closing thread."""
+        """End the house-keeping thread and close what is left; once more, if that was interrupted."""
         with self.lock:  # a connect that is over may be starting it
             self.stopping = True
         try:

@@ -39,6 +39,7 @@ class ThreadsSession:
         self.driver = ThreadsDriver()
         self.core = Core(self.driver, target, trace)
         self._ended = threading.Event()
+        self._closing = threading.Lock()  # whose it is, is ending the session
         self._ending: Ending | None = None
         self._run = Run()
         self.connected_at = call_site()
@@ -169,11 +170,17 @@ class ThreadsSession:
         if self._ended.is_set() and core.report is not None:
             return core.report
         self.driver.check_may_block_for_others()
-        if not core.session.close_gate():
-            self._ended.wait()
-            assert core.report is not None
-            return core.report
-        ending = self._ending = Ending(core, timeout, grace)
+        core.session.close_gate()
+        with self._closing:  # an end that an interrupt has cut short is gone on with
+            if not self._ended.is_set():
+                self._end(timeout, grace)
+        assert core.report is not None
+        return core.report
+
+    def _end(self, timeout: float, grace: float) -> None:
+        """Bring the session to its end, from wherever it is."""
+        core = self.core
+        ending = self._ending = self._ending or Ending(core, timeout, grace)
         interrupt: BaseException | None = None
         try:
             while True:
@@ -192,22 +199,25 @@ class ThreadsSession:
         finally:
             interrupt = self._run.fiber = None  # no reference cycle keeps the session in memory
             try:
-                self.driver.stop()
+                try:
+                    self.driver.stop()
+                except BaseException:  # an interrupt
+                    self.driver.stop()
+                    raise
             finally:  # whoever waits for this end hears of it, also when it was interrupted
                 core.report = ending.report
                 live.discard(self)
                 self._ended.set()
-        return core.report
 
     def close_at_exit(self, timeout: float) -> None:
         """Close at interpreter exit, when nobody else can hear of what went wrong.
 
         A close that another thread, a daemon, is in the middle of gets as much time as this one would.
         """
-        if self._ending is None:
+        if not self._closing.locked():
             self.close(timeout, timeout / 2)
             live.warn_of_exit(self.core.target.volume, self.connected_at)
-        else:
+        elif self._ending is not None:
             self._ending.hurry(timeout)
             self._run.hurry()
             self._ended.wait(timeout + 2 * UNWINDING)
@@ -226,6 +236,7 @@ class ThreadsSession:
         self.core.upcalls.forked()
         # The old event may be locked by a thread that does not exist here.
         self._ended = threading.Event()
+        self._closing = threading.Lock()
         if session.state is SessionState.CLOSED:
             self.core.report = self.core.report or TeardownReport(volume=session.name)
             self._ended.set()
