@@ -192,18 +192,14 @@ class Fiber:
                     trap = coro.send(value) if error is None else coro.throw(error)
                 except StopIteration as stop:
                     self.value = stop.value
-                    self.done = True  # also if an interrupt comes before what follows
-                    self._finish()
-                    return
+                    break
                 except BaseException as exception:
                     if not has_ended(coro):
                         value, error = None, exception  # an interrupt when it had come to a trap
                         continue
                     self.error = exception
-                    self.done = True
                     del exception  # no reference cycle through the traceback
-                    self._finish()
-                    return
+                    break
             kind = type(trap)
             if self.wanted_cancel is not None and kind not in _NOT_WAITING:
                 value, error = None, Cancelled(self.wanted_cancel)
@@ -221,6 +217,13 @@ class Fiber:
                 return  # at rest; from here on somebody else may be stepping us
             value, error = armed
             trap = None
+        self.done = True  # also if an interrupt comes before what follows
+        try:
+            self._finish()
+        except BaseException:
+            if self.on_done is not None:  # interrupted before it had begun
+                self._finish()
+            raise
 
     def result(self) -> Any:
         """Return what the coroutine returned, or raise what its caller shall see."""
