@@ -21,7 +21,7 @@ SessionTable == [
 HandleTable == [
     RESERVED |-> [SEND |-> "OPENING", DROP |-> "CLOSED", STRIKE |-> "CLOSED"],
     OPENING |-> [OPENED |-> "OPEN", LATE |-> "CLOSING", REFUSED |-> "CLOSED", ABANDON |-> "ABANDONED", STRIKE |-> "CLOSED"],
-    OPEN |-> [CLOSE |-> "CLOSING", LOST |-> "STALE", CARRIED |-> "OPEN", STRIKE |-> "CLOSED"],
+    OPEN |-> [CLOSE |-> "CLOSING", LOST |-> "STALE", CARRIED |-> "OPEN", UNLOCKED |-> "STALE", STRIKE |-> "CLOSED"],
     ABANDONED |-> [OPENED |-> "CLOSING", LATE |-> "CLOSING", REFUSED |-> "CLOSED", STRIKE |-> "CLOSED"],
     STALE |-> [CLOSE |-> "CLOSING", STRIKE |-> "CLOSED"],
     CLOSING |-> [RELEASED |-> "CLOSED", STRIKE |-> "CLOSED"],

@@ -469,7 +469,7 @@ Next ==
         \/ SendRelease(h) \/ BrickReleases(h) \/ RELEASED(h)
         \/ LOST(h) \/ Reopen(h) \/ BrickReopens(h, TRUE) \/ BrickReopens(h, FALSE)
         \/ BeginCarry(h) \/ AskNew(h) \/ BrickCarries(h, TRUE) \/ BrickCarries(h, FALSE)
-        \/ CARRIED(h) \/ NotCarried(h)
+        \/ CARRIED(h) \/ NotCarried(h) \/ UNLOCKED(h)
         \/ DROP(h) \/ STRIKE(h)
         \/ \E g \in Graphs : BrickAnswers(h, g) \/ ReleaseOld(h, g)
     \/ \E g \in Graphs : Lose(g) \/ ComesBack(g) \/ RECONNECTED(g) \/ OldGraphGoes(g)

@@ -35,7 +35,7 @@ ComesBack(g) ==
 
 Reopen(h) ==
     /\ conn[at[h]] = "back"
-    /\ state[h] \in {"OPEN", "CLOSING"}
+    /\ state[h] \in {"OPEN", "STALE", "CLOSING"}  \* what was LOST is "gone"
     /\ wire[h] = "none"
     /\ ~There(h)
     /\ LosesLocked => locks[h] # "lost"
@@ -56,6 +56,7 @@ BrickReopens(h, yes) ==
 \* Whether h has to be open on its brick when the connection is up again.
 Needed(h) ==
     \/ state[h] = "OPEN"
+    \/ state[h] = "STALE" /\ wire[h] = "none"
     \/ state[h] = "CLOSING" /\ wire[h] = "none" /\ (refs[h] > 0 \/ deferred[h] > 0)
 
 \* It counts as up, and the calls that wait for it go on.  What calls still use of a handle that was
@@ -171,6 +172,16 @@ CARRIED(h) ==
     /\ lostWrite' = (lostWrite \/ deferred[h] > 0)
     /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, active, conn, wire,
                    unanswered, error, returned, forked>>
+
+\* The connection of the new graph is lost while the locks of h are on their way: the old one has none
+\* any more, and the new one has them no longer.
+UNLOCKED(h) ==
+    /\ Moves
+    /\ Steps => locks[h] = "held" /\ carry[h] = "flushing" /\ ~Up(Newest)
+    /\ HandleMove(h, "UNLOCKED")
+    /\ locks' = [locks EXCEPT ![h] = "none"]
+    /\ UNCHANGED <<session, calls, connecting, reloading, refs, callers, active, conn, at, held, wire,
+                   unanswered, brick, carry, deferred, error, facts>>
 
 \* It is not carried over: it was closed meanwhile, or the session is.
 NotCarried(h) ==

@@ -17,6 +17,7 @@ CONSTANTS
     Locks,           \* TRUE: byte ranges may be locked
     Switches,        \* so often the graph may be replaced
     Steps,           \* TRUE: in the steps that it takes; FALSE: a handle is carried over in one
+    Moves,           \* TRUE: locks may be on their way when a new graph's connection is lost
     Loses,           \* TRUE: connections may be lost
     Reconnects,      \* TRUE: and come back
     Forks            \* TRUE: the process may fork; what follows is the child

@@ -75,7 +75,7 @@ Reopened ==
     /\ brick' = brick \cup {<<h, G>> : h \in {i \in Handles :
         /\ at[i] = G
         /\ \/ wire[i] = "opened"
-           \/ wire[i] = "none" /\ state[i] \in {"OPEN", "CLOSING"}}}
+           \/ wire[i] = "none" /\ state[i] \in {"OPEN", "STALE", "CLOSING"}}}
     /\ UNCHANGED <<life, callers, active, conn, at, held, wire, unanswered, carry, locks, deferred,
                    error, facts>>
 
@@ -98,6 +98,7 @@ Taken ==
     \/ Act = "CLOSE" /\ CLOSE(H)
     \/ Act = "LOST" /\ LOST(H)
     \/ Act = "CARRIED" /\ CARRIED(H)
+    \/ Act = "UNLOCKED" /\ UNLOCKED(H)
     \/ Act = "RELEASED" /\ RELEASED(H)
     \/ Act = "DROP" /\ DROP(H)
     \/ Act = "STRIKE" /\ STRIKE(H)

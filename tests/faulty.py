@@ -203,14 +203,18 @@ class FaultyProxy:
 
     # ------------------------------------------------------------------------------- faults
 
-    def cut(self, *, reset: bool = True) -> None:
+    def cut(self, *, reset: bool = True, newest: bool = False) -> None:
         """End every connection on both sides: by RST, or by FIN. New ones are accepted.
 
         What is on its way is lost.
+
+        Args:
+            reset: by RST.
+            newest: only the connection that was accepted last.
         """
 
         def cut() -> None:
-            for connection in list(self._open):
+            for connection in list(self._open)[-1 if newest else 0 :]:
                 self._end(connection, reset=reset)
 
         self._do(cut)

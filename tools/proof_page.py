@@ -116,6 +116,7 @@ CAN = {
     "Loses": "lost connections",
     "Reconnects": " that come back",
     "Locks": "locks",
+    "Moves": " that may be lost on their way",
     "Forks": "a fork",
 }
 

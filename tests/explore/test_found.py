@@ -97,6 +97,11 @@ FOUND = {
         "a fork while the volfile was asked for anew: in the child, dropping the coroutine awaited"
         " the end of the connection to the daemon"
     ),
+    "reload-lax-locks-asyncio:0.0.0.0.2.0.0.0.0.0.6": (
+        "a new graph's connection was lost while a file's locks were on their way to it: the file was"
+        " said to be lost with its own connection, which was up, and a session that watches itself"
+        " complained of the next file"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -153,6 +153,24 @@ def switched_and_came_back(run: Run) -> None:
     run.do(vol.close)
 
 
+@on(*BOTH)
+def switched_in_vain(run: Run) -> None:
+    """The new graph's connection is lost while a file's locks are on their way to it."""
+    vol = run.connect(patience=0.5)
+    one, two = run.files(vol, "a", "b")
+    run.do(one.lockf, os.F_LOCK, 0)
+    run.tap.hold(Fop.FSETXATTR)
+    reloading = run.start(vol.reload, _another(vol))
+    run.held()
+    run.tap.cut(newest=True)
+    run.tap.let_go()
+    reloading.exception(PATIENCE)
+    with contextlib.suppress(GlusterError):
+        run.do(one.pread, 1, 0)
+    run.do(two.pread, 1, 0)
+    run.do(vol.close)
+
+
 def _work(run: Run, vol: Any, shared: Any, seed: int) -> Any:
     """What a caller does while graphs are replaced and connections lost: what fails, fails."""
     chance = random.Random(seed)

@@ -135,7 +135,7 @@ def test_a_rejection_tells_the_line_and_what_was_possible_there() -> None:
         f"rejected at line {at + 1}: SETTLED of session",
         "    there is no such step in the specification, from where the trace has come to",
         "possible there: GATE of the session; ADMIT of a new call; CLOSE of handle 1;"
-        " LOST of handle 1",
+        " LOST of handle 1; UNLOCKED of handle 1",
     ]
 
 

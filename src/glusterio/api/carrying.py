@@ -32,7 +32,7 @@ from glusterio.errors import ConnectionLostError, HandleStaleError, RemoteProtoc
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
-from glusterio.lifecycle.states import HandleState
+from glusterio.lifecycle.states import HandleEvent, HandleState
 from glusterio.traps import Coro, Event, Wait, Within
 from glusterio.wire.fops.attributes import FstatRequest
 from glusterio.wire.fops.directories import OpendirRequest
@@ -320,7 +320,7 @@ class Carrying:
             self._stays(back.error)
             for handle in core.session.handles():
                 if handle.fd is self.old:
-                    core.session.lose(handle, LOCKS_LOST)
+                    core.session.lose(handle, LOCKS_LOST, HandleEvent.UNLOCKED)
                     core.log.warning("%s: stale: %s", handle.path, LOCKS_LOST)
 
     async def leave(self, core: Core) -> None:

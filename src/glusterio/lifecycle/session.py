@@ -420,17 +420,18 @@ class Session:
             handle.releasing = True
             return True
 
-    def lose(self, handle: Handle, why: str = "") -> None:
-        """What an open handle stood for is gone with its connection: it becomes stale. Else nothing.
+    def lose(self, handle: Handle, why: str = "", event: HandleEvent = HandleEvent.LOST) -> None:
+        """What an open handle stood for is gone: it becomes stale. Else nothing.
 
         Args:
             handle: the handle.
             why: the reason, for whoever wants to use it.
+            event: ``LOST`` with its connection, or ``UNLOCKED`` on the way to another graph.
         """
         with self._lock:
-            if HandleEvent.LOST in HANDLE_TABLE[handle.state]:
+            if event in HANDLE_TABLE[handle.state]:
                 handle.why = why
-                self._move(handle, HandleEvent.LOST)
+                self._move(handle, event)
 
     def disown(self, call: Call) -> None:
         """Count out a call that could not be ended in time; its own leaving will mean nothing.

@@ -28,8 +28,9 @@ Beside that path lie the three accidents of an open file:
   the reply comes (or its connection is gone); if the brick did open it, it is released at once.
 * the reply comes after the gate closed: the event is then ``LATE`` instead of ``OPENED``, and the
   handle goes straight to ``CLOSING``. So no handle is ever ``OPEN`` that the drain did not see.
-* the brick goes away, and the handle cannot be opened again: ``STALE``. The brick has closed its side;
-  only our own side is left to close.
+* the brick goes away, and the handle cannot be opened again (``LOST``): ``STALE``. The brick has closed
+  its side; only our own side is left to close. So it is with a handle whose locks were on their way to
+  a new graph when that one's brick went away (``UNLOCKED``); but its brick holds it still.
 
 ``CLOSING`` is entered once, by whoever comes first: the application, the drain, or a late reply.
 That one, and nobody else, sends RELEASE. While calls still hold references the handle waits in
@@ -91,7 +92,7 @@ class HandleState(IntEnum):
     OPENING = 1  #: OPEN, CREATE or OPENDIR is on its way
     OPEN = 2  #: the brick holds it, and calls may borrow it
     ABANDONED = 3  #: nobody waits for the OPEN any more, but its reply has not come
-    STALE = 4  #: the brick's connection is gone, and its fd with it
+    STALE = 4  #: what it stood for is gone: with its brick's connection, or with its locks
     CLOSING = 5  #: nobody may borrow it; RELEASE follows when the last reference is back
     CLOSED = 6  #: out of the ledger
 
@@ -110,6 +111,7 @@ class HandleEvent(IntEnum):
     RELEASED = 8  #: the brick holds it no longer
     STRIKE = 9  #: a defect: nothing closes it, and the drain strikes it off the ledger
     CARRIED = 10  #: it is open on the new graph, and uses that from now on
+    UNLOCKED = 11  #: its locks were lost on their way to a new graph
 
 
 _S, _E = SessionState, SessionEvent
@@ -142,7 +144,12 @@ HANDLE_TABLE: dict[HandleState, dict[HandleEvent, HandleState]] = {
         _V.REFUSED: _H.CLOSED,
         _V.ABANDON: _H.ABANDONED,
     },
-    _H.OPEN: {_V.CLOSE: _H.CLOSING, _V.LOST: _H.STALE, _V.CARRIED: _H.OPEN},
+    _H.OPEN: {
+        _V.CLOSE: _H.CLOSING,
+        _V.LOST: _H.STALE,
+        _V.CARRIED: _H.OPEN,
+        _V.UNLOCKED: _H.STALE,
+    },
     _H.ABANDONED: {_V.OPENED: _H.CLOSING, _V.LATE: _H.CLOSING, _V.REFUSED: _H.CLOSED},
     _H.STALE: {_V.CLOSE: _H.CLOSING},
     _H.CLOSING: {_V.RELEASED: _H.CLOSED},

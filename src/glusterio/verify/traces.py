@@ -140,7 +140,10 @@ SESSION_ACTS = GRAPH_ACTS | frozenset(
 #: Each event of a handle is an action of its name; these two are the thread's that opens it.
 OPENERS_ACTS = frozenset(("SEND", "ABANDON"))
 HANDLE_ACTS = frozenset(
-    ("OPENED", "LATE", "REFUSED", "CLOSE", "LOST", "CARRIED", "RELEASED", "DROP", "STRIKE")
+    (
+        *("OPENED", "LATE", "REFUSED", "CLOSE", "LOST", "CARRIED", "UNLOCKED", "RELEASED", "DROP"),
+        "STRIKE",
+    )
 )
 
 CALL_EVENTS = frozenset(("ADMIT", "BORROW", "LEAVE", "DISOWN"))
