@@ -38,8 +38,12 @@ async def _nested() -> None:
         outcome.get()
 
 
+async def _ignored() -> None:
+    await Gather([_within(), _leaf(0.02)])
+
+
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("made", [_gather, _within, _nested])
+@pytest.mark.parametrize("made", [_gather, _within, _nested, _ignored])
 def test_a_parent_hears_of_a_child_that_is_interrupted_at_its_end(
     made: Callable[[], Coro[None]],
 ) -> None:

@@ -384,9 +384,15 @@ def is_interrupt(error: BaseException | None) -> TypeGuard[BaseException]:
 
 def was_interrupted(error: BaseException | None) -> bool:
     """Tell whether a fiber has come to its end by an interrupt: its own, or one of a child of it."""
+    interrupt = _interrupt_in(error)
+    return interrupt is not None and not isinstance(interrupt, GeneratorExit)
+
+
+def _interrupt_in(error: BaseException | None) -> BaseException | None:
+    """Return the interrupt by which a fiber has come to its end, if it was one."""
     if isinstance(error, Cancelled):
         error = error.cause
-    return is_interrupt(error) and not isinstance(error, GeneratorExit)
+    return error if is_interrupt(error) else None
 
 
 def recover(fiber: Fiber, ready: list[Fiber], error: BaseException) -> None:
@@ -458,14 +464,14 @@ def _arm_gather(fiber: Fiber, trap: Gather) -> Armed:
             under_way.discard(child)
             last = not under_way
         if last:
-            interrupts = [one.error for one in children if is_interrupt(one.error)]
-            cause = interrupts[0] if interrupts else fiber.wanted_cancel
+            interrupts = [_interrupt_in(one.error) for one in children]
+            cause = next(filter(None, interrupts), fiber.wanted_cancel)
             if cause is not None:
                 fiber.wake(trap, None, Cancelled(cause))
             else:
                 fiber.wake(trap, [Outcome(child.value, child.error) for child in children])
-        elif is_interrupt(child.error):
-            fiber.cancel(child.error, trap)  # the others may wait for what it has not come to do
+        elif (interrupt := _interrupt_in(child.error)) is not None:
+            fiber.cancel(interrupt, trap)  # the others may wait for what it has not come to do
 
     children = [_child(fiber, coro, child_done) for coro in coroutines]
     under_way = set(children)
