@@ -102,6 +102,10 @@ FOUND = {
         " said to be lost with its own connection, which was up, and a session that watches itself"
         " complained of the next file"
     ),
+    "reload-lax-locks-reconnect-asyncio:0.0.0.0.4.0.8": (
+        "whoever asked for a lock was cancelled, it was granted all the same, and the connection was"
+        " lost when it was being given back: that was given up, and the lock was taken anew for nobody"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

@@ -281,14 +281,17 @@ async def _take_back(
     identity = _identity(owner, where)
     pause = _FIRST_PAUSE
     try:
-        while not given_up.answered.is_set:
-            await take_back(fd, owner, where)
-            if handle.state is HandleState.CLOSING:
-                everyone = Frame(identity=identity._replace(lk_owner=b""))
-                await fd.top.flush(everyone, fd, FlushRequest(fd.gfid, 0))
-            await Wait(given_up.answered, pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        if given_up.granted:
+        try:
+            while not given_up.answered.is_set:
+                await take_back(fd, owner, where)
+                if handle.state is HandleState.CLOSING:
+                    everyone = Frame(identity=identity._replace(lk_owner=b""))
+                    await fd.top.flush(everyone, fd, FlushRequest(fd.gfid, 0))
+                await Wait(given_up.answered, pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        except ConnectionError:  # it was granted before that was lost, perhaps
+            await Wait(given_up.answered, _LONGEST_PAUSE)
+        if given_up.granted:  # and if need be taken anew on the next connection
             request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
             await fd.top.lk(Frame(identity=identity), fd, request)
     except OSError:
