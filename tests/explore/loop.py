@@ -69,10 +69,10 @@ class StandingLoop:
             self._draining = False
 
     def _let_tick(self) -> None:
-        """Time has passed: let the ping clocks be looked at, once, however much it was."""
+        """Time has passed: let the ping clocks be looked at, once, in time, however much it was."""
         tick, self._tick = self._tick, None
         if tick is not None and tick.callback is not None:
-            self.call_soon(tick.callback)
+            self.call_soon(tick.callback, self.clock.now, 0.0)
 
     # -- what asyncio asks of a loop --------------------------------------------------------------
 
@@ -135,8 +135,8 @@ class StandingLoop:
 class _Tick:
     """When the ping clocks are looked at next."""
 
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback: Callable[[], None] | None = callback
+    def __init__(self, callback: Callable[[float, float], None]) -> None:
+        self.callback: Callable[[float, float], None] | None = callback
 
     def cancel(self) -> None:
         self.callback = None

@@ -19,7 +19,7 @@ from glusterio.errors import (
     XdrError,
 )
 from glusterio.rpc import connection as connection_module
-from glusterio.rpc.connection import MAX_MESSAGE, MAX_REPLY, PROGRESS, Connection
+from glusterio.rpc.connection import LATE, MAX_MESSAGE, MAX_REPLY, PROGRESS, Connection
 from glusterio.rpc.stream import DIRECT, PEEK
 from glusterio.traps import Reply
 from glusterio.wire.programs import DUMP, DumpProc
@@ -700,6 +700,55 @@ def test_who_was_stopped_asks_before_giving_up() -> None:
     assert len(pings(connection)) == 1
     assert connection.tick(1_029.9) == []
     assert reply in connection.tick(1_030.0)
+
+
+def test_time_in_which_nobody_looked_is_not_the_peers_silence() -> None:
+    """Also when the ping is out already; but what was silence before and is silence after adds up."""
+    connection = Connection("c", ping_timeout=40.0)
+    reply = asked(connection)
+    assert connection.tick(0.0) == []
+    assert connection.tick(10.0) == []
+    assert len(pings(connection)) == 1
+    assert connection.tick(30.0) == []
+    assert connection.tick(1_030.0, late=1_000.0) == []  # 30 s of silence, and we slept
+    assert connection.tick(1_039.9) == []
+    assert pings(connection) == []
+    failed = connection.tick(1_040.0)
+    assert reply in failed
+    assert "no answer for 40.0 s" in str(reply.error)
+
+
+def test_who_always_looks_late_finds_a_dead_peer_all_the_same() -> None:
+    connection = Connection("c", ping_timeout=4.0)
+    asked(connection)
+    for look in range(40):
+        if connection.tick(look * 5.0, late=4.75):
+            break
+    assert 15 <= look <= 18
+
+
+def test_a_little_late_is_in_time() -> None:
+    """Else a busy process would find a dead peer the later, the busier it is."""
+    connection = Connection("c", ping_timeout=40.0)
+    asked(connection)
+    now = 0.0
+    while not connection.tick(now, late=LATE * 0.99):
+        now += 0.25 + LATE * 0.99
+    assert 40.0 <= now < 40.5
+
+
+def test_a_ping_is_doubt() -> None:
+    """From it on a driver takes what has come before it lets the clock go on."""
+    connection = Connection("c", ping_timeout=40.0)
+    asked(connection)
+    connection.tick(0.0)
+    assert not connection.doubted
+    connection.tick(10.0)
+    assert connection.doubted
+    (ping,) = pings(connection)
+    put(connection, answer(ping.xid))
+    connection.tick(50.0)
+    assert not connection.doubted
 
 
 def test_without_a_timeout_nothing_is_pinged() -> None:

@@ -71,6 +71,9 @@ MAX_REPLY = 17 * 1024 * 1024
 #: A peer that has not sent so many bytes of a record since it was heard last is silent.
 PROGRESS = 4096
 
+#: A driver that comes so many seconds later than it meant to has slept: see :meth:`Connection.tick`.
+LATE = 0.1
+
 Packet = bytes | bytearray | memoryview
 
 
@@ -512,7 +515,12 @@ class Connection(RecordStream):
 
     # -- the ping clock ---------------------------------------------------------------------------
 
-    def tick(self, now: float) -> list[Reply]:
+    @property
+    def doubted(self) -> bool:
+        """Whether a ping is out: a driver then takes what has come before it calls :meth:`tick`."""
+        return self._ping is not None
+
+    def tick(self, now: float, late: float = 0.0) -> list[Reply]:
         """Let time pass: send a ping when the peer is silent, end the connection when it stays so.
 
         The clock runs only while something is asked for, as in GlusterFS
@@ -520,6 +528,9 @@ class Connection(RecordStream):
 
         Args:
             now: seconds on any clock that never goes back.
+            late: how much later this comes than it was meant to, in seconds: the process was stopped,
+                or busy with something else. From :data:`LATE` on that is not the peer's silence. The
+                time between ticks that was meant to be counts, so a dead peer is found all the same.
 
         Returns:
             The requests that failed, when this ended the connection. A ping may be waiting to be sent.
@@ -531,6 +542,8 @@ class Connection(RecordStream):
             if self._ping is not None and self._ping.done:
                 self._ping = None
             return []
+        if late >= LATE:
+            self._silent_since += late
         silent = now - self._silent_since
         if not self.ping_timeout or self.lost is not None:
             return []

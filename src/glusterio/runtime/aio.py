@@ -28,7 +28,7 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
-from glusterio.rpc.connection import Connection
+from glusterio.rpc.connection import LATE, Connection
 from glusterio.runtime.certificates import context_of
 from glusterio.runtime.connecting import unknown_host
 from glusterio.runtime.fiber import Armed, Fiber, for_caller, has_ended, not_taken, spawn
@@ -39,6 +39,9 @@ from glusterio.types import Log
 
 #: How often the ping clocks are looked at, in seconds.
 TICK = 0.25
+
+#: What a loop polls within, in seconds, when it is not to be for nothing: it does between two timers.
+_MOMENT = 0.001
 
 #: Seconds that a handshake may take by itself: how long all of connecting may is the caller's to say.
 _FOR_EVER = 1e6
@@ -203,7 +206,7 @@ class AioDriver:
 
     def start(self) -> None:
         """Start the ping clocks."""
-        self._ticker = self.loop.call_later(TICK, self._tick)
+        self._tick_in(TICK)
 
     def keep_house(self) -> None:
         """Look after the connections while nobody waits: the event loop does."""
@@ -384,17 +387,32 @@ class AioDriver:
         finally:
             self._draining = False
 
-    def _tick(self) -> None:
+    def _tick_in(self, seconds: float, late: float = 0.0) -> None:
+        self._ticker = self.loop.call_later(seconds, self._tick, self.now() + seconds, late)
+
+    def _tick(self, due: float, late: float) -> None:
+        """Let every connection's ping clock go on.
+
+        Args:
+            due: when this was to be, in seconds on the loop's clock.
+            late: how much too late it was put off.
+        """
         now = self.now()
+        if not late and now - due >= LATE and any(wire.connection.doubted for wire in self.wires):
+            # A loop that was stopped while it polled does not poll again before it runs its timers:
+            # the answers to our pings may be there.
+            self._tick_in(_MOMENT, now - due)
+            return
+        late += now - due
         for wire in list(self.wires):
-            failed = wire.connection.tick(now)
+            failed = wire.connection.tick(now, late)
             if wire.connection.lost is not None:
                 self.complete(failed)
                 wire.close(wire.connection.lost)
             elif wire.connection.has_data_to_send:
                 wire.want_flush()
         self.drain()
-        self._ticker = self.loop.call_later(TICK, self._tick)
+        self._tick_in(TICK)
 
     # -- for fibers (the Driver protocol) ---------------------------------------------------------
 

@@ -115,7 +115,7 @@ class HouseKeeper:
             else:
                 self._stay_away(max(0.0, next_tick - driver.now()))
             if driver.now() >= next_tick:
-                driver.look_at_clocks()
+                driver.look_at_clocks(next_tick)
                 next_tick = driver.now() + TICK
 
     def _lead(self, driver: ThreadsDriver, until: float) -> None:

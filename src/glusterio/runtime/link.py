@@ -265,12 +265,12 @@ class Link:
             with self.sending:
                 return connection.eof()
 
-    def tick(self, now: float) -> list[Reply]:
+    def tick(self, now: float, late: float) -> list[Reply]:
         """Let the connection's ping clock run; see :meth:`Connection.tick`."""
         with self.receiving, self.sending:
             if self.closed:
                 return []
-            failed = self.connection.tick(now)
+            failed = self.connection.tick(now, late)
             if not self.wants_write:
                 self._send()
             return failed

@@ -554,13 +554,20 @@ class ThreadsDriver(Sockets):
             if self._leader is home:  # else the byte may be for the new leader
                 self._empty_wake_pipe()
 
-    def look_at_clocks(self) -> None:
-        """Let every connection's ping clock go on: once a tick, and never while leading."""
+    def look_at_clocks(self, due: float) -> None:
+        """Let every connection's ping clock go on: once a tick, and never while leading.
+
+        Args:
+            due: when this was to be, in seconds on the driver's clock.
+        """
+        now = self.now()
         for link in self._links():
-            self._complete(link.tick(self.now()))
-            self._close_if_lost(link)
-            if link.connection.quiet:  # a leader may read from another one alone
+            # A leader may read from another one alone; and who was stopped for long has not read the
+            # answer to its ping, which came meanwhile.
+            if link.connection.quiet or link.connection.doubted:
                 self._hand_out(link, link.receive() or [])
+            self._complete(link.tick(now, now - due))
+            self._close_if_lost(link)
 
     # -- the end ----------------------------------------------------------------------------------
 
