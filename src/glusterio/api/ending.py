@@ -215,9 +215,10 @@ class Ending:
         for handle in reversed(waiting):  # the answer that comes last is the one to wait for
             if not handle.gone.is_set and not await Wait(handle.gone, self._left()):
                 await self._cut_off()
+                unwound = self._core.now() + UNWINDING  # all of them together, not each
                 for other in waiting:
                     if not other.gone.is_set:
-                        await Wait(other.gone, UNWINDING)
+                        await Wait(other.gone, max(0.0, unwound - self._core.now()))
                 break
         self._written.clear()
         self._report_handles(waiting)
