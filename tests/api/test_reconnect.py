@@ -159,3 +159,24 @@ def test_locks_are_taken_anew_by_a_session_that_wants_that(
     assert driver.do(held.pwrite, b"x", 0) == 1
     place.brick.wait_for(locks=1)
     driver.do(vol.close)
+
+
+def test_what_could_not_be_unlocked_is_not_taken_anew(driver: Driver, place: Place) -> None:
+    """Whoever unlocked was told that the lock is gone with its connection."""
+    vol = driver.connect(place.url, options={"client.strict-locks": False}, patience=0)
+    held = driver.do(vol.open_handle, "f", CREATING)
+    driver.do(held.lockf, os.F_LOCK, 10)
+    place.part()
+    until(lambda: lost(vol))
+    with pytest.raises(ConnectionLostError):
+        driver.do(held.lockf, os.F_ULOCK, 5)
+    place.tap.hold(Fop.LK)
+    place.meet_again()
+    place.tap.wait_for(lambda: bool(place.tap.kept))
+    with pytest.raises(ConnectionLostError):  # when it has just been taken anew
+        driver.do(held.lockf, os.F_ULOCK, 10)
+    place.tap.let_go()
+    until(lambda: not lost(vol))
+    place.brick.wait_for(locks=0)
+    assert driver.do(held.pwrite, b"x", 0) == 1
+    driver.do(vol.close)

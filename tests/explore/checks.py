@@ -308,6 +308,10 @@ def _may_lock(world: World, handle: Handle) -> bool:
         or handle.number in world.app.locked
         or handle.number in world.app.locking
         or handle.number in world.app.doubtful
+        or (
+            handle.number in world.app.forgone
+            and not all(map(_is_settled, handle.fd.context.items()))
+        )
         or (owner is not None and bool(owner.unsettled))
         or any(
             call.handle is handle and call.op in ("lock", "unlock")

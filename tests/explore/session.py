@@ -89,6 +89,7 @@ class App:
         locking: of those by which they ask for one.
         unlocking: of those by which they drop theirs.
         doubtful: of those by which they were about to when they were interrupted.
+        forgone: of those by which they could not, since the connection was lost.
         errors: errors that callers were told.
         deadline: when the session has to be closed.
         closed_at: when each close was called, and when it returned.
@@ -113,6 +114,7 @@ class App:
         self.locking: list[int] = []
         self.unlocking: list[int] = []
         self.doubtful: set[int] = set()
+        self.forgone: set[int] = set()
         self.deadline = math.inf
         self.closed_at: list[tuple[float, float]] = []
         self.set_volfile: Callable[[str], None] = lambda text: None
@@ -246,6 +248,7 @@ class App:
                 lock_ops.lock, handle, lock_ops.give_back, section, False, seconds
             )
             self.locked.add(handle.number)
+            self.forgone.discard(handle.number)
         finally:
             self.locking.remove(handle.number)
         return where
@@ -254,6 +257,10 @@ class App:
         self.unlocking.append(handle.number)
         try:
             await self.call(lock_ops.unlock, handle, lock_ops.Section(10))
+        except ConnectionError:
+            self.locked.discard(handle.number)  # it is gone, and shall not be taken anew
+            self.forgone.add(handle.number)
+            raise
         except Exception:
             raise  # the session is closing: the lock goes with the handle
         except BaseException:

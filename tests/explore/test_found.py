@@ -106,6 +106,10 @@ FOUND = {
         "whoever asked for a lock was cancelled, it was granted all the same, and the connection was"
         " lost when it was being given back: that was given up, and the lock was taken anew for nobody"
     ),
+    "reload-lax-locks-reconnect-asyncio:1.0.0.0.0.1.1.0.0.0.0.0.10": (
+        "a lock was being dropped when the connection was lost: its holder was told that it was gone"
+        " with that, and it was taken anew on the next one"
+    ),
     "share:": (
         "a dup's handle was reserved by no call that is under way, as the trace had it: a session that"
         " watches itself complained"

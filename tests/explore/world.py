@@ -67,9 +67,9 @@ FAULTS = (
 _NO = errno.ENOSPC
 
 
-def _may_be_refused(request: Request) -> bool:
+def _may_be_refused(kind: str, request: Request) -> bool:
     """Whether a brick may say no: never where it would not let go of what is to be let go of."""
-    if request.name == "LK":
+    if request.name == "LK" and kind == "refuse":
         return bool(request.message.type != LockType.UNLOCK)
     return request.name not in ("RELEASE", "RELEASEDIR", "PING")
 
@@ -390,7 +390,7 @@ class World:
                 found += [
                     Option(kind, each)
                     for each in inboxes
-                    if not each[0].coming and _may_be_refused(each[1])
+                    if not each[0].coming and _may_be_refused(kind, each[1])
                 ]
         if budget.get("split", 0) > 0:
             found += [Option("split", each) for each in served]

@@ -32,7 +32,7 @@ from glusterio.wire.dictionary import NULL_DICT, NewGfid
 from glusterio.wire.fops import attributes, data, directories, files, locks, names
 from glusterio.wire.fops.data import ReadRequest, WriteRequest
 from glusterio.wire.messages import encode
-from glusterio.wire.programs import GFID_REQ, Fop, LeaseCommand
+from glusterio.wire.programs import GFID_REQ, Fop, LeaseCommand, LockType
 from glusterio.wire.records import REPLY_HEADER_SIZE
 from glusterio.xlators.base import Data, Rest, Written
 from glusterio.xlators.client.connected import Connected
@@ -219,6 +219,14 @@ class Client(Connected):
 
     async def lk(self, frame: Frame, fd: Fd, request: locks.LkRequest) -> locks.LkReply:
         """A POSIX lock. When its caller gives up, ``frame.late`` is told what became of it."""
+        try:
+            return await self._lk(frame, fd, request)
+        except ConnectionError:
+            if request.flock.type == LockType.UNLOCK:
+                await self._forgo(fd, frame.identity, request)
+            raise
+
+    async def _lk(self, frame: Frame, fd: Fd, request: locks.LkRequest) -> locks.LkReply:
         remote = self._remote(fd)
         reply: Reply | None = None
         try:
@@ -228,7 +236,7 @@ class Client(Connected):
             self._granted(remote, reply.connection, frame, request)
             return answer
         except ConnectionLostError as lost:
-            return await self._again(lost, True, frame, self.lk, fd, request)
+            return await self._again(lost, True, frame, self._lk, fd, request)
         except (Exception, GeneratorExit):
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything

@@ -239,13 +239,14 @@ class Connected(Reopening):
             while True:
                 with self._lock:
                     fds = self._not_on(connection)
-                    if not fds and announced:
+                    if not fds and announced and not self._forgone:
                         if self._is_wanted(over):
                             self._connection = connection
                             self._up = True
                         break
                 if fds:
                     await self._reopen_all(connection, fds, in_doubt)
+                await self._drop_forgone(connection)
                 if not announced:
                     self._times += 1
                     self.notify(Notice.CHILD_UP)

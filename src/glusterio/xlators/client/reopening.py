@@ -69,6 +69,7 @@ class Reopening(Requests):
         self._lock = self.services.new_lock()
         self._fds: dict[Fd, RemoteFd] = {}
         self._leases = HeldLeases()
+        self._forgone: list[tuple[Fd, Credentials | None, LkRequest]] = []
         self._proved: WeakValueDictionary[int, RemoteFd] = WeakValueDictionary()  # by their numbers
 
     def configure(self, options: Mapping[str, str]) -> None:
@@ -149,6 +150,48 @@ class Reopening(Requests):
                 remote.locks.note(frame.identity, request)
                 return
         raise ConnectionLostError(f"{self.name}: the lock was lost with the connection")
+
+    async def _forgo(self, fd: Fd, identity: Credentials | None, request: LkRequest) -> None:
+        """An unlock has failed with its connection: what it was about shall not be locked anew.
+
+        If that has been done, or is just being done, it is dropped: here, or before anybody else may
+        use the new connection.
+        """
+        remote: RemoteFd | None = fd.context.get(self)
+        if self._strict_locks or remote is None or remote.locks is None:
+            return
+        with self._lock:
+            remote.locks.note(identity, request)
+            self._forgone.append((fd, identity, request))
+            connection = self._connection
+        if connection is not None:
+            try:
+                await self._drop_forgone(connection)
+            except ConnectionError:
+                pass  # gone, too, and with it the lock
+
+    async def _drop_forgone(self, connection: Connection) -> None:
+        """Drop what was locked anew though somebody had unlocked it meanwhile.
+
+        Raises:
+            ConnectionError: the connection is lost.
+        """
+        with self._lock:
+            forgone, self._forgone = self._forgone, []
+        for fd, identity, request in forgone:
+            remote = self._fds.get(fd)
+            if remote is None or remote.connection is not connection:
+                continue  # it was released
+            message = request._replace(gfid=fd.gfid, fd=remote.number)
+            frame = Frame(identity=identity)
+            try:
+                await self._answer(
+                    Fop.LK, self._request(Fop.LK, frame, message, remote, connection)
+                )
+            except ConnectionError:
+                raise
+            except OSError:
+                pass  # nothing that it has locked
 
     # -- leases -----------------------------------------------------------------------------------
 
