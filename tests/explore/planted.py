@@ -591,6 +591,11 @@ PLANTED: tuple[Planted, ...] = (
         "loses-locked", ("reload-locks-reconnect",),
     ),
     Planted(
+        "unlocked, and locked anew", "a lock whose unlocking failed with the connection is taken anew",
+        (Change(_CLIENT, "            if request.flock.type == LockType.UNLOCK:\n", "            if False:\n"),),
+        "", ("lax-locks-reconnect-asyncio", "lax-locks-reconnect"),
+    ),
+    Planted(
         "who waits is forgotten", "a second loss makes who waits for the brick wait for ever",
         (Change(_CONNECTED, "                        if self._back is None or self._back.is_set:\n", "                        if True:\n"),),
         "", ("reload-options-reconnect-threads", "write-behind-reconnect"),

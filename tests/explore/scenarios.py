@@ -426,7 +426,7 @@ _ONCE: tuple[Scenario, ...] = (
     ),
     Scenario(
         "lax-locks", "locks that are taken anew on a new connection", {
-            "hold": hold_a_lock, "lock": lock_it, "wait": take,
+            "lock": lock_it, "again": lock_it, "wait": take,
         }, faults=ALL_FAULTS, files=_THERE, volfile="lax-locks",
     ),
     Scenario(
