@@ -231,9 +231,10 @@ def test_forked_on_uvloop(own_brick: BrickProcess) -> None:
     own_brick.wait_for(fds=0)
 
 
-def test_uvloop_is_closed_before_the_volume(own_brick: BrickProcess) -> None:
+def test_uvloop_is_closed_before_the_volume(brick: BrickProcess, tap: Tap, url: str) -> None:
+    tap.hold(Fop.WRITE)
     said = run_program(
-        own_brick.url,
+        url,
         """
         async def main():
             global vol, file
@@ -251,4 +252,4 @@ def test_uvloop_is_closed_before_the_volume(own_brick: BrickProcess) -> None:
         """,
     )
     assert "/file: the event loop was closed before the session; deferred writes failed" in said
-    own_brick.wait_for(fds=0)
+    brick.wait_for(fds=0)
