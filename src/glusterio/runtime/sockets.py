@@ -169,12 +169,18 @@ class Sockets:
             self._sole = sole if isinstance(sole, Link) else None
 
     def unwatch(self, watched: Link | Connecting) -> None:
-        """Poll no more for a socket."""
-        number = watched.sock.fileno()
-        if number >= 0 and self._watched.pop(number, None) is not None:
-            with contextlib.suppress(OSError):
-                self._poller.unregister(number)
-            self._find_sole()
+        """Poll no more for a socket.
+
+        In one step: two threads may be about to close it, and when one has, its number is soon another
+        socket's, which nobody would poll for if the other thread came so late.
+        """
+        with self.lock:
+            number = watched.sock.fileno()
+            if self._watched.get(number) is watched:
+                del self._watched[number]
+                with contextlib.suppress(OSError):
+                    self._poller.unregister(number)
+                self._find_sole()
 
 
 def _is_quiet(watched: Link | Connecting) -> bool:
