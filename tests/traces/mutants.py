@@ -283,12 +283,25 @@ def why_legal(mutant: Mutant) -> str | None:
             return "at the deadline a call may leave by itself, or be counted out"
         lent = any(each.event in ("ADMIT", "BORROW") and each.of == line.number for each in later)
         possible = _carried_as_it_may(mutant.lines) and _returns_as_it_may(mutant.lines)
-        if {line.event, changed.event} == {"CARRIED", "LOST"} and possible and not lent:
+        both = {line.event, changed.event}
+        if both == {"LOST", "UNLOCKED"} and possible:
+            return "what makes a handle stale may be that its connection is gone, or its locks"
+        if both in ({"CARRIED", "LOST"}, {"CARRIED", "UNLOCKED"}) and possible and not lent:
             return "a handle may be lost when its graph is replaced, or carried over"
     if mutant.change == "handle" and line.event == "CARRIED":
         other = mutant.lines[at].number
         if _state_at(lines, at, other) is HandleState.OPEN and _carried_as_it_may(mutant.lines):
             return "the other one may as well be carried over, and this one left where it is"
+    if mutant.change == "handle" and line.event == "UNLOCKED":
+        other = mutant.lines[at].number
+        used = ("CARRIED", "LOST", "UNLOCKED")
+        needed = any(
+            (each.of == other and each.event in ("ADMIT", "BORROW"))
+            or (each.number == other and each.event in used)
+            for each in later
+        )  # fmt: skip
+        if _state_at(lines, at, other) is HandleState.OPEN and not needed:
+            return "the other one may as well have lost its locks"
     if mutant.change == "handle" and line.event in ("ADMIT", "BORROW"):
         other = mutant.lines[at].of
         if _state_at(lines, at, other) is HandleState.OPEN and _left_before_released(
@@ -354,8 +367,8 @@ def _why_dropped(lines: list[Line], at: int) -> str | None:
         return "a history may be told up to any line"
     if line.event == "BORROW":
         return "a call need not borrow a second handle"
-    if line.event == "LOST":
-        return "nobody need notice a lost connection"
+    if line.event in ("LOST", "UNLOCKED"):
+        return "nobody need notice a lost connection, nor lost locks"
     if line.event == "CARRIED":
         return "a handle may be left where it is"
     settled = any(each.event == "SETTLED" for each in later)
@@ -461,7 +474,7 @@ def _commute(lines: list[Line], at: int) -> bool:
         return call.of != of_handle.number
     if of_handle.event == "RELEASED":
         return of_handle.number not in _borrowed(lines, at, call.number)
-    return of_handle.event in ("CLOSE", "LOST", "DROP") or not _opens(
+    return of_handle.event in ("CLOSE", "LOST", "UNLOCKED", "DROP") or not _opens(
         lines, at, call, of_handle.number
     )
 

@@ -245,7 +245,7 @@ class Fitting:
             if of_graph[handle] == graph
             and (
                 wire[handle] == "opened"
-                or (wire[handle] == "none" and states[handle] in ("OPEN", "CLOSING"))
+                or (wire[handle] == "none" and states[handle] in ("OPEN", "STALE", "CLOSING"))
             )
         ]
         after = list(state)
