@@ -145,6 +145,15 @@ class Connecting:
             self._connected()
 
     def _next(self) -> None:
+        try:
+            self._try_next()
+        except BaseException:  # an interrupt, before anybody else knew of the socket
+            if not self._is_over and self.sock is not None:
+                self._driver.unwatch(self)
+                self.sock.close()
+            raise
+
+    def _try_next(self) -> None:
         if self._fiber.trap is not self.trap:
             return  # given up meanwhile
         while self._candidates:

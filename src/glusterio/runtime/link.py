@@ -88,6 +88,10 @@ def is_with_itself(sock: socket.socket) -> bool:
     return True
 
 
+#: What looks at bytes that have come.
+_LOOKING: Final = (Connection.received_just.__code__, Connection.received.__code__)
+
+
 class Link:
     """A connected socket with its connection.
 
@@ -258,12 +262,29 @@ class Link:
                 lost = ConnectionLostError(f"{connection.name}: {os.strerror(error.errno or 0)}")
                 with self.sending:
                     return connection.fail(lost)
-            except BaseException:  # KeyboardInterrupt: bytes may have come and not been looked at
+            except BaseException as interrupt:
                 if count:
-                    self._shut_down()
+                    self._take_all_the_same(count, interrupt)
                 raise
             with self.sending:
                 return connection.eof()
+
+    def _take_all_the_same(self, count: int, interrupt: BaseException) -> None:
+        """Bytes have come, and an interrupt has come before it was certain that they were looked at.
+
+        One that came earlier (``PyThreadState_SetAsyncExc``) is heard when the first function is
+        entered: then nothing was, and it is done now; whoever leads hands out what is in ``came``. Else
+        nobody knows what has been taken, and the connection ends.
+        """
+        last = interrupt.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        code = None if last is None else last.tb_frame.f_code
+        if code in _LOOKING and last is not None and last.tb_lineno == code.co_firstlineno:
+            with contextlib.suppress(RemoteProtocolError):
+                self.connection.received(count)
+                return
+        self._shut_down()
 
     def tick(self, now: float, late: float) -> list[Reply]:
         """Let the connection's ping clock run; see :meth:`Connection.tick`."""

@@ -518,8 +518,8 @@ def sync_inside(cell: Cell) -> None:
     subject = Sync(cell)
 
     def work() -> None:
-        say("ready")
         try:
+            say("ready")  # it may happen from here on
             subject.enter()
             say("call", outcome="result")
         except BaseException as error:
