@@ -99,8 +99,15 @@ def test_at_each_instruction_of_gathering_all_is_told_once() -> None:
     assert len(samples) == 1
 
 
-# From 3.12 on a generator runs a little when it is let go of; nobody hears of an interrupt there.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+#: From 3.12 on a generator runs a little when it is let go of; nobody hears of an interrupt there.
+_LET_GO = (
+    "ignore:Exception ignored in. .generator object _summed:pytest.PytestUnraisableExceptionWarning"
+    if sys.version_info >= (3, 12)
+    else "error"
+)
+
+
+@pytest.mark.filterwarnings(_LET_GO)
 def test_an_interrupt_of_gathering_loses_nothing_and_counts_nothing_twice() -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt

@@ -223,9 +223,10 @@ def judged(planted: Planted, lives: int) -> Verdict:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Verdict(explorer="TeardownEnds: nothing comes to an end", lives=1)
-    if done.returncode < 0:  # coroutines that wait for each other without end use the stack up
-        what = signal.Signals(-done.returncode).name
-        return Verdict(explorer=f"TeardownEnds: the process ends by {what}", lives=1)
+    if (
+        done.returncode == -signal.SIGSEGV
+    ):  # coroutines that wait for each other without end: the stack
+        return Verdict(explorer="TeardownEnds: the process ends by SIGSEGV", lives=1)
     if done.returncode:
         raise RuntimeError(f"{planted.name}: {done.stderr[-2000:]}")
     return Verdict(*json.loads(done.stdout.splitlines()[-1]))
