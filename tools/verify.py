@@ -228,7 +228,7 @@ def main() -> int:
             if arguments.show:
                 print(outcome.text)
     print(
-        f"{len(checks)} configurations, {failed} not as expected,"
+        f"{len(checks)} configuration{'s' * (len(checks) != 1)}, {failed} not as expected,"
         f" {time.monotonic() - started:.0f} s"
     )
     return min(failed, 99)

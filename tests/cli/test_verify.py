@@ -23,7 +23,13 @@ def test_a_verdict_a_line_and_the_sum(glusterio: Run) -> None:
         ["Session/gate", "holds", "58"],
     ]
     assert lines[2].startswith("2 configurations in ")
-    assert lines[2].endswith(" s: 1 hold, 1 are violated; none not as expected.")
+    assert lines[2].endswith(" s: 1 holds, 1 is violated; none not as expected.")
+
+
+def test_the_sum_of_one(glusterio: Run) -> None:
+    *_, last = glusterio("verify", "Session/gate").check().text.splitlines()
+    assert last.startswith("1 configuration in ")
+    assert last.endswith(" s: 1 holds, 0 are violated; none not as expected.")
 
 
 def test_a_counterexample_is_told_one_line_a_step(gl: Run) -> None:

@@ -232,9 +232,13 @@ def _conclude(
     if seed is not None and not options.names and not options.show:
         print(f"\nWhat libgfapi does, as {SEED} finds it:")
         print("\n".join(_story(seed)))
+    violated = len(violations)
+    holding = count - violated
+    are = "is" if violated == 1 else "are"
     print(
-        f"{count} configurations in {seconds:.1f} s: {count - len(violations)} hold, "
-        f"{len(violations)} are violated; {wrong or 'none'} not as expected."
+        f"{count} configuration{'s' * (count != 1)} in {seconds:.1f} s:"
+        f" {holding} hold{'s' * (holding == 1)}, {violated} {are} violated;"
+        f" {wrong or 'none'} not as expected."
     )
 
 
