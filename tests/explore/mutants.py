@@ -6,7 +6,8 @@ trace is looked at: by the monitor, and by following it through the specificatio
 the specification itself: the configuration in which the same guard is missing has to be one that is
 violated (``make verify`` shows that it is).
 
-The table goes to ``docs/mutants.md`` with ``--write``.
+The table goes to ``docs/mutants.md`` with ``--write``; where only some are judged, the rows of the
+others stay there as they are (:mod:`tests.explore.mutants_page`).
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
+from tests.explore.mutants_page import Verdict, row, write
 from tests.explore.planted import PLANTED, Change, Planted
 
 ROOT = Path(__file__).parents[2]
@@ -43,26 +45,6 @@ FOLLOWED = 60
 
 #: In seconds: a defect may also show in that nothing comes to an end.
 PATIENCE = 240
-
-
-class Verdict(NamedTuple):
-    """What came of a planted defect.
-
-    Attributes:
-        explorer: what the explorer found, or ``""``.
-        replay: the line that replays it.
-        lives: after how many lives.
-        trace: what is wrong with a trace, or ``""``.
-        monitored: after how many lives.
-        test: the test that failed, or ``""``.
-    """
-
-    explorer: str = ""
-    replay: str = ""
-    lives: int = 0
-    trace: str = ""
-    monitored: int = 0
-    test: str = ""
 
 
 # -- planting -------------------------------------------------------------------------------------
@@ -211,7 +193,11 @@ def _in_child(name: str, lives: int) -> None:
 
 
 def judged(planted: Planted, lives: int) -> Verdict:
-    """Judge a defect in a process of its own."""
+    """Judge a defect in a process of its own.
+
+    Raises:
+        RuntimeError: the process ended with an error.
+    """
     if not planted.changes:
         return Verdict()
     command = [sys.executable, "-m", "tests.explore.mutants", "--judge", planted.name]
@@ -257,12 +243,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     chosen = [each for each in PLANTED if not given.names or each.name in given.names]
     violated = specified()
-    survivors = []
+    survivors, unjudged = [], []
     rows = []
     with ThreadPoolExecutor(given.jobs) as pool:
-        for planted, verdict in zip(
-            chosen, pool.map(lambda each: judged(each, given.lives), chosen), strict=True
-        ):
+        verdicts = pool.map(lambda each: _judged_or_why(each, given.lives), chosen)
+        for planted, verdict in zip(chosen, verdicts, strict=True):
+            if isinstance(verdict, RuntimeError):  # the others shall be judged all the same
+                print(f"{planted.name}: NOT JUDGED\n    {verdict}", flush=True)
+                unjudged.append(planted.name)
+                continue
             guard = violated.get(planted.guard, "") if planted.guard else ""
             caught = [
                 who
@@ -280,61 +269,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"    {what}")
             if not caught:
                 survivors.append(planted.name)
-            rows.append((planted, verdict, guard))
+            rows.append(row(planted, verdict, guard))
     if given.write is not None:
-        given.write.write_text(table(rows), "utf-8")
+        write(given.write, rows)
     print(
-        f"{len(chosen)} planted defects, {len(chosen) - len(survivors)} found"
+        f"{len(chosen)} planted defects, {len(rows) - len(survivors)} found"
         + (f"; by nobody: {', '.join(survivors)}" if survivors else "")
+        + (f"; not judged: {', '.join(unjudged)}" if unjudged else "")
     )
-    return 1 if survivors else 0
+    return 1 if survivors or unjudged else 0
 
 
-# -- the table ------------------------------------------------------------------------------------
-
-_HEAD = """\
-# Planted defects
-
-What somebody could get wrong, planted on purpose: does anybody notice? The text is that of
-`tests/explore/planted.py`; this page is written by
-
-    python -m tests.explore.mutants --write docs/mutants.md
-
-*Explorer*: random lives of the real code, with the defect in it, until an invariant was violated; how
-many that took, and which. *Trace*: the traces of such lives alone, without any look at the objects,
-by the monitor and by following them through the specification; how many that took. *Specification*:
-the configuration that has no such guard, and what TLC finds there. A dash: it did not notice, or does
-not speak of such things.
-
-Where the specification alone has noticed, no life that was lived has come to where the guard of the
-code is needed: the order of events is too rare, or a second guard stands behind it. That the code has
-that guard is shown there by its text, and by no run.
-
-| planted | what is wrong then | explorer | trace | specification |
-| --- | --- | --- | --- | --- |
-"""
-
-
-def table(rows: Sequence[tuple[Planted, Verdict, str]]) -> str:
-    """Return the page."""
-    lines = []
-    for planted, verdict, guard in rows:
-        none = "–" if planted.changes else "not in the code yet"
-        explorer = (
-            f"{verdict.lives:,}: {verdict.explorer.partition(':')[0]}" if verdict.explorer else none
-        )
-        trace = f"{verdict.monitored:,}" if verdict.trace else none
-        if verdict.test:
-            explorer = f"finer than its steps; by `{verdict.test.rpartition('::')[2]}`"
-        spec = f"`without-{planted.guard}`: {guard}" if guard else "–"
-        lines.append(f"| {planted.name} | {planted.about} | {explorer} | {trace} | {spec} |")
-    by = {
-        "the explorer": sum(bool(verdict.explorer) for _, verdict, _ in rows),
-        "the trace check": sum(bool(verdict.trace) for _, verdict, _ in rows),
-        "the specification": sum(bool(guard) for _, _, guard in rows),
-    }
-    told = ", ".join(f"{who} finds {count}" for who, count in by.items())
-    return _HEAD + "\n".join(lines) + f"\n\nOf {len(rows)}, {told}.\n"
+def _judged_or_why(planted: Planted, lives: int) -> Verdict | RuntimeError:
+    """Judge a defect; return the error if that cannot be done."""
+    try:
+        return judged(planted, lives)
+    except RuntimeError as error:
+        return error
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 As :mod:`tests.explore.planted`, whose way of planting this is: replacements of text in the memory of a
 process of their own. ``python -m tests.scheduled.planted`` tells of each in which schedule it was found;
-``--write`` puts the table into ``docs/mutants-threads.md``.
+``--write`` puts the table into ``docs/mutants-threads.md`` (:mod:`tests.scheduled.planted_page`).
 """
 
 # ruff: noqa: E501 - what is replaced is as long as it is
@@ -17,10 +17,11 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tests.explore.mutants import ROOT, plant
 from tests.explore.planted import Change, Planted
+from tests.scheduled.planted_page import Verdict, row, write
 
 if TYPE_CHECKING:
     from tests.scheduled.life import Scenario
@@ -216,20 +217,6 @@ PLANTED: tuple[Planted, ...] = (
 )  # fmt: skip
 
 
-class Verdict(NamedTuple):
-    """What came of a planted defect.
-
-    Attributes:
-        schedules: how many were lived.
-        problem: what was wrong then, or ``""``.
-        line: the line that replays it.
-    """
-
-    schedules: int = 0
-    problem: str = ""
-    line: str = ""
-
-
 def judge(planted: Planted) -> Verdict:
     """Look for a defect that is planted here."""
     from tests.explore.quiet import quiet
@@ -284,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(judge(planted)), flush=True)
         return 0
     chosen = [each for each in PLANTED if not given.names or each.name in given.names]
-    rows = []
+    verdicts = []
     with ThreadPoolExecutor(given.jobs) as pool:
         for planted, verdict in zip(chosen, pool.map(judged, chosen), strict=True):
             if verdict.problem:
@@ -292,46 +279,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"    {verdict.problem}\n    {verdict.line}", flush=True)
             else:
                 print(f"{planted.name}: SURVIVES", flush=True)
-            rows.append((planted, verdict))
+            verdicts.append(verdict)
     if given.write is not None:
-        given.write.write_text(table(rows), "utf-8")
-    found = sum(bool(verdict.problem) for _, verdict in rows)
-    print(f"{len(rows)} planted defects, {found} found")
-    return 0 if found == len(rows) else 1
-
-
-# -- the table ------------------------------------------------------------------------------------
-
-_HEAD = """\
-# Planted defects of the threads driver
-
-What somebody could get wrong in the threads driver, planted on purpose: is it found? The text is that of
-`tests/scheduled/planted.py`; this page is written by
-
-    python -m tests.scheduled.planted --write docs/mutants-threads.md
-
-Each is looked for in the scenarios that it names: in every schedule with one deviation, where the primitives
-are the points and where lines are; in some of those with two; and at random. [The
-explorer](explorer.md#the-threads-driver) says what that is.
-
-| planted | what is wrong then | found | after schedules | in |
-| --- | --- | --- | --- | --- |
-"""
-
-
-def table(rows: Sequence[tuple[Planted, Verdict]]) -> str:
-    """Return the page."""
-    lines = []
-    for planted, verdict in rows:
-        told = [planted.name, planted.about, "not found", f"{verdict.schedules:,}", "–"]
-        if verdict.problem:
-            where, _, text = verdict.line.partition(":")
-            deviations = len(text.split(".")) if text else 0
-            told[2] = verdict.problem.partition(":")[0]
-            told[4] = f"{where}, {deviations} deviation{'s' * (deviations != 1)}"
-        lines.append(f"| {' | '.join(told)} |")
-    found = sum(bool(verdict.problem) for _, verdict in rows)
-    return _HEAD + "\n".join(lines) + f"\n\nOf {len(rows)}, {found} are found.\n"
+        write(given.write, PLANTED, map(row, chosen, verdicts))
+    found = sum(bool(verdict.problem) for verdict in verdicts)
+    print(f"{len(verdicts)} planted defects, {found} found")
+    return 0 if found == len(verdicts) else 1
 
 
 if __name__ == "__main__":

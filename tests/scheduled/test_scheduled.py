@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.explore.planted import Planted
 from tests.explore.quiet import quiet
 from tests.scheduled.life import Life
 from tests.scheduled.planted import PLANTED, judged
+from tests.scheduled.planted_page import Verdict, page, row, rows_of, write
 from tests.scheduled.scenarios import SCENARIOS
 from tests.scheduled.search import Bounds, Guided, at_random, exhaust, from_text, to_text
 
@@ -19,6 +21,9 @@ FOUND = {
     # Ctrl-C while the house-keeper's thread ended: whoever waited for that close waited for ever.
     "a close interrupted at its end": "interrupt-close:32=1",
 }
+
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +79,30 @@ def test_what_is_planted_is_there(planted: Planted) -> None:
 def test_a_planted_defect_is_found() -> None:
     planted = next(each for each in PLANTED if each.name == "house-keeper not called")
     assert judged(planted).problem.startswith("Read: ")
+
+
+def test_the_page_is_what_a_run_writes() -> None:
+    text = (DOCS / "mutants-threads.md").read_text("utf-8")
+    rows = rows_of(text)
+    assert page(PLANTED, rows) == text
+    assert [(each.planted, each.about) for each in rows] == [
+        (each.name, each.about) for each in PLANTED
+    ]
+    assert all(each.found != "not found" for each in rows)
+
+
+def test_a_run_of_some_leaves_the_rows_of_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "mutants-threads.md"
+    path.write_text((DOCS / path.name).read_text("utf-8"), "utf-8")
+    before = rows_of(path.read_text("utf-8"))
+    write(path, PLANTED, [row(PLANTED[1], Verdict(1234, "Leads: nobody does", "three:1=2.3=4"))])
+    after = rows_of(path.read_text("utf-8"))
+    assert after[1][2:] == ("Leads", "1,234", "three, 2 deviations")
+    assert after[:1] + after[2:] == before[:1] + before[2:]
+    assert path.read_text("utf-8").endswith(f"\nOf {len(PLANTED)}, {len(PLANTED)} are found.\n")
+
+
+def test_what_the_explorers_page_says_of_it() -> None:
+    text = (DOCS / "explorer.md").read_text("utf-8")
+    assert f"What was covered: {len(SCENARIOS)} scenarios;" in text
+    assert f"Of {len(PLANTED)} defects planted in the driver {len(PLANTED)} are found" in text
