@@ -8,8 +8,8 @@
 #   make verify          the specification, checked by TLC and by ourselves: all of spec/expected.toml  (ARGS='Teardown');
 #                        TLC and we on recorded traces; the page with counterexamples in a browser, if Chromium is here; LONG=1: TLC for hours
 #   make verify-speed    our checker beside TLC: the same models, the same counts, in turns  (ARGS='--rounds 9 forms')
-#   make explore         the real code in every order of events, small scopes; 100,000 random lives  (ARGS='--lives 9000 two');
-#                        and the threads driver, with its threads in every order that deviates little
+#   make explore         the real code in every order of events, small scopes, into docs/explorer.md; 100,000 random lives
+#                        (ARGS='--lives 9000 two'); and the threads driver, with its threads in every order that deviates little
 #   make mutants         defects planted on purpose: who notices them; into docs/mutants.md and mutants-threads.md
 #   make soak            thirty simulated days of a file server: does any brick keep what its client has closed?  (ARGS='--days 1')
 #   make reliability     a process that forks, is signalled, exits, forgets to close; faults (ROUNDS=5: each five times);
@@ -132,7 +132,7 @@ verify-speed: $(VENV)/.tlc $(VENV)/.dev
 	$(BIN)/python tools/verify_speed.py $(ARGS)
 
 explore: $(VENV)/.dev
-	$(BIN)/python -m tests.explore $(ARGS)
+	$(BIN)/python -m tests.explore $(if $(ARGS),$(ARGS),--write docs/explorer.md)
 	$(if $(ARGS),,$(BIN)/python -m tests.scheduled --most 1)
 	$(if $(ARGS),,$(BIN)/python -m tests.scheduled --preempt 2 --most 2 --seconds 10)
 	$(if $(ARGS),,$(BIN)/python -m tests.scheduled --lines --random 100)

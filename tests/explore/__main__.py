@@ -66,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--reductions", action="store_true", help="what leaving out orders could save, at best"
     )
     parser.add_argument("--write", type=Path, metavar="PAGE", help="the table of the scopes")
+    parser.add_argument(
+        "--check", type=Path, metavar="PAGE", help="whether that table says the same"
+    )
     given = parser.parse_args(arguments)
     with quiet():
         return _run(given)
@@ -96,11 +99,14 @@ def _run(given: argparse.Namespace) -> int:
             failures += covered.failures
         if given.write:
             page.write(given.write, all_covered)
+        stale = page.differing(given.check, all_covered) if given.check else []
+        for name in stale:
+            print(f"{given.check} says otherwise of {name}: --write {given.check}")
         if others:
             failures += _random(pool, others, given.lives, given.seed)
     for first, count in _kinds(failures):
         _tell_failure(first, count)
-    return 1 if failures else 0
+    return 1 if failures or stale else 0
 
 
 def _replay(line: str) -> int:

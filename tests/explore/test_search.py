@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.explore.page import write
-from tests.explore.scenarios import SCENARIOS
+from tests.explore.page import before_counts, differing, rows_of, write
+from tests.explore.scenarios import EXHAUSTIVE, SCENARIOS
 from tests.explore.search import Covered, Exhaustive, from_text, to_text
 from tests.explore.world import Scenario
+
+PAGE = Path(__file__).parents[2] / "docs" / "explorer.md"
 
 
 def small(faults: dict[str, int], threads: bool = False) -> Scenario:
@@ -50,16 +52,26 @@ def test_a_search_that_is_stopped_says_so() -> None:
     assert covered.runs == 5
 
 
-def test_the_table_of_the_page(tmp_path: Path) -> None:
+def test_a_row_of_the_pages_table_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    shutil.copyfile("docs/explorer.md", page)
+    shutil.copyfile(PAGE, page)
     covered = Covered(7, 5, 12, 3, True, ())
+    assert differing(page, [("scope-make-threads", covered)]) == ["scope-make-threads"]
     write(page, [("scope-make-threads", covered)])
-    text = page.read_text()
-    assert "| make-threads: a thread makes a file | threads | 1 | 5 | 12 | 7 | yes |" in text
+    assert differing(page, [("scope-make-threads", covered)]) == []
+    assert differing(page, [("scope-make-threads", covered._replace(complete=False))]) == []
+    row = "| make-threads: a thread makes a file | threads | 1 | 5 | 12 | 7 | yes |"
+    before, after = PAGE.read_text().splitlines(), page.read_text().splitlines()
+    assert [line for line in after if line not in before] == [row]
+    assert len(after) == len(before)
     write(page, [])
-    assert "make-threads" not in page.read_text()
-    assert page.read_text().count("## What is not") == 1
+    assert page.read_text().splitlines() == after
+
+
+def test_the_page_has_every_scope_to_the_end() -> None:
+    rows = [row.removeprefix("| ").removesuffix(" |").split(" | ") for row in rows_of(PAGE)]
+    assert [tuple(row[:3]) for row in rows] == [before_counts(name) for name in EXHAUSTIVE]
+    assert {row[-1] for row in rows} == {"yes"}
 
 
 def test_choices_as_text() -> None:
