@@ -77,3 +77,28 @@ def test_every_constant_is_set(module: str):
     for check in CHECKS:
         if check["config"].startswith(f"{module}/"):
             assert names == constants(text_of(check)).keys(), check["config"]
+
+
+def test_the_readme_says_what_holds_within_which_bounds():
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| (\d) \| (\d) \| (\d) \| .* \| ([\d,]+)( forms)? \|$",
+        (SPEC / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    assert sorted(rows) == sorted(map(_of_teardown, HOLDING))
+
+
+HOLDING = [
+    check
+    for check in CHECKS
+    if check["config"].startswith("Teardown/") and check["verdict"] == "holds"
+]
+
+
+def _of_teardown(check: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
+    text = text_of(check)
+    of = constants(text)
+    threads, handles = (str(len(of[each].split(","))) for each in ("Threads", "Handles"))
+    graphs = str(int(of["Switches"]) + 1)
+    forms = " forms" if "SYMMETRY" in text else ""
+    return check["config"][9:], threads, handles, graphs, f"{check['distinct']:,}", forms

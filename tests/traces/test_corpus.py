@@ -18,6 +18,8 @@ from glusterio.verify.traces import Line
 from tests.traces.mutants import CHANGES, corpus, mended, mutants, why_legal
 from tests.traces.record import names, record
 
+PAGE = Path(__file__).parents[2] / "docs" / "traces.md"
+
 TRACES = corpus()
 MUTANTS = mutants()
 
@@ -71,6 +73,12 @@ def test_it_is_large_enough() -> None:
     assert len(MUTANTS) >= 200
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
     assert {name.split("-")[0] for name in TRACES} == {"threads", "asyncio"}
+
+
+def test_the_page_says_how_many_there_are() -> None:
+    text = PAGE.read_text("utf-8")
+    assert f"{len(TRACES)} real traces" in text
+    assert f"**{len(MUTANTS)} mutants**" in text
 
 
 def test_real_traces_fit() -> None:
