@@ -324,11 +324,11 @@ class World:
         """Drop all that has not ended, as when a child process is done with the session."""
         for caller in self.callers:
             caller.coro.close()
-        coroutines = [fiber.coro for fiber in fibers]
+        said = bury(fiber.coro for fiber in fibers)
+        # Who was about to end the session has cut its connections, and that has begun something: tasks
+        # that are made while this goes on are buried, too.
         if self.scenario.loop:
-            coroutines += [task.get_coro() for task in self.app.session.loop.tasks]
-        said = bury(coroutines)
-        # Who was about to end the session has cut its connections, and that has begun something.
+            said += bury(task.get_coro() for task in self.app.session.loop.tasks)
         said += bury(fiber.coro for fiber in self.app.driver.ready)
         return [f"Fork: dropped, {what}" for what in said]
 
