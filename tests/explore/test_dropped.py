@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gc
+import random
 import sys
+import warnings
 from typing import Any
 
 import pytest
 
+from glusterio.lifecycle.states import SessionState
 from tests.explore.quiet import quiet
 from tests.explore.scenarios import SCENARIOS
+from tests.explore.search import at_random
 from tests.explore.world import World
 
 
@@ -46,3 +50,34 @@ def test_a_session_that_follows_its_volume_is_dropped(
         gc.unfreeze()
     assert followed > 5
     assert said == []
+
+
+def test_a_life_that_is_let_go_in_its_end_begins_nothing() -> None:
+    """Who ends the session, and is dropped, cuts its connections, which are then made anew."""
+    ending = 0
+    gc.collect()
+    gc.freeze()
+    try:
+        with quiet(), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for seed in range(20):
+                ending += _let_go_in_its_end(seed)
+                gc.collect()
+    finally:
+        gc.unfreeze()
+    assert ending > 5
+    texts = [str(each.message) for each in said]
+    assert [text for text in texts if "never awaited" in text] == []
+
+
+def _let_go_in_its_end(seed: int) -> bool:
+    """Live until the session is ending, and let go of it. Tells whether it came to that."""
+    world = World(SCENARIOS["two-reconnect-asyncio"])
+    decide = at_random(random.Random(seed))
+    world.begin()
+    while world.app.core.session.state is SessionState.ACTIVE:
+        options = world.options()
+        world.take(options, decide(options) if len(options) > 1 else 0)
+    ends = world.app.core.session.state < SessionState.CLOSED
+    world.abandon()
+    return ends
