@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from types import CodeType
 from typing import Final
 
 from glusterio.errors import ConnectionLostError, RemoteProtocolError
@@ -88,8 +89,20 @@ def is_with_itself(sock: socket.socket) -> bool:
     return True
 
 
-#: What looks at bytes that have come.
-_LOOKING: Final = (Connection.received_just.__code__, Connection.received.__code__)
+def has_not_begun(functions: tuple[CodeType, ...], interrupt: BaseException) -> bool:
+    """Tell whether an interrupt was heard before any of these functions had done anything.
+
+    Args:
+        functions: their code; whoever asks has called them and catches the interrupt.
+        interrupt: it.
+    """
+    at = interrupt.__traceback__
+    while at is not None:
+        code = at.tb_frame.f_code
+        if code in functions:
+            return at.tb_lineno == code.co_firstlineno  # on entry; by a handler, perhaps
+        at = at.tb_next
+    return True
 
 
 class Link:
@@ -97,6 +110,12 @@ class Link:
 
     Two locks, one for each half of the connection; where both are needed, ``receiving`` comes first.
     """
+
+    #: What looks at bytes that have come.
+    _looking: tuple[CodeType, ...] = (
+        Connection.received_just.__code__,
+        Connection.received.__code__,
+    )
 
     __slots__ = (
         "_send_now", "closed", "connection", "receiving", "sending", "shared", "sock", "wants_write",
@@ -272,19 +291,23 @@ class Link:
     def _take_all_the_same(self, count: int, interrupt: BaseException) -> None:
         """Bytes have come, and an interrupt has come before it was certain that they were looked at.
 
-        One that came earlier (``PyThreadState_SetAsyncExc``) is heard when the first function is
-        entered: then nothing was, and it is done now; whoever leads hands out what is in ``came``. Else
-        nobody knows what has been taken, and the connection ends.
+        One that came earlier (``PyThreadState_SetAsyncExc``, or a signal in ``recv``) is heard when the
+        first function is entered: then nothing was, and it is done now; whoever leads hands out what is
+        in ``came``. Else nobody knows what has been taken, and the connection ends.
         """
-        last = interrupt.__traceback__
-        while last is not None and last.tb_next is not None:
-            last = last.tb_next
-        code = None if last is None else last.tb_frame.f_code
-        if code in _LOOKING and last is not None and last.tb_lineno == code.co_firstlineno:
-            with contextlib.suppress(RemoteProtocolError):
-                self.connection.received(count)
-                return
-        self._shut_down()
+        is_taken = False
+        try:
+            if has_not_begun(self._looking, interrupt):
+                with contextlib.suppress(RemoteProtocolError, OSError):
+                    self._look_at(count)
+                    is_taken = True
+        finally:
+            if not is_taken:  # perhaps since there was a second interrupt
+                self._shut_down()
+
+    def _look_at(self, count: int) -> None:
+        """Take bytes that have been received, for whoever hands them out later."""
+        self.connection.received(count)
 
     def tick(self, now: float, late: float) -> list[Reply]:
         """Let the connection's ping clock run; see :meth:`Connection.tick`."""
@@ -306,11 +329,11 @@ class Link:
         with self.receiving, self.sending:
             if self.closed:
                 return []
-            self.closed = True
             self.connection.link = None
             failed = self.connection.fail(error)
             self._shut_down()
             self.sock.close()
+            self.closed = True  # at last: what an interrupt has kept from being done is done anew
             return failed
 
     def forget(self) -> None:

@@ -79,7 +79,9 @@ class SecureLink(Link):
                 (count,) = map(self.sock.recv_into, (self._buffer,), _ALL, how)
                 if count:
                     with self.sending:
-                        return self._take(self._buffer[:count], reply)
+                        replies = self._take(count, reply)
+                        count = None  # what comes of it is in connection.came, too
+                    return replies
             except _NOT_NOW:
                 return None
             except RemoteProtocolError as error:
@@ -90,24 +92,24 @@ class SecureLink(Link):
             except OSError as error:
                 text = f"{connection.name}: {os.strerror(error.errno or 0)}"
                 return self._fail(ConnectionLostError(text))
-            except BaseException:  # KeyboardInterrupt: bytes may have come and not been looked at
+            except BaseException as interrupt:
                 if count:
-                    self._shut_down()
+                    self._take_all_the_same(count, interrupt)
                 raise
             with self.sending:
                 return connection.eof()
 
-    def _take(self, encrypted: memoryview, reply: Reply | None) -> list[Reply]:
-        """Decrypt what has come, and take what it holds."""
+    def _take(self, count: int, reply: Reply | None) -> list[Reply]:
+        """Decrypt so many bytes that have come, and take what they hold."""
         connection, secured = self.connection, self._secured
         came: list[Reply] = []
         try:
-            secured.feed(encrypted)
+            secured.feed(self._buffer[:count])
             while True:
-                count = secured.read_into(connection.get_buffer())
-                if count is None:
+                size = secured.read_into(connection.get_buffer())
+                if size is None:
                     break
-                if not count:
+                if not size:
                     # No more will be sent: the requests that are left get no answer.
                     return came + connection.eof()
                 if (
@@ -115,10 +117,10 @@ class SecureLink(Link):
                     and not came
                     and not secured.may_hold_more
                     and connection.may_come_alone()
-                    and connection.received_just(reply, count)
+                    and connection.received_just(reply, size)
                 ):
                     return ALONE
-                came += connection.received(count)
+                came += connection.received(size)
                 connection.came = came
         finally:
             if came and connection.came is not came:  # so that none is lost: see Connection.came
@@ -127,6 +129,12 @@ class SecureLink(Link):
             # It is about keys, and can wait for the next request or the next tick.
             self.wants_write = False
         return came
+
+    def _look_at(self, count: int) -> None:
+        with self.sending:
+            self._take(count, None)
+
+    _looking = (_take.__code__,)
 
     def _fail(self, error: Exception) -> list[Reply]:
         # Answers that came before it are handed out with those that fail.
