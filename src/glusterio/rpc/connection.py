@@ -85,7 +85,8 @@ class Connection(RecordStream):
         ping_timeout: seconds of silence, while something is asked for, after which the peer counts
             as dead (GlusterFS: network.ping-timeout, 42). 0 turns pings off.
         max_record: the longest record accepted, in bytes.
-        on_lost: called once, with the error, when the connection has ended for whatever reason.
+        on_lost: called once, with the error, when the connection has ended for whatever reason; once
+            more, if that was interrupted.
         on_message: called with each record that the server sent unasked (the callback program).
     """
 
@@ -482,20 +483,29 @@ class Connection(RecordStream):
             return []
         if isinstance(error, RemoteProtocolError):
             error = self.blame(error)
+        came: list[Reply] = []
+        try:
+            self._fail(error, came)
+        except BaseException:  # an interrupt, in the middle of it: twice does no harm
+            self._fail(error, came)
+            raise
+        return came
+
+    def _fail(self, error: Exception, came: list[Reply]) -> None:
         self.lost = error
         self._tail_reply = None
         self._place = None
         failed = list(self.pending.values())
-        self.came = came = self._completed + failed
-        self._completed = []
         for reply in failed:
             reply.error = self._why_lost(reply)
             reply.done = True
+        came += self._completed + failed
+        self.came = came
+        self._completed = []
         self.pending.clear()
         self.outgoing.clear()
         if self.on_lost is not None:
             self.on_lost(error)
-        return came
 
     def blame(self, error: RemoteProtocolError) -> RemoteProtocolError:
         """Return an error that says whose bytes they were."""

@@ -506,6 +506,14 @@ class ThreadsDriver(Sockets):
             self._close(link, lost)
 
     def _close(self, link: Link, error: Exception) -> None:
+        try:
+            self._close_now(link, error)
+        except BaseException:  # an interrupt, perhaps with what this fails in hand: once more
+            self._complete(link.connection.came)
+            self._close_now(link, error)
+            raise
+
+    def _close_now(self, link: Link, error: Exception) -> None:
         self.unwatch(link)
         self._complete(link.close(error))
         self._closed(link)
