@@ -170,6 +170,38 @@ def test_two_at_once(driver: Driver, url: str, text: str, tap: Tap, brick: Brick
     brick.wait_for(fds=0)
 
 
+def test_what_comes_late_and_cannot_be_carried_is_named(
+    driver: Driver,
+    url: str,
+    text: str,
+    tap: Tap,
+    brick: BrickProcess,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A file that was being opened at the switch is in no report: the log says that it stays."""
+    volume = driver.connect(url)
+    driver.do(volume.write_bytes, "f", b"here")
+    with held(tap, Fop.OPEN):
+        opening = driver.start(volume.open_handle, "f", os.O_RDWR)
+        tap.wait_for(lambda: len(tap.kept) == 1)
+        report = driver.do(volume.reload, with_translators(text, "write-behind"))
+        assert (report.carried, report.left_behind) == (0, ())
+        driver.do(volume.unlink, "f")
+    file = opening.result(PATIENCE)
+
+    def named() -> list[str]:
+        driver.do(volume.statvfs, "/")
+        told = [record.getMessage().partition(": ")[2] for record in caplog.records]
+        return [each for each in told if "stays in graph" in each]
+
+    assert poll(lambda: len(named()) == 1, PATIENCE), caplog.text
+    assert named()[0].startswith("f stays in graph 1: ")
+    assert driver.do(file.pread, 9, 0) == b"here"
+    driver.do(file.close)
+    settled(driver, volume)
+    brick.wait_for(fds=0)
+
+
 def test_a_directory_that_is_being_listed(
     driver: Driver, url: str, text: str, brick: BrickProcess
 ) -> None:

@@ -20,7 +20,7 @@ Source: GlusterFS api/src/glfs-master.c (``glfs_graph_setup``), glfs-resolve.c (
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -487,22 +487,27 @@ class _Switch:
         core, new = self._core, self._new
         assert new is not None
         carried = {file.new for file in self._files if file.is_carried}
-        handles = core.session.handles()
         report = self.report = SwitchReport(
             new.generation,
             True,
-            carried=sum(handle.fd in carried for handle in handles),
-            left_behind=tuple(
-                LeftBehind(handle.path, self._left[handle.fd])
-                for handle in handles
-                if handle.fd in self._left
-            ),
+            carried=sum(handle.fd in carried for handle in core.session.handles()),
+            left_behind=self._left_behind(self._left),
             seconds=core.now() - self._started,
             pause=pause,
         )
         core.log.info("%s", report)
-        for path, why in report.left_behind:
-            core.log.warning("%s stays in graph %d: %s", path, self._old.generation, why)
+        self._name(report.left_behind)
+
+    def _left_behind(self, files: Mapping[Fd, Exception]) -> tuple[LeftBehind, ...]:
+        return tuple(
+            LeftBehind(handle.path, files[handle.fd])
+            for handle in self._core.session.handles()
+            if handle.fd in files
+        )
+
+    def _name(self, left_behind: Iterable[LeftBehind]) -> None:
+        for path, why in left_behind:
+            self._core.log.warning("%s stays in graph %d: %s", path, self._old.generation, why)
 
     # -- after it ---------------------------------------------------------------------------------
 
@@ -524,11 +529,13 @@ class _Switch:
         files = [file for file in self._files if not (file.is_carried or file.is_over)]
         if not files:
             return
+        self._left.clear()  # those have been named
         try:
             await open_all(core, frame, files, new.top)
             await settle_all(core, frame, files)
             with core.lock:
                 self._change_handles(files)
+            self._name(self._left_behind(self._left))
         except Exception as error:
             core.log.warning("they stay in graph %d: %s", self._old.generation, error)
         for file in self._files:
