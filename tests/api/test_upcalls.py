@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ import glusterio
 from glusterio import CloseFromCallbackError, Upcall, UpcallKind, aio
 from glusterio.api import upcalls
 from glusterio.brick.stored_options import store_options
-from glusterio.errors import ForkedSessionError
+from glusterio.brick.volfiles import client_volfile
+from glusterio.errors import ForkedSessionError, GraphError
 from glusterio.wire.callbacks import CacheInvalidation
 from glusterio.wire.iatt import OldIatt
 from glusterio.xlators.base import Notice
@@ -23,6 +25,7 @@ from tests.api.drivers import PATIENCE
 from tests.api.faces import FACES, connect_face
 from tests.api.gfapi_cases import WATCHED
 from tests.embedded import BrickProcess, start_brick
+from tests.faulty import FaultyProxy
 
 ONCE = {function: name for name, function in reversed(WATCHED.items())}
 
@@ -87,6 +90,13 @@ def test_each_subscriber_is_told_everything_in_order(volume: Any) -> None:
     assert list(none) == []
 
 
+def test_what_can_never_come_is_refused(volume: Any) -> None:
+    with pytest.raises(ValueError, match="'invalidations' is not a valid UpcallKind"):
+        volume.upcalls({"invalidations"})
+    with pytest.raises(TypeError, match="5 cannot be called"):
+        volume.register_upcall(5)
+
+
 def test_what_came_before_the_end_is_delivered_and_nothing_after_it(watching: BrickProcess) -> None:
     volume = glusterio.connect(watching.url)
     events, come = volume.upcalls(), list[Upcall]()
@@ -125,6 +135,52 @@ def test_too_much_is_said_to_be_lost(volume: Any, monkeypatch: pytest.MonkeyPatc
     assert next(events).kind is UpcallKind.LOST
     assert [next(events).stat.st_size for _ in range(2)] == [100, 101]
     events.close()
+
+
+def test_what_nobody_listens_to_any_more_is_not_kept(volume: Any) -> None:
+    """``for upcall in vol.upcalls(): break`` ends it, though nobody has said so."""
+    subscriptions = []
+    for size in range(3):
+        events = volume.upcalls()
+        subscriptions.append(weakref.ref(events._subscription))
+        told(volume, size)
+        assert next(events).stat.st_size == size
+        del events
+    told(volume, 3)
+    assert [each() for each in subscriptions] == [None] * 3
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_who_listens_is_told_when_bricks_have_forgotten_what_the_session_uses(
+    face: str,
+    watching: BrickProcess,
+    other: glusterio.Volume,
+    through: Callable[..., str],
+    faulty_proxy: Callable[..., FaultyProxy],
+) -> None:
+    """They tell of what was used on the same connection. Others hear of other things only."""
+    other.write_bytes("/used", b"123")
+    proxy = faulty_proxy(("127.0.0.1", watching.brick_port))
+    another = client_volfile("vol", "127.0.0.1", str(watching.directory), port=proxy.port)
+    another += "volume top\n  type performance/md-cache\n  subvolumes vol-client-0\nend-volume\n"
+    with connect_face(face, through(watching, proxy.port)) as vol, vol.deadline(PATIENCE):
+        events, ups = vol.upcalls({UpcallKind.INVALIDATION}), vol.upcalls({UpcallKind.CHILD_UP})
+        vol.stat("/used")
+        proxy.cut()
+        vol.exists("/")
+        assert next(events) == Upcall(UpcallKind.LOST)
+        assert vol.reload(another).switched
+        assert next(events) == Upcall(UpcallKind.LOST)
+        vol.stat("/used")
+        other.chmod("/used", 0o604)
+        assert next(events).flags & glusterio.UpcallFlag.MODE
+        with pytest.raises(GraphError):
+            vol.reload("volume nothing\n  type cluster/distribute\nend-volume\n")
+        for each in (events, ups):
+            each.close()
+        assert list(events) == []
+        assert {upcall.kind for upcall in ups} == {UpcallKind.CHILD_UP}
+    other.unlink("/used")
 
 
 def test_a_task_that_gives_up_loses_nothing(watching: BrickProcess) -> None:

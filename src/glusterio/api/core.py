@@ -397,6 +397,7 @@ class Core:
                 for graph in self.graphs:
                     if graph.top is source and graph.was_used:
                         self.session.reconnected(graph.generation)
+                        self.upcalls.forgotten()
         elif notice is Notice.CHILD_DOWN:
             self.log.warning("connection lost: %s", detail)
             if self.target.reconnect:

@@ -38,6 +38,8 @@ async def end_graph(core: Core, frame: Frame, graph: Graph[Xlator]) -> None:
     if graph not in core.graphs:
         return
     await graph.top.sever(None)
+    if graph.was_used:
+        core.upcalls.forgotten()
     for error in await graph.fini():
         core.log.warning("ending graph %d: %s", graph.generation, error)
     for xlator in graph.xlators:

@@ -5,7 +5,9 @@ for each. What has come before the session's gate closes is delivered, and nothi
 lost silently: a subscriber who lets too much come together is told that something is missing.
 
 Bricks tell only where the volume has that turned on (``features.cache-invalidation``,
-``features.leases``), and only of files that this session has used lately.
+``features.leases``), and only of files that were used lately on the same connection. So who wants
+to hear of changes is also told that something may be missing when a connection was made again, and
+when the graph was exchanged.
 
 Sources: GlusterFS api/src/glfs-handleops.c (``glfs_h_poll_upcall``), libglusterfs/src/glusterfs/
 upcall-utils.h.
@@ -64,7 +66,8 @@ class UpcallKind(Enum):
     CHILD_UP = "child up"
     #: a brick is not there any more
     CHILD_DOWN = "child down"
-    #: the subscriber was too slow: anything may have changed since the upcall before
+    #: anything may have changed unsaid since the upcall before: the subscriber was too slow, or
+    #: bricks are spoken to on a new connection, and know nothing of what was used before
     LOST = "lost"
 
 
@@ -160,10 +163,10 @@ class Subscription:
         self._come = new_event()
         self.ended = False
 
-    def post(self, upcall: Upcall) -> None:
-        """Something was told."""
+    def post(self, upcall: Upcall, kind: UpcallKind) -> None:
+        """Something was told, for those who want to hear of that kind."""
         with self._lock:
-            if self.ended or (self._kinds and upcall.kind not in self._kinds):
+            if self.ended or (self._kinds and kind not in self._kinds):
                 return
             if len(self._waiting) >= MOST:
                 self._waiting.clear()
@@ -239,7 +242,8 @@ class Upcalls:
     def __init__(self, core: Core) -> None:
         self._core: Core = weakref.proxy(core)  # whose this is: no cycle shall keep it in memory
         self._lock = core.driver.new_lock()
-        self._subscriptions: dict[Subscription, None] = {}
+        # Each is its subscriber's: who drops an iterator without a word listens no more.
+        self._subscriptions: list[weakref.ref[Subscription]] = []
         self._ended = False
         self._pumps: dict[Subscription, Event] = {}
         #: how many of each kind have come
@@ -255,9 +259,21 @@ class Upcalls:
             core.inodes.invalidate(gfid)
         with self._lock:
             self.told[upcall.kind.value] = self.told.get(upcall.kind.value, 0) + 1
-            subscriptions = list(self._subscriptions)
+        self._post(upcall, upcall.kind)
+
+    def forgotten(self) -> None:
+        """Bricks have forgotten what the session has used, and so say nothing when that changes."""
+        self._post(Upcall(UpcallKind.LOST), UpcallKind.INVALIDATION)
+
+    def _post(self, upcall: Upcall, kind: UpcallKind) -> None:
+        with self._lock:
+            subscriptions = self._all()
         for subscription in subscriptions:
-            subscription.post(upcall)
+            subscription.post(upcall, kind)
+
+    def _all(self) -> list[Subscription]:
+        """Return those that somebody has. Called with the lock held."""
+        return [each for ref in self._subscriptions if (each := ref()) is not None]
 
     def subscribe(self, kinds: frozenset[UpcallKind]) -> Subscription:
         """Begin to listen: somebody looks after the connections from now on.
@@ -270,13 +286,14 @@ class Upcalls:
         made = Subscription(core.driver.new_lock(), core.driver.new_event, kinds)
         with self._lock:
             made.ended = self._ended
-            self._subscriptions[made] = None
+            self._subscriptions = [*map(weakref.ref, self._all()), weakref.ref(made)]
         return made
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Listen no more. Harmless when repeated."""
         with self._lock:
-            self._subscriptions.pop(subscription, None)
+            others = [each for each in self._all() if each is not subscription]
+            self._subscriptions = [*map(weakref.ref, others)]
         subscription.end()
 
     def pump(self, subscription: Subscription, callback: Callable[[Upcall], Any]) -> None:
@@ -324,14 +341,14 @@ class Upcalls:
         """This is a child process, whose sessions are dead."""
         self._lock = self._core.driver.new_lock()
         self._ended = True
-        for subscription in self._subscriptions:
+        for subscription in self._all():
             subscription.forked(self._core.driver.new_lock())
 
     def end(self) -> None:
         """The gate is closed: nothing that comes now is delivered any more."""
         with self._lock:
             self._ended = True
-            subscriptions = list(self._subscriptions)
+            subscriptions = self._all()
         for subscription in subscriptions:
             subscription.end()
 

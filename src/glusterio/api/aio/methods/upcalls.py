@@ -62,6 +62,8 @@ class UpcallRegistration:
     def __init__(
         self, session: AioSession, kinds: frozenset[UpcallKind], callback: Callable[[Upcall], Any]
     ) -> None:
+        if not callable(callback):
+            raise TypeError(f"{callback!r} cannot be called")
         self._session = session
         self._subscription: Subscription = session.core.upcalls.subscribe(kinds)
         session.core.upcalls.pump(self._subscription, callback)
@@ -78,12 +80,13 @@ class AsyncUpcalls(AsyncVolumeBase):
         """Listen to what bricks tell unasked, from now on.
 
         Each step waits for the next upcall. What has come before the session is closed is delivered,
-        then it ends. Who lets ten thousand come together is told that some are lost.
+        then it ends. Who lets ten thousand come together is told that some are lost; so is who wants
+        to hear of changes, when bricks do not know any more what the session has used.
 
         Args:
             kinds: of what; by default everything.
         """
-        return AsyncUpcallIterator(self._session, frozenset(kinds))
+        return AsyncUpcallIterator(self._session, frozenset(map(UpcallKind, kinds)))
 
     def register_upcall(
         self, callback: Callable[[Upcall], Any], kinds: Iterable[UpcallKind] = ()
@@ -98,4 +101,4 @@ class AsyncUpcalls(AsyncVolumeBase):
             callback: the function.
             kinds: for what; by default for everything.
         """
-        return UpcallRegistration(self._session, frozenset(kinds), callback)
+        return UpcallRegistration(self._session, frozenset(map(UpcallKind, kinds)), callback)
