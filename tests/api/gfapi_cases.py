@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import stat
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import pytest
 
 import glusterio
+from tests.api.faces import connect_face
 
 Case = Callable[[Any], None]
 
@@ -78,10 +80,29 @@ def opened(it: Any, path: str = "f", data: bytes = b"0123456789") -> Any:
     "glfs_fini",
 )
 def a_session(it: Any) -> None:
-    """It has been connected as each of them says (the two kinds of URL are the runners')."""
+    """Another one: as this was connected, and by a volfile; with options; closed with a file open."""
     assert not it.closed
     assert it.name
     assert it.stat("/").st_ino == it.stat("..").st_ino or it.getcwd().count("/") > 1
+    write(it, "f")
+    face = "threads" if isinstance(it, glusterio.Volume) else "asyncio"
+    kind, name = "performance/write-behind", "performance.write-behind"
+    with tempfile.NamedTemporaryFile("w", suffix=".vol") as file:
+        file.write(it.volfile)
+        file.flush()
+        for url in (it.statedump()["url"], f"volfile://{file.name}"):
+            for wanted in (True, False):
+                other = connect_face(face, url, options={name: wanted}, timeout=20)
+                with other:
+                    types = [each["type"] for each in other.statedump()["translators"]]
+                    assert (kind in types) is wanted
+                    left_open = other.open_handle(f"{it.getcwd()}/f")
+                    assert left_open.pread(3, 0) == b"012"
+                    report = other.close()
+                assert other.closed
+                assert left_open.closed
+                assert [each.path for each in report.handles] == [left_open.path]
+                assert report.graceful
 
 
 @case("glfs_get_volfile", "glfs_get_volumeid", "glfs_sysrq", "glfs_set_statedump_path")
