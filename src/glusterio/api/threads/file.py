@@ -41,6 +41,7 @@ class File(FileData, FileRanges, FileAttributes, FileLocks):
     def pread_async(self, size: int, offset: int) -> concurrent.futures.Future[bytes]:
         """Start a :meth:`pread`. The future is completed exactly once, also if the session closes.
 
+        It is under way at once, so its ``cancel`` does nothing; :meth:`Volume.deadline` ends it.
         Its callbacks run on whichever thread receives the reply; they may use the volume, but
         closing the session in one raises ``CloseFromCallbackError``.
         """

@@ -15,7 +15,7 @@ class AsyncFacts(AsyncVolumeBase):
 
     @property
     def volfile(self) -> str:
-        """The volfile's text, as its server or file gave it when the session was connected."""
+        """The volfile's text: the one in use, which a change of the volume's may have exchanged."""
         return self._session.core.volfile
 
     async def volume_id(self) -> uuid.UUID:

@@ -18,7 +18,7 @@ class Facts(VolumeBase):
 
     @property
     def volfile(self) -> str:
-        """The volfile's text, as its server or file gave it when the session was connected."""
+        """The volfile's text: the one in use, which a change of the volume's may have exchanged."""
         return self._session.core.volfile
 
     def volume_id(self) -> uuid.UUID:
