@@ -127,6 +127,13 @@ def test_numbers_that_can_be_none_are_refused(volume: Any, wrong: Any) -> None:
         volume.identity(**wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"uid": 1.5}, {"gid": "1"}, {"groups": "ab"}])
+def test_what_is_no_number_is_refused(volume: Any, wrong: Any) -> None:
+    """Where it is said, not at each call in the block."""
+    with pytest.raises(TypeError, match="integer"):
+        volume.identity(**wrong)
+
+
 def test_each_task_has_its_own(brick: BrickProcess) -> None:
     """A task inherits what is so where it is made; what it sets itself is its own."""
 

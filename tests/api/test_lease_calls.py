@@ -147,6 +147,14 @@ def test_nothing_keeps_it_in_a_graph_that_is_still_needed(
         file.pwrite(b"x", 0)
 
 
+def test_a_kind_that_there_is_not(volume: Any) -> None:
+    with (
+        volume.lookup("f") as found,
+        pytest.raises(ValueError, match="77 is not a valid LeaseType"),
+    ):
+        found.lease(77)
+
+
 @pytest.mark.parametrize("name", [b"", b"\0\0", b"x" * 16])
 def test_names_that_no_holder_can_have(volume: Any, name: bytes) -> None:
     with pytest.raises(ValueError, match="1 to 15 bytes"):

@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glusterio.graph.frame import Frame
@@ -147,8 +148,10 @@ def identity(core: Core, uid: int | None, gid: int | None, groups: Iterable[int]
 
     Raises:
         ValueError: a number that can be no id; or more groups than a request holds.
+        TypeError: no whole number.
     """
-    further = None if groups is None else tuple(groups)
+    uid, gid = (None if number is None else index(number) for number in (uid, gid))
+    further = None if groups is None else tuple(map(index, groups))
     for number in (uid or 0, gid or 0, *(further or ())):
         if not 0 <= number < _LAST_ID:
             raise ValueError(f"{number} is no user's or group's number")

@@ -91,13 +91,41 @@ class Target(NamedTuple):
         return None
 
 
+def checked_patience(seconds: float) -> float:
+    """Return how long a call waits for a brick that is away, if it can be so long.
+
+    Raises:
+        ValueError: a negative number of seconds, or none.
+    """
+    if not seconds >= 0:
+        raise ValueError(f"patience: {seconds!r} seconds")
+    return seconds
+
+
+def checked_context(given: Any) -> Any:
+    """Return what a session is to speak TLS with, if it can be used for that; or ``None``.
+
+    Raises:
+        TypeError: it is no ``ssl.SSLContext``.
+    """
+    if given is not None:
+        from glusterio.runtime.certificates import SSLContext  # which few sessions need
+
+        if not isinstance(given, SSLContext):
+            raise TypeError(f"ssl should be an ssl.SSLContext or None, not {type(given).__name__}")
+    return given
+
+
 @lru_cache(maxsize=32)
 def parse_url(url: str) -> Target:
     """Parse a volume's URL.
 
     Raises:
         ValueError: it is none of the forms above.
+        TypeError: no text.
     """
+    if not isinstance(url, str):
+        raise TypeError(f"a volume's URL is str, not {type(url).__name__}")
     scheme, _, rest = url.partition("://")
     if scheme in ("gluster", "gluster+tls"):
         return _gluster(scheme, url, rest)

@@ -47,8 +47,12 @@ def checked(options: SessionOptions) -> dict[str, str]:
 
     Raises:
         ValueError: one that there is not, or a value that it cannot have.
+        TypeError: neither of the two.
     """
     if not isinstance(options, Mapping):
+        if not hasattr(options, "volume_set"):
+            kind = type(options).__name__
+            raise TypeError(f"options should be a glusterio.Options or a mapping, not {kind}")
         return options.volume_set()
     return {
         name: check_option(CLIENT, name, text_of(name, value)) for name, value in options.items()

@@ -27,7 +27,7 @@ from glusterio.api.ending import CLOSE_GRACE, CLOSE_TIMEOUT
 from glusterio.api.mode import BinaryMode, Mode, TextMode, check_arguments, mode_of
 from glusterio.api.resolve import text_of
 from glusterio.api.standpoint import At, Opened, at
-from glusterio.api.url import PATIENCE, Target, parse_url
+from glusterio.api.url import PATIENCE, Target, checked_context, checked_patience, parse_url
 from glusterio.graph.tuning import SessionOptions, checked
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
@@ -59,10 +59,10 @@ def connect(
     target = parse_url(url)._replace(
         options=checked(options or {}),
         logger=logger,
-        ssl=ssl,
+        ssl=checked_context(ssl),
         metrics=metrics,
         reconnect=reconnect,
-        patience=patience,
+        patience=checked_patience(patience),
         follow=follow,
     )
     return Opening(_connect(target, timeout, trace))

@@ -35,7 +35,7 @@ from glusterio.api.threads.methods.objects import Objects
 from glusterio.api.threads.methods.paths import Paths
 from glusterio.api.threads.methods.upcalls import Upcalls
 from glusterio.api.threads.session import ThreadsSession
-from glusterio.api.url import PATIENCE, parse_url
+from glusterio.api.url import PATIENCE, checked_context, checked_patience, parse_url
 from glusterio.graph.tuning import SessionOptions, checked
 from glusterio.lifecycle.handle import HandleKind
 from glusterio.lifecycle.report import TeardownReport
@@ -83,6 +83,7 @@ def connect(
 
     Raises:
         ValueError: not such a URL; or an option that there is not, or a value that it cannot have.
+        TypeError: something of another kind than these.
         TimeoutError: not connected in time.
         VolumeNotFoundError, AuthRejectedError, TlsError, HandshakeError: a server would not have us.
         UnsupportedGraphError: the volume needs a translator that glusterio does not have.
@@ -91,10 +92,10 @@ def connect(
     target = parse_url(url)._replace(
         options=checked(options or {}),
         logger=logger,
-        ssl=ssl,
+        ssl=checked_context(ssl),
         metrics=metrics,
         reconnect=reconnect,
-        patience=patience,
+        patience=checked_patience(patience),
         follow=follow,
     )
     session = ThreadsSession(target, trace)

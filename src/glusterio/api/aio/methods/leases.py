@@ -21,7 +21,7 @@ class AsyncLease(OfSession):
     def __init__(self, session: AioSession, gfid: Gfid, kind: LeaseType) -> None:
         self._session = session
         self._gfid = gfid
-        self._kind = kind
+        self._kind = LeaseType(kind)
         self._taken: Any = None
 
     @property

@@ -24,7 +24,7 @@ class Lease(OfSession):
     def __init__(self, session: ThreadsSession, gfid: Gfid, kind: LeaseType) -> None:
         self._session = session
         self._gfid = gfid
-        self._kind = kind
+        self._kind = LeaseType(kind)
         self._taken: Any = None
 
     @property
