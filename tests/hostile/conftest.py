@@ -14,7 +14,7 @@ import pytest
 
 from tests.api.drivers import Driver
 from tests.embedded import BrickProcess
-from tests.hostile.opened import Opened
+from tests.hostile.opened import LONG_PATIENCE, Opened
 from tests.hostile.server import HostileServer
 
 
@@ -45,5 +45,17 @@ def server(brick: BrickProcess) -> Iterator[HostileServer]:
 
 
 @pytest.fixture
-def opened(driver: Driver, server: HostileServer, brick: BrickProcess, tmp_path: Path) -> Opened:
-    return Opened(driver, server, server.volfile(brick.directory, tmp_path / "hostile.vol"))
+def url(server: HostileServer, brick: BrickProcess, tmp_path: Path) -> str:
+    return server.volfile(brick.directory, tmp_path / "hostile.vol")
+
+
+@pytest.fixture
+def opened(driver: Driver, server: HostileServer, url: str) -> Opened:
+    """A session whose calls do not wait long for a brick that is away."""
+    return Opened(driver, server, url)
+
+
+@pytest.fixture
+def patient(driver: Driver, server: HostileServer, url: str) -> Opened:
+    """One whose calls do: for where the brick comes back."""
+    return Opened(driver, server, url, patience=LONG_PATIENCE)

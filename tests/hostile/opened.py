@@ -18,8 +18,10 @@ from tests.api.away import lost, until
 from tests.api.drivers import Driver
 from tests.hostile.server import Asked, HostileServer, Raw, Script, reply
 
-#: How long a call of these sessions waits for its brick, in seconds.
+#: How long a call of these sessions waits for its brick, in seconds: where that does not come back, and
+#: where it does, however busy the machine is.
 PATIENCE = 0.2
+LONG_PATIENCE = 10.0
 
 
 class Opened:

@@ -28,6 +28,7 @@ from tests.api.drivers import Driver
 from tests.embedded import BrickProcess
 from tests.hostile.opened import (
     BROKEN,
+    LONG_PATIENCE,
     PATIENCE,
     Opened,
     instead,
@@ -42,17 +43,17 @@ from tests.hostile.server import Asked, HostileServer, Script, honest, reply
     "code", [0, errno.EPERM, errno.ENOENT, errno.EINTR, errno.EAGAIN, errno.EIO, errno.ESTALE,
              errno.ENOTCONN, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE, 1024, 2**31 - 1, -1],
 )  # fmt: skip
-def test_errors_of_every_kind(opened: Opened, code: int) -> None:
+def test_errors_of_every_kind(patient: Opened, code: int) -> None:
     """The file is lost, and says so; the session goes on."""
-    opened.server.come_back_as(
+    patient.server.come_back_as(
         opening(lambda xid, _: reply(xid, encode(OpenReply(op_ret=-1, op_errno=code))))
     )
-    assert opened.driver.do(opened.vol.read_bytes, "one") == b"one"
-    for file in (*opened.files.values(), opened.folder):
+    assert patient.driver.do(patient.vol.read_bytes, "one") == b"one"
+    for file in (*patient.files.values(), patient.folder):
         with pytest.raises(HandleStaleError, match="could not be opened again"):
-            opened.driver.do(file.fstat)
-    opened.server.script = honest
-    assert opened.closes().handles_drained == 3
+            patient.driver.do(file.fstat)
+    patient.server.script = honest
+    assert patient.closes().handles_drained == 3
 
 
 @pytest.mark.parametrize("number", [0, 7, -2], ids=str)
@@ -82,7 +83,7 @@ def test_others_numbers(opened: Opened) -> None:
     assert opened.closes().handles_drained == 3
 
 
-def test_a_file_of_which_nothing_can_be_told(opened: Opened) -> None:
+def test_a_file_of_which_nothing_can_be_told(patient: Opened) -> None:
     """It is stale, and closed again: the others are not."""
     first = iter([encode(failure(StatReply, errno.EIO))])
 
@@ -91,17 +92,17 @@ def test_a_file_of_which_nothing_can_be_told(opened: Opened) -> None:
             return (reply(asked.header.xid, body),)
         return (record,)
 
-    opened.server.come_back_as(script)
-    opened.driver.do(opened.vol.stat, "/")
+    patient.server.come_back_as(script)
+    patient.driver.do(patient.vol.stat, "/")
     complaints = []
-    for file in (*opened.files.values(), opened.folder):
+    for file in (*patient.files.values(), patient.folder):
         try:
-            opened.driver.do(file.fstat)
+            patient.driver.do(file.fstat)
         except HandleStaleError as error:
             complaints.append(str(error))
     (complaint,) = complaints
     assert "Input/output error" in complaint
-    opened.closes()
+    patient.closes()
 
 
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
@@ -164,14 +165,14 @@ def test_the_end_of_a_session_that_nobody_answers(opened: Opened, script: Script
     ],
     ids=["empty", "long", "odd", "numbers", "many", "error"],
 )  # fmt: skip
-def test_odd_dictionaries(opened: Opened, options: dict[str, bytes]) -> None:
+def test_odd_dictionaries(patient: Opened, options: dict[str, bytes]) -> None:
     """They are believed as far as they make sense: this server does open what it is asked to."""
-    opened.server.come_back_as(
+    patient.server.come_back_as(
         instead(is_setvolume, lambda xid, _: reply(xid, encode(SetvolumeReply(0, 0, options))))
     )
-    for name in opened.files:
-        assert opened.read(name) == name.encode()
-    assert opened.closes().handles_drained == 3
+    for name in patient.files:
+        assert patient.read(name) == name.encode()
+    assert patient.closes().handles_drained == 3
 
 
 @pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOLCK, 0, 2000])
@@ -182,6 +183,7 @@ def test_locks_that_are_not_given_back(
         driver,
         server,
         server.volfile(brick.directory, tmp_path / "hostile.vol"),
+        patience=LONG_PATIENCE,
         options={"client.strict-locks": False},
     )
     driver.do(opened.files["one"].lockf, os.F_LOCK)
@@ -204,7 +206,7 @@ def test_a_flood_while_it_comes_back(
 ) -> None:
     """What nobody asked for neither holds up the others for long nor is it kept."""
     url = server.volfile(brick.directory, tmp_path / "hostile.vol")
-    opened = Opened(driver, server, url, patience=10.0)
+    opened = Opened(driver, server, url, patience=LONG_PATIENCE)
     opened.server.come_back_as(
         lambda asked, record: [FLOOD] * 3000 + [record] if is_opening(asked) else [record]
     )

@@ -15,6 +15,9 @@ from glusterio.wire.programs import Fop
 from tests.api.away import CREATING, Place, counts, lost, new_place, until
 from tests.api.drivers import Driver
 
+#: How long a brick may take to come back, in seconds: as long as :func:`start_brick` waits, and more.
+COMES_BACK = 30.0
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
@@ -39,7 +42,7 @@ def test_a_thousand_handles_are_opened_again(driver: Driver, place: Place) -> No
 
 
 def test_what_is_asked_while_the_brick_is_away_waits_for_it(driver: Driver, place: Place) -> None:
-    vol = driver.connect(place.url)
+    vol = driver.connect(place.url, patience=COMES_BACK)
     driver.do(vol.mkdir, "before")
     place.kill()
     until_told = driver.start(vol.stat, "before")
@@ -146,12 +149,13 @@ def test_a_close_with_deferred_writes_while_the_brick_is_away(driver: Driver, pl
 
 
 def test_deferred_writes_are_written_when_the_brick_is_back(driver: Driver, place: Place) -> None:
-    vol = driver.connect(place.url, options={"performance.write-behind": "on"})
+    """However long it takes to start, in the time that they and the close have."""
+    vol = driver.connect(place.url, options={"performance.write-behind": "on"}, patience=COMES_BACK)
     file = driver.do(vol.open_handle, "f", CREATING)
     place.kill()
     until(lambda: lost(vol))
     driver.do(file.pwrite, b"deferred", 0)
-    closing = driver.start(vol.close)
+    closing = driver.start(vol.close, timeout=COMES_BACK)
     until(lambda: vol.closed)
     place.come_back()
     assert closing.result(20).graceful
