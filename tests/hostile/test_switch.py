@@ -34,6 +34,9 @@ def goes_on(opened: Opened) -> None:
     opened.driver.do(opened.folder.fstat)
 
 
+#: How that is told.
+ANOTHERS = "another file was opened|one number for two open files"
+
 OTHERS: dict[str, Script] = {
     "changed-about": opening(lambda xid, told: reply(xid, encode(told._replace(fd=told.fd ^ 1)))),
     "one-for-all": opening(lambda xid, told: reply(xid, encode(told._replace(fd=0)))),
@@ -44,7 +47,7 @@ OTHERS: dict[str, Script] = {
 def test_another_files_number(opened: Opened, brick: BrickProcess, script: Script) -> None:
     """Whoever had it would read another's file, and close it: the graph is not taken."""
     opened.server.script = script
-    with pytest.raises((RemoteProtocolError, ConnectionLostError), match="another file was opened"):
+    with pytest.raises((RemoteProtocolError, ConnectionLostError), match=ANOTHERS):
         opened.driver.do(opened.vol.reload, another(opened, brick))
     opened.server.script = honest
     goes_on(opened)

@@ -170,6 +170,7 @@ class Client(Connected):
         if reply is None:
             xid = connection.next_xid()
             reply = remote.release = Reply(connection, xid, (pack(xid, fd.gfid, remote.number),))
+            self._numbered.pop(remote.number, None)
         try:
             await reply
             op_ret, op_errno = hot.common_reply(reply.record, REPLY_HEADER_SIZE)
@@ -198,6 +199,7 @@ class Client(Connected):
         packet = self._hot.release(xid, fd.gfid, remote.number)
         settled = partial(self._released, fd, done)
         reply = remote.release = Reply(connection, xid, (packet,), None, None, settled)
+        self._numbered.pop(remote.number, None)
         return reply
 
     def _released(self, fd: Fd, done: Callable[[bool], None], reply: Reply) -> None:

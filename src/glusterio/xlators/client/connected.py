@@ -106,6 +106,7 @@ class Connected(Reopening):
         await self.sever(None)
         self._connection = self._reconnector = None
         self._fds.clear()
+        self._numbered.clear()
 
     async def sever(self, error: Exception | None) -> None:
         """Cut the connection; what is in flight fails, and so does what waits for the brick."""
@@ -233,6 +234,7 @@ class Connected(Reopening):
         try:
             # Requests on the old connection may be told of late: their numbers shall not come again.
             connection.next_xid = self._next_xid
+            self._numbered.clear()  # the old connection's
             in_doubt = told.get("process-uuid") != self._process
             self._accepted(connection, told)
             announced = False

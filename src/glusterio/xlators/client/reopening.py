@@ -18,7 +18,8 @@ them (:mod:`.held_leases`).
 **Which file it is.** The new connection may be to another server, or to one that has lost its wits.
 So each file is asked for its gfid through its new number, and no two have the same number. Otherwise a
 handle would read, write and close another's file, and nobody would know. The same is asked of a new
-graph's server, when an open file goes over to that (:meth:`Reopening.prove`).
+graph's server, when an open file goes over to that (:meth:`Reopening.prove`). That no two have the same
+number is seen to whenever a file is opened.
 
 **Who opens.** An open file stays open to whoever has it, whatever becomes of its permissions. So it is
 opened anew in root's name, as GlusterFS does (client-handshake.c, ``protocol_client_reopenfile``).
@@ -29,7 +30,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from glusterio.errors import (
     ConnectionLostError,
@@ -70,7 +70,7 @@ class Reopening(Requests):
         self._fds: dict[Fd, RemoteFd] = {}
         self._leases = HeldLeases()
         self._forgone: list[tuple[Fd, Credentials | None, LkRequest]] = []
-        self._proved: WeakValueDictionary[int, RemoteFd] = WeakValueDictionary()  # by their numbers
+        self._numbered: dict[int, Fd] = {}  # whose the brick's numbers are
 
     def configure(self, options: Mapping[str, str]) -> None:
         self._strict_locks = option(options, "strict-locks", boolean, True)
@@ -84,8 +84,13 @@ class Reopening(Requests):
 
         If the connection is lost already, and another one is there, whose reconnector has not seen
         this fd, it is opened on that.
+
+        Raises:
+            RemoteProtocolError: it has another open file's number.
         """
         remote = RemoteFd(answer.fd, connection, is_directory)
+        if self._numbered.setdefault(answer.fd, fd) is not fd:
+            await self._take_number(fd, remote)
         if fd.gfid == NULL_GFID:
             fd.gfid = answer.stat.gfid
         with self._lock:
@@ -93,6 +98,33 @@ class Reopening(Requests):
             present = self._connection
         if present is not connection and present is not None:
             await self._reopen_all(present, [(fd, remote)], False)
+
+    async def _take_number(self, fd: Fd, remote: RemoteFd) -> None:
+        """Take note of whose a number is.
+
+        A brick may give a number anew as soon as it has handled a RELEASE, the answer to which is still
+        on its way: so it is wrong only while the other's RELEASE has not been made.
+
+        Raises:
+            RemoteProtocolError: it is another open file's, and whoever closes one of them would close
+                both: nothing that this server says can be relied on. The connection has been ended.
+        """
+        if remote.release is not None:
+            return
+        number, connection = remote.number, remote.connection
+        holder = self._numbered.setdefault(number, fd)
+        other: RemoteFd | None = holder.context.get(self)
+        if (
+            holder is not fd
+            and other is not None
+            and other.number == number
+            and other.connection is connection
+            and other.release is None
+        ):
+            error = RemoteProtocolError(f"{connection.name}: one number for two open files")
+            await Disconnect(connection, error)
+            raise error
+        self._numbered[number] = fd
 
     def _parted(self, fd: Fd) -> None:
         """An fd is being released: it will not be opened again."""
@@ -258,9 +290,9 @@ class Reopening(Requests):
             why = outcome.get()
             if why:
                 lost[fd] = why
-        numbers = [remote.number for _, remote in fds if remote.connection is connection]
-        if len(set(numbers)) < len(numbers):
-            raise RemoteProtocolError(f"{connection.name}: one number for two open files")
+        for fd, remote in fds:
+            if remote.connection is connection:
+                await self._take_number(fd, remote)
         if lost:
             self._lose(lost)
 
@@ -329,12 +361,6 @@ class Reopening(Requests):
         connection = remote.connection
         try:
             _is_of(told, fd, connection)
-            with self._lock:
-                twin = self._proved.get(remote.number, remote)
-                self._proved[remote.number] = remote
-            is_same = twin.number == remote.number and twin.connection is connection
-            if is_same and twin is not remote and twin.release is None:
-                raise RemoteProtocolError(f"{connection.name}: one number for two open files")
         except RemoteProtocolError as error:
             await Disconnect(connection, error)
             raise
