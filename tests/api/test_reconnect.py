@@ -114,6 +114,24 @@ def test_a_close_while_the_brick_is_away(driver: Driver, place: Place) -> None:
         waiting.result(20)
 
 
+def test_a_lock_that_nobody_wants_any_more(driver: Driver, place: Place) -> None:
+    """It was granted too late, and is being given back when it goes with its connection."""
+    vol = driver.connect(place.url)
+    file = driver.do(vol.open_handle, "f", CREATING)
+    tap = place.tap
+    tap.hold(Fop.LK)
+    with pytest.raises(TimeoutError):
+        driver.do(file.lock(timeout=0.05).acquire)
+    tap.wait_for(lambda: len(tap.kept) == 1)
+    tap.let_go(Fop.LK)
+    tap.wait_for(lambda: len(tap.kept) == 1 and tap.calls(Fop.LK) == 2)
+    tap.cut()
+    tap.let_go()
+    assert driver.do(file.pread, 1, 0) == b""
+    driver.do(file.lockf, os.F_TLOCK)
+    assert driver.do(vol.close).graceful
+
+
 def test_a_file_that_was_removed_meanwhile(driver: Driver, place: Place) -> None:
     vol = driver.connect(place.url)
     gone = driver.do(vol.open_handle, "gone", CREATING)

@@ -244,8 +244,7 @@ class Client(Connected):
         except BaseException:  # cancelled; or interrupted, in the middle of anything
             if reply is not None and reply.submitted and frame.late is not None:
                 frame.adopted = True
-                granted = partial(self._granted, remote, reply.connection, frame, request)
-                await Spawn(self._tell_when_it_comes(Fop.LK, reply, fd, frame, granted=granted))
+                await Spawn(self._tell_when_it_comes(Fop.LK, reply, fd, frame))
             raise
 
     async def lease(self, frame: Frame, request: locks.LeaseRequest) -> locks.LeaseReply:
@@ -270,15 +269,16 @@ class Client(Connected):
         fd: Fd,
         frame: Frame,
         size: int = 0,
-        granted: Callable[[], None] | None = None,
     ) -> None:
+        """The caller gave up: wait for the reply in its stead, and tell what became of it.
+
+        A lock is not noted: nobody misses it if it goes with its connection before it is given back.
+        """
         error: Exception | None = None
         try:
             answer = await self._answer(fop, reply)
             if answer.op_ret < size:
                 error = fs_error(errno.EIO)
-            elif granted is not None:
-                granted()
         except Exception as failure:
             error = failure
         assert frame.late is not None
