@@ -507,7 +507,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "deferred writes at a switch", "a graph switch forgets deferred writes",
-        (Change(_CARRYING, "            await file.settle()\n", ""),),
+        (Change(_CARRYING, "            await file.settle(core)\n", ""),),
         "flush-at-switch", ("reload-write", "reload-write-threads"),
     ),
     Planted(

@@ -190,8 +190,8 @@ class Carrying:
         )
         return self._way.is_moving
 
-    async def settle(self) -> None:
-        """Have nothing deferred any more, and wait for what was."""
+    async def settle(self, core: Core) -> None:
+        """Have nothing deferred any more, and wait for what was; but not for a brick that is away."""
         old = self.old
         old.through = True
         if self.why_not is not None or self.kind is HandleKind.DIRECTORY:
@@ -200,17 +200,23 @@ class Carrying:
         try:
             if settle is not None:
                 await settle()
-            elif (
-                old.flags & os.O_ACCMODE
-            ):  # perhaps nobody wants to hear of errors: FSTAT waits, too
-                frame = Frame()
-                frame.kept = None
-                await old.top.fstat(frame, old, FstatRequest(old.gfid, 0))
+            elif old.flags & os.O_ACCMODE:
+                await self._settle_unheard(core)
         except Exception as error:
             put_back = getattr(error, "put_back", None)
             if put_back is not None:
                 put_back()  # it is for the application, which the old fd will tell
             self._stays(error)
+
+    async def _settle_unheard(self, core: Core) -> None:
+        """Wait for what may be deferred, where nobody wants to hear of errors, as FSTAT does, too."""
+        frame = Frame()
+        frame.kept = None
+        frame.patience_ends = core.now()
+        try:
+            await self.old.top.fstat(frame, self.old, FstatRequest(self.old.gfid, 0))
+        except ConnectionLostError:
+            pass  # nothing is deferred any more; perhaps the brick is found in the new graph alone
 
     async def move_locks(self, core: Core) -> None:
         """Let its locks be those of the new fd. Until :meth:`moved` none is asked for."""
@@ -391,7 +397,7 @@ async def settle_all(core: Core, frame: Frame, files: Iterable[Carrying]) -> Non
 
     async def one(core: Core, frame: Frame, file: Carrying) -> None:
         if file.begin_to_move(core):
-            await file.settle()
+            await file.settle(core)
             await file.move_locks(core)
 
     await in_order(core, frame, one, files)

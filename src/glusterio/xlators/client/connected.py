@@ -61,7 +61,6 @@ class Connected(Reopening):
         self._losing: Exception | None = None  # why the brick was lost, until all have been told
         self._is_losing = False  # somebody is telling them
         self._copies = False
-        self._process: object = None  # which process the brick is, as it says
         self._tries = 0
         self._times = 0  # how often we have connected again
         self._connected_at = 0.0
@@ -86,6 +85,7 @@ class Connected(Reopening):
             self.name, self.options, self.services, self._lost
         )
         self._next_xid = self._connection.next_xid
+        self._process = told.get("process-uuid")
         self._accepted(self._connection, told)
         self._up = True
         lost = self._connection.lost
@@ -98,7 +98,6 @@ class Connected(Reopening):
     def _accepted(self, connection: Connection, told: Mapping[str, object]) -> None:
         connection.on_message = self._told
         self._copies = RELEASES_COPIES in told
-        self._process = told.get("process-uuid")
         self._connected_at = self.services.clock()
 
     async def fini(self) -> None:
@@ -244,6 +243,7 @@ class Connected(Reopening):
                     if not fds and announced and not self._forgone:
                         if self._is_wanted(over):
                             self._connection = connection
+                            self._process = told.get("process-uuid")
                             self._up = True
                         break
                 if fds:

@@ -71,6 +71,7 @@ class Reopening(Requests):
         self._leases = HeldLeases()
         self._forgone: list[tuple[Fd, Credentials | None, LkRequest]] = []
         self._numbered: dict[int, Fd] = {}  # whose the brick's numbers are
+        self._process: object = None  # which process the brick is, as it says
 
     def configure(self, options: Mapping[str, str]) -> None:
         self._strict_locks = option(options, "strict-locks", boolean, True)
@@ -157,9 +158,12 @@ class Reopening(Requests):
     def inherit(self, fd: Fd, old: Fd) -> None:
         """What was locked and written through another graph's fd is this one's now."""
         remote: RemoteFd | None = fd.context.get(self)
-        for other in old.context.values():
+        for client, other in old.context.items():
             if remote is not None and isinstance(other, RemoteFd):
                 remote.locks = other.locks
+                if other.unsynced and other.connection.lost is not None:
+                    assert isinstance(client, Reopening)
+                    remote.doubtful = remote.doubtful or client._process != self._process
                 remote.unsynced = remote.unsynced or other.unsynced
                 remote.doubtful = remote.doubtful or other.doubtful
 
