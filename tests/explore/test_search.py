@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from tests.explore.page import before_counts, differing, rows_of, write
-from tests.explore.scenarios import EXHAUSTIVE, SCENARIOS
+from tests.explore.scenarios import EXHAUSTIVE, RANDOM, SCENARIOS
 from tests.explore.search import Covered, Exhaustive, from_text, to_text
 from tests.explore.world import Scenario
 
@@ -72,6 +72,7 @@ def test_the_page_has_every_scope_to_the_end() -> None:
     rows = [row.removeprefix("| ").removesuffix(" |").split(" | ") for row in rows_of(PAGE)]
     assert [tuple(row[:3]) for row in rows] == [before_counts(name) for name in EXHAUSTIVE]
     assert {row[-1] for row in rows} == {"yes"}
+    assert f"random lives of {len(RANDOM)} scenarios" in PAGE.read_text()
 
 
 def test_choices_as_text() -> None:
