@@ -1,4 +1,7 @@
-"""A brick that can be ended, cut off, and come back on another port: for tests of reconnecting."""
+"""A brick that can be ended, cut off, and come back on another port: for tests of reconnecting.
+
+A module that uses the fixtures names them as its own: ``shared, place = away.shared, away.place``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import glusterio
 from glusterio.brick.volfiles import client_volfile
@@ -90,6 +95,27 @@ def new_place(directory: Path) -> Iterator[Place]:
         yield made
     finally:
         made.finish()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One for the module: to start a brick takes longer than what is asked of it."""
+    with new_place(tmp_path_factory.mktemp("away")) as made:
+        yield made
+
+
+@pytest.fixture
+def place(shared: Place) -> Iterator[Place]:
+    """That one, which a test may cut off, and must not end."""
+    yield shared
+    shared.clear()
+
+
+@pytest.fixture
+def own_place(tmp_path: Path) -> Iterator[Place]:
+    """One that the test may end."""
+    with new_place(tmp_path) as made:
+        yield made
 
 
 def until(condition: Callable[[], bool]) -> None:

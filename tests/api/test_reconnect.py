@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,28 +12,11 @@ import pytest
 import glusterio
 from glusterio import ConnectionLostError, HandleStaleError, SessionClosedError
 from glusterio.wire.programs import Fop
-from tests.api.away import CREATING, Place, lost, new_place, until
+from tests.api import away
+from tests.api.away import CREATING, Place, lost, until
 from tests.api.drivers import Driver
 
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """One brick for the module: to start one takes longer than what is asked of it here."""
-    with new_place(tmp_path_factory.mktemp("away")) as made:
-        yield made
-
-
-@pytest.fixture
-def place(shared: Place) -> Iterator[Place]:
-    yield shared
-    shared.clear()
-
-
-@pytest.fixture
-def own_place(tmp_path: Path) -> Iterator[Place]:
-    """A brick that a test may end."""
-    with new_place(tmp_path) as made:
-        yield made
+shared, place, own_place = away.shared, away.place, away.own_place
 
 
 def test_a_session_goes_on_across_a_restart(driver: Driver, own_place: Place) -> None:

@@ -7,7 +7,7 @@ import gc
 import os
 import socket
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,13 @@ import pytest
 
 import glusterio
 from glusterio import aio
-from tests.api import test_fork_exit
-from tests.api.away import CREATING, Place, counts, lost, new_place, until
+from tests.api import away, test_fork_exit
+from tests.api.away import CREATING, Place, counts, lost, until
 from tests.api.drivers import Driver
 from tests.embedded import start_brick
 
 run = test_fork_exit.run
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with new_place(tmp_path_factory.mktemp("away")) as made:
-        yield made
-
-
-@pytest.fixture
-def place(shared: Place) -> Iterator[Place]:
-    yield shared
-    shared.clear()
+shared, place = away.shared, away.place
 
 
 def test_a_brick_that_comes_back_on_another_port(driver: Driver, tmp_path: Path) -> None:

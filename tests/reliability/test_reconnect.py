@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from glusterio import ConnectionLostError, HandleStaleError
 from glusterio.wire.programs import Fop
-from tests.api.away import CREATING, Place, counts, lost, new_place, until
+from tests.api import away
+from tests.api.away import CREATING, Place, counts, lost, until
 from tests.api.drivers import Driver
+
+place = away.own_place
 
 #: How long a brick may take to come back, in seconds: as long as :func:`start_brick` waits, and more.
 COMES_BACK = 30.0
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with new_place(tmp_path) as made:
-        yield made
 
 
 # -- what goes on -----------------------------------------------------------------------------------

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-
-import pytest
 
 import glusterio
-from tests.api.away import CREATING, Place, new_place
+from tests.api import away
+from tests.api.away import CREATING, Place
 from tests.api.test_interrupts import interrupted, made_in_vain
 
 #: The functions at whose beginning and end it is interrupted, by their files.
@@ -32,10 +29,7 @@ RECONNECTING = {
 }
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with new_place(tmp_path) as made:
-        yield made
+place = away.own_place
 
 
 def test_a_reconnection_interrupted_anywhere(place: Place) -> None:
