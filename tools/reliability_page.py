@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from tests.reliability.columns import COLUMNS  # noqa: E402
 from tests.reliability.faults.table import ACTIVITIES, FAULTS  # noqa: E402
 from tests.reliability.outcomes.garbage import PROGRAMS  # noqa: E402
 from tests.reliability.outcomes.table import DRIVERS, ELSEWHERE, EVENTS, SITUATIONS  # noqa: E402
@@ -53,9 +54,11 @@ def page() -> str:
         faults=len(faults),
         faults_passed=sum(not each["wrong"] for each in faults),
         errors=f"{sum(sum(each['errors'].values()) for each in faults):,}",
-        activities=_list(ACTIVITIES.items()),
-        activity_names=" | ".join(ACTIVITIES),
-        activity_rules=" | ".join("---" for _ in ACTIVITIES),
+        drivers=" | ".join(DRIVERS),
+        driver_rules=" | ".join("---" for _ in DRIVERS),
+        columns=" | ".join(COLUMNS),
+        column_rules=" | ".join("---" for _ in COLUMNS),
+        activities=_activities(faults),
         fault_rows=_faults(faults),
         restarts=_restarts(seen.get("restarts", [])),
         **sums,
@@ -81,10 +84,12 @@ def _events(outcomes: list[dict[str, Any]]) -> str:
 
 
 def _garbage(found: list[dict[str, Any]]) -> str:
-    passed = {each["program"]: each["passed"] for each in found}
-    words = {True: "yes", False: "**no**", None: "not run"}
+    passed = {(each["program"], each["driver"]): each["passed"] for each in found}
+    words = {True: "yes", False: "**no**", None: ""}
     return "\n".join(
-        f"| {program.about} | {program.seen} | {words[passed.get(name)]} |"
+        f"| {program.about} | {program.seen} | "
+        + " | ".join(words[passed.get((name, column))] for column in COLUMNS)
+        + " |"
         for name, program in PROGRAMS.items()
     )
 
@@ -97,6 +102,14 @@ def _restarts(found: list[dict[str, Any]]) -> str:
     )
 
 
+def _activities(faults: list[dict[str, Any]]) -> str:
+    rows = []
+    for activity, about in ACTIVITIES.items():
+        mine = [each for each in faults if each["activity"] == activity]
+        rows.append(f"| *{activity}* | {about} | {_by_driver(mine)} |")
+    return "\n".join(rows)
+
+
 def _faults(faults: list[dict[str, Any]]) -> str:
     rows = []
     for name, fault in FAULTS.items():
@@ -104,16 +117,23 @@ def _faults(faults: list[dict[str, Any]]) -> str:
         errors: Counter[str] = Counter()
         for each in mine:
             errors.update(each["errors"])
-        cells = []
-        for activity in ACTIVITIES:
-            found = [each for each in mine if each["activity"] == activity]
-            good = sum(each["rounds"] for each in found if not each["wrong"])
-            cells.append(f"{good} of {sum(each['rounds'] for each in found)}" if found else "")
         told = ", ".join(f"{kind} {count:,}" for kind, count in sorted(errors.items())) or "none"
         rows.append(
-            f"| {name} | {fault.about} | {fault.after.value} | {told} | {' | '.join(cells)} |"
+            f"| {name} | {fault.about} | {fault.after.value} | {told} | {_by_driver(mine)} |"
         )
     return "\n".join(rows)
+
+
+def _by_driver(faults: list[dict[str, Any]]) -> str:
+    """For each driver: how many rounds had nothing wrong, of how many; and which cells had."""
+    cells = []
+    for column in COLUMNS:
+        found = [each for each in faults if each["driver"] == column]
+        good = sum(each["rounds"] for each in found if not each["wrong"])
+        told = f"{good} of {sum(each['rounds'] for each in found)}" if found else "not run"
+        wrong = [f"{each['fault']}, {each['activity']}" for each in found if each["wrong"]]
+        cells.append(f"**{told}: {'; '.join(wrong)}**" if wrong else told)
+    return " | ".join(cells)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Where the figures of the tests of reliability go.
+"""The columns of the tables, and where the figures of the tests of reliability go.
 
 Each test hands what it has seen to :func:`record`; with ``--record FILE`` all of it is written there
 when the run ends, for ``tools/reliability_page.py``. What was not run stays as it was there.
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.reliability.columns import COLUMNS, need
 
 _RECORDS: dict[str, list[dict[str, Any]]] = {}
 
@@ -29,6 +31,14 @@ def record() -> Callable[..., None]:
         _RECORDS.setdefault(chapter, []).append(figures)
 
     return keep
+
+
+@pytest.fixture(scope="module", params=COLUMNS)
+def column(request: pytest.FixtureRequest) -> str:
+    """Each driver, by its name, asyncio's on either event loop."""
+    name: str = request.param
+    need(name)
+    return name
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

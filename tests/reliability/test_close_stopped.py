@@ -19,7 +19,7 @@ from tests.api.away import CREATING, lost, until
 from tests.api.drivers import Driver
 from tests.api.test_switch import with_translators
 from tests.embedded import BrickProcess, start_brick
-from tests.reliability.faults.users import COLUMNS, Uvloop
+from tests.reliability.columns import COLUMNS
 
 TIMEOUT = 0.5
 #: What a call that is cancelled and a release whose connection is cut get to unwind in: a second each.
@@ -32,7 +32,6 @@ IS_LOST = f"deferred writes failed, {len(DIRTY)} bytes: 0-{len(DIRTY)}"
 
 @pytest.fixture(scope="module")
 def brick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrickProcess]:
-    Uvloop.new_loop().close()  # the first one opens what is for all
     with start_brick(tmp_path_factory.mktemp("stopped")) as made:
         yield made
 
@@ -47,10 +46,10 @@ def stop(brick: BrickProcess) -> Iterator[Callable[[], None]]:
     brick.wait_for(fds=0, locks=0)
 
 
-@pytest.fixture(params=COLUMNS)
-def face(request: pytest.FixtureRequest, stop: Callable[[], None]) -> Iterator[Driver]:
+@pytest.fixture
+def face(column: str, stop: Callable[[], None]) -> Iterator[Driver]:
     """Each driver, on each event loop."""
-    made = COLUMNS[request.param]()
+    made = COLUMNS[column]()
     try:
         yield made
     finally:

@@ -13,8 +13,9 @@ from typing import Any
 
 from glusterio.errors import GlusterError
 from tests.api.drivers import Driver
+from tests.reliability.columns import COLUMNS
 from tests.reliability.faults.table import After, Fault
-from tests.reliability.faults.users import COLUMNS, Users, call
+from tests.reliability.faults.users import Users, call
 from tests.reliability.faults.venue import Venue
 from tests.reliability.faults.work import BLOCKS, Seen, Work, block, lost
 
@@ -103,7 +104,7 @@ class Cell:
         (venue.directory / "read").write_bytes(
             b"".join(block("read", number) for number in range(BLOCKS))
         )
-        defers = self.activity == "closing" or (number % 2 == 0) == (driver.name == "threads")
+        defers = self.activity == "closing" or (number % 2 == 0) == (driver.name != "asyncio")
         options: Any = {"performance.write-behind": "on" if defers else "off"}
         vol = driver.connect(venue.url, options=options, patience=CALL_PATIENCE)
         seen = Seen()

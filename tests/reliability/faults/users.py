@@ -19,25 +19,8 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from glusterio import SessionClosedError
-from tests.api.drivers import DRIVERS, Aio, Driver
+from tests.api.drivers import Driver
 from tests.reliability.faults.work import Work, done, run
-
-
-class Uvloop(Aio):
-    """glusterio.aio.connect, on uvloop's event loop."""
-
-    name = "uvloop"
-
-    @staticmethod
-    def new_loop() -> asyncio.AbstractEventLoop:
-        import uvloop
-
-        made: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        return made
-
-
-#: The drivers of the matrix.
-COLUMNS: Final[dict[str, Callable[[], Driver]]] = {**DRIVERS, "uvloop": Uvloop}
 
 #: How long the child of a fork may take, in seconds.
 CHILD: Final = 20.0

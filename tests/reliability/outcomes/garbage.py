@@ -36,6 +36,8 @@ AT_EXIT: Final = (
 VOLUME: Final = (
     r"ResourceWarning: unclosed <glusterio\S*Volume 'vol' active>, connected at <string>:\d+"
 )
+#: uvloop's own: of each connection that is open when it is closed, here a brick's and the daemon's.
+UVLOOP_CLOSED: Final = r"ResourceWarning: unclosed resource <TCPTransport closed=False"
 FILE: Final = r"ResourceWarning: unclosed <glusterio\S*File '/g-file' open>, opened at <string>:\d+"
 
 
@@ -47,13 +49,21 @@ class Program(NamedTuple):
         seen: what is seen, for the page.
         text: the program.
         says: regular expressions for its warnings, in their order; there are no others.
+        on_uvloop: likewise, where asyncio's event loops are uvloop's; ``None`` if it has none.
     """
 
     about: str
     seen: str
     text: str
     says: tuple[str, ...] = ()
+    on_uvloop: tuple[str, ...] | None = None
 
+
+#: What a program begins with whose event loops are uvloop's.
+ON_UVLOOP: Final = """\
+import asyncio, uvloop
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+"""
 
 PROGRAMS: Final[dict[str, Program]] = {
     "volume dropped": Program(
@@ -86,6 +96,7 @@ PROGRAMS: Final[dict[str, Program]] = {
         asyncio.run(main())
         """,
         (VOLUME, AT_EXIT),
+        (VOLUME, UVLOOP_CLOSED, UVLOOP_CLOSED, AT_EXIT),
     ),
     "file dropped": Program(
         "the last name of a file goes, without `close`",
@@ -109,6 +120,7 @@ PROGRAMS: Final[dict[str, Program]] = {
             assert [each.path for each in report.handles] == ["/g-file"], report
         asyncio.run(main())
         """,
+        (FILE,),
         (FILE,),
     ),
     "reference cycle": Program(
@@ -281,6 +293,7 @@ PROGRAMS: Final[dict[str, Program]] = {
             raise AssertionError("it was kept")
         assert vol.closed
         """,
+        on_uvloop=(),
     ),
     "sub-interpreter": Program(
         "glusterio in a sub-interpreter",
@@ -320,6 +333,7 @@ PROGRAMS: Final[dict[str, Program]] = {
         asyncio.run_coroutine_threadsafe(work(), loop).result(10)
         """,
         (AT_EXIT,),
+        (AT_EXIT,),
     ),
     "loop stopped": Program(
         "the program ends, the event loop of a session has stopped and is not closed",
@@ -334,6 +348,7 @@ PROGRAMS: Final[dict[str, Program]] = {
         loop.run_until_complete(work())
         """,
         (AT_EXIT, r"ResourceWarning: unclosed event loop"),
+        (AT_EXIT,),
     ),
     "loop closed before the volume": Program(
         "the event loop is closed, then the volume, on another loop",
@@ -354,5 +369,6 @@ PROGRAMS: Final[dict[str, Program]] = {
             raise AssertionError("closed on another loop")
         """,
         (AT_EXIT,),
+        (UVLOOP_CLOSED, UVLOOP_CLOSED, AT_EXIT),
     ),
 }

@@ -27,7 +27,7 @@ from glusterio.brick.volfiles import client_volfile
 from glusterio.wire.programs import Fop
 from tests.api.tap import Tap
 from tests.embedded import BrickProcess
-from tests.reliability.outcomes.table import Outcome
+from tests.reliability.outcomes.table import LIKE, Outcome
 
 ROOT = Path(__file__).parents[3]
 
@@ -208,7 +208,7 @@ def run(
         brick: the brick.
         place: where a volfile can be written.
         event: what happens.
-        driver: to whom: ``threads``, ``asyncio`` or ``both``.
+        driver: to whom, one of the table's ``DRIVERS``.
         situation: in the middle of what.
         outcome: what is to be seen.
 
@@ -254,7 +254,8 @@ def run(
                 if event == "SIGSTOP, SIGCONT":
                     began += STOPPED
                 else:
-                    subject.hears(*_AFTER.get((event, driver), ("happened", "call", "closed")))
+                    after = (event, LIKE.get(driver, driver))
+                    subject.hears(*_AFTER.get(after, ("happened", "call", "closed")))
                 _let_go(subject, tap, locked)
             if subject.hears("done"):
                 found.held = clients(brick, subject.process.pid)

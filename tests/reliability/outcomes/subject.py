@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 #: What was registered before glusterio was imported runs after glusterio has closed its sessions.
@@ -152,7 +152,7 @@ class Sync:
 
 
 class Async:
-    """The same on the asyncio driver."""
+    """The same on the asyncio driver, on either event loop."""
 
     def __init__(self, cell: Cell) -> None:
         _KEPT.append(self)
@@ -205,11 +205,11 @@ class Async:
         if self.vol is None:
             return {}
         return {
-            "stat": lambda: drive(self.vol.stat("/")),
-            "pread": lambda: drive(self.file.pread(1, 0)),
-            "pwrite": lambda: drive(self.file.pwrite(b"x", 0)),
-            "file.close": lambda: drive(self.file.close()),
-            "close": lambda: drive(self.vol.close()),
+            "stat": lambda: run(self.cell, self.vol.stat("/")),
+            "pread": lambda: run(self.cell, self.file.pread(1, 0)),
+            "pwrite": lambda: run(self.cell, self.file.pwrite(b"x", 0)),
+            "file.close": lambda: run(self.cell, self.file.close()),
+            "close": lambda: run(self.cell, self.vol.close()),
         }
 
 
@@ -224,13 +224,19 @@ async def readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-def drive(awaitable: Any) -> Any:
-    """Await something on a loop of its own."""
+def run(cell: Cell, awaitable: Awaitable[Any]) -> Any:
+    """Await something on an event loop of its own, of the cell's kind."""
+    new_loop = None
+    if cell.driver == "uvloop":
+        import uvloop
 
-    async def run() -> Any:
+        new_loop = uvloop.new_event_loop
+
+    async def main() -> Any:
         return await awaitable
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(main())
 
 
 # -- what happens from inside: each gets the subject, on the main thread ------------------------------
@@ -618,11 +624,11 @@ def main() -> None:
         if cell.driver == "threads":
             (sync_inside if cell.event in INSIDE else sync_outside)(cell)
             return
-        program = both if cell.driver == "both" else async_outside
-        if cell.driver == "asyncio" and cell.event in INSIDE:
-            program = async_inside
+        program = async_inside if cell.event in INSIDE else async_outside
+        if cell.driver == "both":
+            program = both
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(program(cell))
+            run(cell, program(cell))
     finally:
         if cell.event not in LEAVING and os.getpid() == _PROCESS:
             say("done")  # all is closed, and this process is still there

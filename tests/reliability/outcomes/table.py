@@ -23,7 +23,10 @@ SITUATIONS: Final = {
 }
 
 #: Who it is. ``both``: both faces in one process, asyncio's on the main thread.
-DRIVERS: Final = ("threads", "asyncio", "both")
+DRIVERS: Final = ("threads", "asyncio", "uvloop", "both")
+
+#: The asyncio driver on another event loop: what is said of asyncio is so there, too.
+LIKE: Final = {"uvloop": "asyncio"}
 
 UNCLOSED = (
     r"^.*ResourceWarning: unclosed session on volume 'cell-\d+', connected at .*subject\.py:\d+:"
@@ -31,6 +34,10 @@ UNCLOSED = (
 )
 NOT_CLEAN = (
     r"^cell-\d+#\d+: at interpreter exit, session \S+: ended in .* ms, not gracefully\n(?:  .*\n)+"
+)
+#: uvloop's own: of a connection that is open when it is closed.
+UVLOOP_CLOSED = (
+    r"^.*ResourceWarning: unclosed resource <TCPTransport closed=False .*\n(?:  loop\.close\(\)\n)?"
 )
 ON_PURPOSE = r"(?s)^Traceback \(most recent call last\):\n.*?^RuntimeError: on purpose\n"
 
@@ -90,7 +97,7 @@ class Event:
         """Return what is to be seen in a cell."""
         outcome = self.usual
         for (who, where), changes in self.other.items():
-            if who in ("*", driver) and where in ("*", situation):
+            if who in ("*", driver, LIKE.get(driver)) and where in ("*", situation):
                 outcome = replace(outcome, **changes)
         return outcome
 
@@ -105,7 +112,7 @@ def cells() -> Iterator[tuple[str, str, str, Outcome]]:
 
 CLOSED = {("*", "closing"): {"use": "SessionClosedError"}}
 MOST = tuple(each for each in SITUATIONS if each != "connecting")
-ALONE = ("threads", "asyncio")
+ALONE = ("threads", "asyncio", "uvloop")
 
 #: The program is gone at once: nobody sees anything.
 DEAD = Outcome(call="", kept=False, alone=True, within=5.0)
@@ -121,6 +128,10 @@ _LEFT: dict[Where, dict[str, Any]] = {
     ("asyncio", "writing"): {"says": (UNCLOSED, NOT_CLEAN)},
     ("asyncio", "closing"): {"says": ()},
     ("asyncio", "connecting"): {"says": ()},
+    ("uvloop", "*"): {"says": (UVLOOP_CLOSED, UNCLOSED)},
+    ("uvloop", "writing"): {"says": (UVLOOP_CLOSED, UNCLOSED, NOT_CLEAN)},
+    ("uvloop", "closing"): {"says": ()},
+    ("uvloop", "connecting"): {"says": ()},
     ("both", "*"): {"call": "CancelledError or SessionClosedError"},
     ("both", "idle"): {"says": (UNCLOSED,)},
     ("both", "connecting"): {"says": (UNCLOSED,)},
@@ -264,7 +275,8 @@ EVENTS: Final[dict[str, Event]] = {
     "sys.exit": Event(
         "the main thread exits while another thread, a daemon, is in the call (asyncio: another task)",
         "threads: the call ends with `SessionClosedError`, the session is closed within two seconds,"
-        " with a `ResourceWarning`; asyncio: the task is cancelled",
+        " with a `ResourceWarning`; asyncio: the task is cancelled (uvloop warns of each connection,"
+        " too)",
         replace(LEFT, status=3),
         _LEFT,
     ),
@@ -308,7 +320,10 @@ EVENTS: Final[dict[str, Event]] = {
         " latter get `SessionClosedError`"
         " (`HandleRevokedError` from a file), and the report from `close`",
         Outcome(call="", handler="result", says=(UNCLOSED,), alone=True),
-        {("asyncio", "*"): {"handler": "RuntimeError"}},
+        {
+            ("asyncio", "*"): {"handler": "RuntimeError"},
+            ("uvloop", "*"): {"says": (UVLOOP_CLOSED, UNCLOSED)},
+        },
         drivers=ALONE,
         situations=("idle",),
     ),

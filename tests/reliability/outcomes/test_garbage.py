@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded import BrickProcess
-from tests.reliability.outcomes.garbage import PRELUDE, PROGRAMS
+from tests.reliability.outcomes.garbage import ON_UVLOOP, PRELUDE, PROGRAMS
 
 SOURCE = Path(__file__).parents[3] / "src"
 
@@ -27,15 +27,29 @@ WARNED = re.compile(
 WRITTEN = {"loop on a daemon thread": "g-loop", "loop stopped": "g-stopped"}
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_garbage(brick: BrickProcess, record: Callable[..., None], name: str) -> None:
+#: Each program, and on what; those that have an event loop on either kind.
+CASES = [
+    (name, column)
+    for name, program in PROGRAMS.items()
+    for column in (("threads",) if program.on_uvloop is None else ("asyncio", "uvloop"))
+]
+
+
+@pytest.mark.parametrize(("name", "column"), CASES, indirect=["column"])
+def test_garbage(brick: BrickProcess, record: Callable[..., None], name: str, column: str) -> None:
     program = PROGRAMS[name]
     if name == "sub-interpreter" and importlib.util.find_spec("_xxsubinterpreters") is None:
         pytest.skip("this Python has no such module")
+    begins, says = PRELUDE, program.says
+    if column == "uvloop":
+        assert program.on_uvloop is not None
+        begins, says = ON_UVLOOP + PRELUDE, program.on_uvloop
+    if name in WRITTEN:
+        (brick.directory / WRITTEN[name]).unlink(missing_ok=True)
     done = subprocess.run(
         [
             sys.executable, "-X", "faulthandler", "-W", "default",
-            "-c", PRELUDE + textwrap.dedent(program.text), brick.url,
+            "-c", begins + textwrap.dedent(program.text), brick.url,
         ],
         capture_output=True,
         text=True,
@@ -45,8 +59,8 @@ def test_garbage(brick: BrickProcess, record: Callable[..., None], name: str) ->
     )  # fmt: skip
     found = WARNED.findall(done.stderr)
     found = [line for line in found if "Enable tracemalloc" not in line]
-    fits = len(found) == len(program.says) and all(
-        re.search(pattern, line) for pattern, line in zip(program.says, found, strict=True)
+    fits = len(found) == len(says) and all(
+        re.search(pattern, line) for pattern, line in zip(says, found, strict=True)
     )
     try:
         assert done.returncode == 0, done.stderr
@@ -57,4 +71,4 @@ def test_garbage(brick: BrickProcess, record: Callable[..., None], name: str) ->
             assert (brick.directory / WRITTEN[name]).read_bytes() == b"deferred"
     finally:
         passed = done.returncode == 0 and fits
-        record("garbage", program=name, passed=passed)
+        record("garbage", program=name, driver=column, passed=passed)

@@ -22,16 +22,17 @@ TOGETHER = 4
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    ("event", "driver"),
+    ("event", "column"),
     [(name, driver) for name, event in EVENTS.items() for driver in event.drivers],
+    indirect=["column"],
 )
 def test_outcome(
-    brick: BrickProcess, tmp_path: Path, record: Callable[..., None], event: str, driver: str
+    brick: BrickProcess, tmp_path: Path, record: Callable[..., None], event: str, column: str
 ) -> None:
     about = EVENTS[event]
 
     def one(situation: str) -> Found:
-        return run(brick, tmp_path, event, driver, situation, about.outcome(driver, situation))
+        return run(brick, tmp_path, event, column, situation, about.outcome(column, situation))
 
     with ThreadPoolExecutor(TOGETHER) as pool:
         all_found = dict(zip(about.situations, pool.map(one, about.situations), strict=True))
@@ -39,7 +40,7 @@ def test_outcome(
         record(
             "outcomes",
             event=event,
-            driver=driver,
+            driver=column,
             situation=situation,
             passed=not found.wrong,
             seconds=round(found.seconds, 2),
