@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from glusterio.api.handles import fstat
 from glusterio.api.objects import check, stat_pinned
+from glusterio.api.path_text import text_of
 from glusterio.api.pins import Pin
-from glusterio.api.resolve import looking_again, named, text_of, walk
+from glusterio.api.resolve import looking_again, named, walk
 from glusterio.api.standpoint import At
 from glusterio.api.xattrs import (
     fgetxattr,

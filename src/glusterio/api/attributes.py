@@ -10,7 +10,8 @@ import stat as stat_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glusterio.api.handles import check_offset
-from glusterio.api.resolve import looking_again, named, text_of, walk
+from glusterio.api.path_text import text_of
+from glusterio.api.resolve import looking_again, named, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.in_flight import in_order
-from glusterio.api.resolve import own_text, walk, walk_the_way
+from glusterio.api.path_text import own_text
+from glusterio.api.resolve import walk, walk_the_way
 from glusterio.api.whole_file import read_file
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame

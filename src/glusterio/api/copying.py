@@ -20,8 +20,9 @@ from glusterio.api.closing import close_handle, drop_handle
 from glusterio.api.handles import open_file, open_found, pread, pwrite
 from glusterio.api.in_flight import in_order
 from glusterio.api.names import readlink, symlink
+from glusterio.api.path_text import own_text
 from glusterio.api.ranges import copied_on_brick
-from glusterio.api.resolve import named, own_text, walk
+from glusterio.api.resolve import named, walk
 from glusterio.api.xattrs import NOT_COPIED, shown
 from glusterio.errors import GlusterError, VersionMismatchError, fs_error
 from glusterio.graph.frame import Frame

@@ -7,15 +7,8 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING
 
-from glusterio.api.resolve import (
-    check_own,
-    looking_again,
-    named,
-    own_text,
-    spelled,
-    walk,
-    walk_to_place,
-)
+from glusterio.api.path_text import check_own, own_text, spelled
+from glusterio.api.resolve import looking_again, named, walk, walk_to_place
 from glusterio.api.standpoint import At, Standpoint, of_handle
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.in_flight import in_order
 from glusterio.api.listing import Found, list_path
-from glusterio.api.resolve import own_text, spelled, walk
+from glusterio.api.path_text import own_text, spelled
+from glusterio.api.resolve import walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame

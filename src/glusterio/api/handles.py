@@ -16,14 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from glusterio.api.closing import let_go
 from glusterio.api.graphs import handle_left
 from glusterio.api.mode import BUFFER_SIZE
-from glusterio.api.resolve import (
-    Place,
-    looking_again,
-    text_of,
-    walk_to_name,
-    walk_to_open,
-    walk_to_place,
-)
+from glusterio.api.path_text import text_of
+from glusterio.api.path_walk import Place
+from glusterio.api.resolve import looking_again, walk_to_name, walk_to_open, walk_to_place
 from glusterio.api.standpoint import At, keep
 from glusterio.errors import GlusterError, SessionClosedError, fs_error
 from glusterio.graph.fd import Fd

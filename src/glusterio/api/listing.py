@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from glusterio.api.closing import close_handle
 from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.handles import open_found
-from glusterio.api.resolve import looking_again, lookup, named, text_of, walk
+from glusterio.api.path_text import text_of
+from glusterio.api.path_walk import lookup
+from glusterio.api.resolve import looking_again, named, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame

@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from glusterio.api.attributes import exists, probe
 from glusterio.api.handles import gfid_request
+from glusterio.api.path_text import PATH_MAX, own_text, text_of, too_long
+from glusterio.api.path_walk import Place, stat_of
 from glusterio.api.resolve import (
-    PATH_MAX,
-    Place,
     looking_again,
     named,
-    own_text,
-    stat_of,
-    text_of,
-    too_long,
     walk,
     walk_to_entries,
     walk_to_entry,

@@ -22,14 +22,10 @@ from glusterio.api import attributes, names, xattrs
 from glusterio.api.closing import drop_handle
 from glusterio.api.cwd import told_path
 from glusterio.api.handles import TRANSFER, check_offset, open_file, open_found
+from glusterio.api.path_text import PATH_MAX, text_of
+from glusterio.api.path_walk import stat_of
 from glusterio.api.pins import Pin
-from glusterio.api.resolve import (
-    PATH_MAX,
-    looking_again,
-    stat_of,
-    text_of,
-    walk_to_place,
-)
+from glusterio.api.resolve import looking_again, walk_to_place
 from glusterio.api.standpoint import ROOT, At, Step, keep
 from glusterio.errors import GlusterError, HandleClosedError, fs_error
 from glusterio.graph.fd import Fd

@@ -21,7 +21,8 @@ from glusterio.api.closing import close_handle
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import GONE, open_by_gfid, read_all
 from glusterio.api.names import rmdir
-from glusterio.api.resolve import named, text_of, walk, walk_to_entry
+from glusterio.api.path_text import text_of
+from glusterio.api.resolve import named, walk, walk_to_entry
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame

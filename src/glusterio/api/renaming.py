@@ -11,7 +11,8 @@ import stat as stat_module
 from typing import TYPE_CHECKING
 
 from glusterio.api.names import link, rename, unlink
-from glusterio.api.resolve import named, text_of, walk, walk_to_entry
+from glusterio.api.path_text import text_of
+from glusterio.api.resolve import named, walk, walk_to_entry
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame

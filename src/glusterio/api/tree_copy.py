@@ -30,7 +30,8 @@ from glusterio.api.handles import create_in, gfid_request, open_file
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import Found, list_by_gfid
 from glusterio.api.names import makedirs
-from glusterio.api.resolve import PATH_MAX, named, own_text, text_of, walk
+from glusterio.api.path_text import PATH_MAX, own_text, text_of
+from glusterio.api.resolve import named, walk
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import list_by_gfid
-from glusterio.api.resolve import own_text, walk
+from glusterio.api.path_text import own_text
+from glusterio.api.resolve import walk
 from glusterio.errors import GlusterError
 from glusterio.graph.frame import Frame
 from glusterio.types import Gfid, StrPath

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from glusterio.api.in_flight import in_order
 from glusterio.api.listing import Found, list_by_gfid, read_all
-from glusterio.api.resolve import looking_again, own_text, walk
+from glusterio.api.path_text import own_text
+from glusterio.api.resolve import looking_again, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import GlusterError, fs_error
 from glusterio.graph.frame import Frame

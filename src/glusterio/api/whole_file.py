@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from glusterio.api.closing import close_handle, drop_handle
 from glusterio.api.handles import bytes_of, open_file, open_found, pread, pwrite_last
-from glusterio.api.resolve import own_text, walk_asking
+from glusterio.api.path_text import own_text
+from glusterio.api.resolve import walk_asking
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame
 from glusterio.graph.permission import ACL, may_read

@@ -16,7 +16,8 @@ import stat as stat_module
 from typing import TYPE_CHECKING, Any
 
 from glusterio.api.handles import bytes_of, fstat
-from glusterio.api.resolve import looking_again, named, text_of, walk
+from glusterio.api.path_text import text_of
+from glusterio.api.resolve import looking_again, named, walk
 from glusterio.api.standpoint import At
 from glusterio.errors import fs_error
 from glusterio.graph.frame import Frame

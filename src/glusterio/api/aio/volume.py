@@ -25,7 +25,7 @@ from glusterio.api.call_site import call_site
 from glusterio.api.core import CONNECT_TIMEOUT
 from glusterio.api.ending import CLOSE_GRACE, CLOSE_TIMEOUT
 from glusterio.api.mode import BinaryMode, Mode, TextMode, check_arguments, mode_of
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.url import PATIENCE, Target, checked_context, checked_patience, parse_url
 from glusterio.graph.tuning import SessionOptions, checked

@@ -21,7 +21,7 @@ from glusterio.api.mode import (
     check_arguments,
     mode_of,
 )
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.standpoint import At, Opened, at
 from glusterio.api.threads.file import File
 from glusterio.api.threads.io_file import RawFile, layers

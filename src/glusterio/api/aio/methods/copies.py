@@ -14,7 +14,7 @@ from glusterio.api.aio.methods.working_directory import AsyncWorkingDirectory
 from glusterio.api.aio.methods.xattrs import AsyncXattrs
 from glusterio.api.call_site import call_site
 from glusterio.api.copying import Besides
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.tree_copy import Progress, TreeCopy
 from glusterio.errors import GlusterError
 from glusterio.types import StrPath

@@ -15,7 +15,7 @@ from glusterio.api.aio.session import AioSession
 from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.entry import Entry, Source
 from glusterio.api.of_session import OfSession
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.unclosed import warn_if_open
 from glusterio.lifecycle.handle import Handle, HandleKind

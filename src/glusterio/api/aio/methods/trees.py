@@ -11,7 +11,7 @@ from glusterio.api import globbing, removal, usage, walking
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.aio.file import AsyncFile
 from glusterio.api.call_site import call_site
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.standpoint import Opened, at, handle_of
 from glusterio.types import StrPath
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from glusterio.api import copying, tree_copy
 from glusterio.api.call_site import call_site
 from glusterio.api.copying import Besides
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.threads.methods.names import Names
 from glusterio.api.threads.methods.tests import Tests
 from glusterio.api.threads.methods.trees import Trees

@@ -17,7 +17,7 @@ from glusterio.api import attributes, handles
 from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.entry import Entry, Source
 from glusterio.api.of_session import OfSession
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.standpoint import Opened, own_handle
 from glusterio.api.threads.session import ThreadsSession
 from glusterio.api.unclosed import warn_if_open

@@ -12,7 +12,7 @@ from typing import Any
 
 from glusterio.api import globbing, removal, usage, walking
 from glusterio.api.call_site import call_site
-from glusterio.api.resolve import text_of
+from glusterio.api.path_text import text_of
 from glusterio.api.standpoint import Opened, at, handle_of
 from glusterio.api.threads.base import VolumeBase
 from glusterio.api.threads.file import File
