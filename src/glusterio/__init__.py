@@ -21,7 +21,7 @@ from glusterio.api.facts import statedumps as statedump
 from glusterio.api.locks import LockHolder
 from glusterio.api.renaming import RENAME_NOREPLACE
 from glusterio.api.statx import Statx
-from glusterio.api.switching import LeftBehind, SwitchReport
+from glusterio.api.switch_report import LeftBehind, SwitchReport
 from glusterio.api.threads.file import File
 from glusterio.api.threads.methods.file_locks import FileLock
 from glusterio.api.threads.methods.leases import Lease

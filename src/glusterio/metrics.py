@@ -6,8 +6,7 @@
         print(each.volume, each.handles_open, each.calls_in_flight)
 """
 
-from glusterio.api.counting import BUCKETS
-from glusterio.api.metrics import Metrics, OperationMetrics, all_sessions
+from glusterio.api.metrics import BUCKETS, Metrics, OperationMetrics, all_sessions
 
 __all__ = ["BUCKETS", "Metrics", "OperationMetrics", "all"]
 

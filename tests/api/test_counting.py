@@ -16,7 +16,8 @@ import pytest
 
 import glusterio
 from glusterio.api import counting
-from glusterio.api.counting import BUCKETS, TOGETHER, CountedSession, Gathered, Operation
+from glusterio.api.counting import TOGETHER, CountedSession, Gathered, Operation
+from glusterio.api.metrics import BUCKETS
 from glusterio.lifecycle.session import Session
 from glusterio.lifecycle.states import SessionEvent
 from glusterio.traps import Event

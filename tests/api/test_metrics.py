@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import glusterio
-from glusterio.api.counting import BUCKETS, TOGETHER, name_of
+from glusterio.api.counting import TOGETHER, name_of
+from glusterio.api.metrics import BUCKETS
 from glusterio.api.upcalls import UpcallKind
 from glusterio.traps import Cancelled
 from tests.api.drivers import Driver

@@ -19,7 +19,7 @@ from glusterio.api import leases as lease_ops
 from glusterio.api import locks as lock_ops
 from glusterio.api.attributes import stat
 from glusterio.api.pins import Pin
-from glusterio.api.switching import SwitchReport
+from glusterio.api.switch_report import SwitchReport
 from glusterio.api.switching import reload as reload_op
 from glusterio.lifecycle.handle import Handle
 from glusterio.lifecycle.report import TeardownReport

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from glusterio.api.calling import Callings
-from glusterio.api.counting import CountedCallings, CountedSession
 from glusterio.api.logs import SessionLog
 from glusterio.api.management import Management
 from glusterio.api.on_its_way import note_lost
@@ -150,6 +149,8 @@ class Core:
             trace = self.monitor = Monitor(target.volume, trace)
         given = (driver.new_lock(), driver.new_event, trace, target.volume)
         if target.metrics:
+            from glusterio.api.counting import CountedCallings, CountedSession  # as few need
+
             self.session: Session = (counted := CountedSession(driver.now, *given))
             self.callings: Callings | None = CountedCallings(counted.operations, driver.now)
         else:

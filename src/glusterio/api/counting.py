@@ -24,19 +24,13 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glusterio.api.calling import NOTHING, Callings, Op
+from glusterio.api.metrics import BUCKETS
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.session import Call, Session
 from glusterio.traps import Cancelled
 
 if TYPE_CHECKING:
     from glusterio.api.core import Core
-
-#: The upper bounds of the histogram's buckets, in seconds; the last one, without a bound, comes on top.
-#: A read of a brick nearby takes some 0.0001 s, one that waits for a disk 0.01 s.
-BUCKETS: Final = (
-    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-    1.0, 2.5, 5.0, 10.0,
-)  # fmt: skip
 
 #: How many calls of one operation come together before they are gathered.
 TOGETHER: Final = 512

@@ -30,7 +30,6 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from glusterio.api.switching import reload
 from glusterio.api.url import Target
 from glusterio.api.volfile_server import ask_server, getspec
 from glusterio.errors import ConnectionLostError, RemoteProtocolError, SessionClosedError
@@ -222,6 +221,8 @@ class Management:
         text = await Within(ANSWER, getspec(server, core.target.volume))
         if text == core.volfile:
             return False
+        from glusterio.api.switching import reload  # with all that a switch needs
+
         await reload(core, frame, text, SWITCH)
         return True
 

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from glusterio.api.carrying import Carrying, find_open, open_all, settle_all
 from glusterio.api.graphs import end_graph, is_used
 from glusterio.api.in_flight import in_order
+from glusterio.api.switch_report import LeftBehind, SwitchReport
 from glusterio.api.unbroken import Unbroken
 from glusterio.api.volfile_server import volfile_of
 from glusterio.errors import ConnectionLostError, SessionClosedError, UnsupportedGraphError
@@ -52,51 +53,6 @@ _ROUNDS: Final = 3
 
 #: The session's own calls, and those that wait for upcalls: they are in no graph.
 _IN_NO_GRAPH: Final = frozenset({"next_of", "reload", "follow", "retire", "end_graph"})
-
-
-class LeftBehind(NamedTuple):
-    """An open file that could not be carried to the new graph, and goes on in the old one.
-
-    Attributes:
-        path: the path as it was opened.
-        why: the error that its opening, or the moving of its locks, came to.
-    """
-
-    path: str
-    why: Exception
-
-
-class SwitchReport(NamedTuple):
-    """What became of a volfile.
-
-    Attributes:
-        generation: the number of the graph in use, from 1.
-        switched: whether it is a new one.
-        reconfigured: the translators that took changed options; then the graph is the old one.
-        carried: how many handles went over to the new graph.
-        left_behind: the handles that did not.
-        seconds: how long it took, connecting included.
-        pause: for how long of that requests about locks had to wait, in seconds; no other call did.
-    """
-
-    generation: int
-    switched: bool = False
-    reconfigured: tuple[str, ...] = ()
-    carried: int = 0
-    left_behind: tuple[LeftBehind, ...] = ()
-    seconds: float = 0.0
-    pause: float = 0.0
-
-    def __str__(self) -> str:
-        if self.reconfigured:
-            return f"graph {self.generation} took new options: {', '.join(self.reconfigured)}"
-        if not self.switched:
-            return f"graph {self.generation} stays: nothing has changed"
-        left = f", {len(self.left_behind)} left behind" if self.left_behind else ""
-        return (
-            f"graph {self.generation} is in use after {self.seconds:.3f} s:"
-            f" {self.carried} handles carried{left}"
-        )
 
 
 async def reload(core: Core, frame: Frame, volfile: str | None, seconds: float) -> SwitchReport:

@@ -7,7 +7,6 @@ is a true history, and :mod:`glusterio.verify.traces` replays it against the spe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
@@ -58,9 +57,10 @@ def ndjson(stream: TextIO) -> TraceHook:
     Args:
         stream: an open text file. The hook writes and flushes a line; closing the file is the owner's.
     """
+    from json import dumps  # few trace
 
     def write(record: TraceRecord) -> None:
-        stream.write(json.dumps(record._asdict(), separators=(",", ":")) + "\n")
+        stream.write(dumps(record._asdict(), separators=(",", ":")) + "\n")
         stream.flush()
 
     return write

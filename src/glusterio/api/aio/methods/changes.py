@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from glusterio.api import switching
 from glusterio.api.aio.base import AsyncVolumeBase
 from glusterio.api.core import CONNECT_TIMEOUT
-from glusterio.api.switching import SwitchReport
+from glusterio.api.switch_report import SwitchReport
 
 
 class AsyncChanges(AsyncVolumeBase):
@@ -37,5 +36,7 @@ class AsyncChanges(AsyncVolumeBase):
             GraphError: the volfile makes no graph, or one that needs what glusterio does not have.
             OSError: the volfile cannot be had, or a brick of it is not there.
         """
-        report: SwitchReport = await self._session.call(switching.reload, None, volfile, timeout)
+        from glusterio.api.switching import reload  # with all that a switch needs, and few do
+
+        report: SwitchReport = await self._session.call(reload, None, volfile, timeout)
         return report

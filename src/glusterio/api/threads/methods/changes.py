@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from glusterio.api import switching
 from glusterio.api.core import CONNECT_TIMEOUT
-from glusterio.api.switching import SwitchReport
+from glusterio.api.switch_report import SwitchReport
 from glusterio.api.threads.base import VolumeBase
 
 
@@ -40,5 +39,7 @@ class Changes(VolumeBase):
             GraphError: the volfile makes no graph, or one that needs what glusterio does not have.
             OSError: the volfile cannot be had, or a brick of it is not there.
         """
-        report: SwitchReport = self._session.call(switching.reload, None, volfile, timeout)
+        from glusterio.api.switching import reload  # with all that a switch needs, and few do
+
+        report: SwitchReport = self._session.call(reload, None, volfile, timeout)
         return report
