@@ -28,6 +28,9 @@ DRIVERS: Final = ("threads", "asyncio", "uvloop", "both")
 #: The asyncio driver on another event loop: what is said of asyncio is so there, too.
 LIKE: Final = {"uvloop": "asyncio"}
 
+#: In the middle of what something happens to it, as the faults do; the rest is in asyncio's column.
+ON_UVLOOP: Final = ("idle", "reading", "writing", "closing")
+
 UNCLOSED = (
     r"^.*ResourceWarning: unclosed session on volume 'cell-\d+', connected at .*subject\.py:\d+:"
     r" it was closed at interpreter exit\n(?:  warnings\.warn\(\n)?"
@@ -93,6 +96,12 @@ class Event:
     drivers: tuple[str, ...] = DRIVERS
     situations: tuple[str, ...] = tuple(SITUATIONS)
 
+    def where(self, driver: str) -> tuple[str, ...]:
+        """Return in the middle of what it comes to a driver."""
+        if driver != "uvloop":
+            return self.situations
+        return tuple(each for each in self.situations if each in ON_UVLOOP)
+
     def outcome(self, driver: str, situation: str) -> Outcome:
         """Return what is to be seen in a cell."""
         outcome = self.usual
@@ -106,13 +115,17 @@ def cells() -> Iterator[tuple[str, str, str, Outcome]]:
     """Every cell: event, driver, situation, outcome."""
     for name, event in EVENTS.items():
         for driver in event.drivers:
-            for situation in event.situations:
+            for situation in event.where(driver):
                 yield name, driver, situation, event.outcome(driver, situation)
 
 
 CLOSED = {("*", "closing"): {"use": "SessionClosedError"}}
 MOST = tuple(each for each in SITUATIONS if each != "connecting")
 ALONE = ("threads", "asyncio", "uvloop")
+
+#: Where an event loop has no part in it.
+ANY_LOOP = ("threads", "asyncio")
+DEAD_ON = ("threads", "asyncio", "both")
 
 #: The program is gone at once: nobody sees anything.
 DEAD = Outcome(call="", kept=False, alone=True, within=5.0)
@@ -170,14 +183,14 @@ EVENTS: Final[dict[str, Event]] = {
     "multiprocessing: fork": Event(
         "a process of multiprocessing's connects anew",
         "it works; the parent's call goes on",
-        drivers=ALONE,
+        drivers=ANY_LOOP,
         situations=("idle", "reading"),
     ),
     "multiprocessing: spawn": Event(
-        "likewise", "likewise", drivers=ALONE, situations=("idle", "reading")
+        "likewise", "likewise", drivers=ANY_LOOP, situations=("idle", "reading")
     ),
     "multiprocessing: forkserver": Event(
-        "likewise", "likewise", drivers=ALONE, situations=("idle", "reading")
+        "likewise", "likewise", drivers=ANY_LOOP, situations=("idle", "reading")
     ),
     "multiprocessing: a volume given by fork": Event(
         "a volume is an argument of a process that is forked",
@@ -188,14 +201,14 @@ EVENTS: Final[dict[str, Event]] = {
     "pickle": Event(
         "a volume or a file is pickled, or sent to a process",
         "`TypeError`, which says that it belongs to a session; nothing happens to it",
-        drivers=ALONE,
+        drivers=ANY_LOOP,
         situations=("idle", "reading"),
     ),
     "garbage collection": Event(
         "the garbage collector runs",
         "nothing: whoever is under way is held by what he waits for",
         other=CLOSED,
-        drivers=ALONE,
+        drivers=ANY_LOOP,
     ),
     "SIGINT": Event(
         "Ctrl-C, by Python's own handler",
@@ -213,6 +226,7 @@ EVENTS: Final[dict[str, Event]] = {
         "its default: the process is ended by the system",
         "exit status -15; the brick lets go of everything",
         replace(DEAD, status=-15),
+        drivers=DEAD_ON,
     ),
     "SIGTERM, its handler exits": Event(
         "the handler raises SystemExit",
@@ -264,6 +278,7 @@ EVENTS: Final[dict[str, Event]] = {
         "the process is gone",
         "exit status -9; the brick lets go of everything",
         replace(DEAD, status=-9),
+        drivers=DEAD_ON,
     ),
     "SIGSTOP, SIGCONT": Event(
         "the process is stopped for longer than the ping time-out, and goes on",
@@ -313,6 +328,7 @@ EVENTS: Final[dict[str, Event]] = {
         "the process ends without Python's doing anything",
         "the status; the brick lets go of everything; deferred data may be lost",
         replace(DEAD, status=7),
+        drivers=DEAD_ON,
     ),
     "atexit": Event(
         "atexit handlers use volume and file, registered after glusterio was imported, and before",
