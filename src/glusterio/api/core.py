@@ -235,8 +235,8 @@ class Core:
             start_later(self.driver, op(self, frame, *args), done, call)
 
         def done(fiber: Fiber) -> None:
-            if self.session.calls.get(call.number) is not call or call.fiber is not fiber:
-                return  # told once more, since that was interrupted
+            if self.session.calls.get(call.number) is not call or call.fiber not in (fiber, None):
+                return  # told once more, since that was interrupted, and there is nothing left to do
             if was_interrupted(fiber.error):
                 begin()
                 return

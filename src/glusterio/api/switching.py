@@ -398,14 +398,19 @@ class _Switch:
                 self._before.add(call)
 
     def _has_left(self, call: Call) -> None:
-        """A call that may have been under way in the old graph is so no more."""
-        if call in self._before:
+        """A call that may have been under way in the old graph is so no more.
+
+        Harmless when repeated, as after an interrupt.
+        """
+        if self._stage is Stage.CHANGING:
             self._before.discard(call)
-            if self._stage is not Stage.CHANGING:
-                assert self._new is not None
-                for leaf in self._new.leaves:
-                    leaf.notify(Notice.FORGET)
-                self._look_before()
+            return
+        if call in self._before:
+            assert self._new is not None
+            for leaf in self._new.leaves:
+                leaf.notify(Notice.FORGET)
+            self._before.discard(call)
+        self._look_before()
 
     def _look_before(self) -> None:
         if not self._before:

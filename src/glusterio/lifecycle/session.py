@@ -159,11 +159,11 @@ class Session:
                     self._given_back(second)
             if self.state is not _ACTIVE and len(calls) == 1 and self.state >= GATE_CLOSED_FROM:
                 self.idle.set()
+            if call.left is not None:
+                call.left(call)
             del calls[call.number]  # the last thing, so that it can be seen what is left to be done
             if self._trace is not None:
                 self._record_call(call, "DISOWN" if call.disowned else "LEAVE", handle)
-            if call.left is not None:
-                call.left(call)
 
     def borrow(self, call: Call, handle: Handle) -> None:
         """Borrow a second handle for an admitted call, which has one already.
