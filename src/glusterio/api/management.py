@@ -16,9 +16,15 @@ On the threads driver nobody waits for this connection: its link is *quiet*, so 
 one brick still reads from that one alone, as fast as it can. Who polls, or the house-keeper at its next
 tick, finds what has come.
 
-Why it ends: :meth:`Management.end` cancels the two coroutines that nobody waits for, which rest on
-traps alone, and closes the connection. A switch under way is an admitted call, which the end of the
-session has settled before.
+Whatever there is to be done, one coroutine does it that nobody waits for, the *attendant*: it looks for
+a daemon if there is none, and has the volfile looked at if that may have changed, until neither is so.
+Each note and each loss has it started, unless it is there; so does its own end, if something is left to
+be done then. It follows from the daemon and from its fiber what is the case, and is noted nowhere else:
+so an interrupt (Ctrl-C), which may end it anywhere, leaves nothing behind that would keep the next one
+from being started.
+
+Why it ends: :meth:`Management.end` cancels the attendant, which rests on traps alone, and closes the
+connection. A switch under way is an admitted call, which the end of the session has settled before.
 
 Source: GlusterFS api/src/glfs-mgmt.c (``mgmt_cbk_spec``, ``mgmt_rpc_notify``),
 xlators/mgmt/glusterd/src/glusterd-utils.c (``glusterd_fetchspec_notify``).
@@ -27,7 +33,7 @@ xlators/mgmt/glusterd/src/glusterd-utils.c (``glusterd_fetchspec_notify``).
 from __future__ import annotations
 
 import weakref
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from glusterio.api.url import Target
@@ -36,7 +42,8 @@ from glusterio.errors import ConnectionLostError, RemoteProtocolError, SessionCl
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.states import SessionState
 from glusterio.runtime.fiber import Fiber, start_later
-from glusterio.traps import Coro, Disconnect, Event, Wait, Within
+from glusterio.traps import Disconnect, Event, Wait, Within
+from glusterio.types import Log
 from glusterio.wire.callbacks import callback_of
 from glusterio.wire.programs import CallbackProc
 from glusterio.xlators.base import VolfileServer
@@ -91,11 +98,10 @@ class Management:
         self.server: VolfileServer | None = None
         self._ended = False
         self._is_behind = False  # the volfile may have changed since it was looked at
-        self._follows = False  # somebody is looking at it, or about to
-        self._regains = False  # somebody is looking for a daemon
         self._looking = Pace()
         self._regaining = Pace()
-        self._own: list[tuple[Fiber, Event]] = []  # what nobody waits for, and what it sets at last
+        self._attendant: Fiber | None = None
+        self._over: Event | None = None  # set when that has ended; another one has another
 
     def keep(self, server: VolfileServer) -> None:
         """Stay connected to a daemon, and hear what it tells."""
@@ -112,31 +118,18 @@ class Management:
         core.driver.quieten(server.connection)
         if server.connection.lost is not None:
             self._lost(server.connection.lost)
-        elif self._is_behind:
-            self._look()
+        else:
+            self._attend()
 
     async def end(self) -> None:
         """Follow nobody any more, and close the connection. Harmless when repeated."""
         self._ended = True
-        for fiber, over in self._own:
-            if not over.is_set:
-                fiber.cancel(ConnectionLostError("the session has ended"))
-                await Wait(over, UNWINDING)
+        attendant, over = self._attendant, self._over
+        if attendant is not None and over is not None and not attendant.done:
+            attendant.cancel(ConnectionLostError("the session has ended"))
+            await Wait(over, UNWINDING)
         if self.server is not None:
             await Disconnect(self.server.connection)
-
-    def _begin(self, core: Core, coro: Coro[None], over: Event) -> None:
-        """Have something done that nobody waits for, but the end of the session.
-
-        Args:
-            core: the session.
-            coro: it does that. It does not keep the session in memory while it waits.
-            over: it sets that at last. Whoever waits for it before waits for nothing but the time.
-        """
-        fiber = start_later(core.driver, coro)
-        with core.lock:
-            self._own = [each for each in self._own if not each[1].is_set]
-            self._own.append((fiber, over))
 
     # -- what the daemon tells --------------------------------------------------------------------
 
@@ -150,44 +143,95 @@ class Management:
                 core.log.warning("the management daemon: a message that does not decode: %s", error)
             return
         if message == CallbackProc.FETCHSPEC:
-            self._look()
+            self._is_behind = True
+            self._attend()
 
-    def _look(self) -> None:
-        """Have somebody look whether the volfile has changed, soon. Waits for nothing."""
+    def _lost(self, error: Exception) -> None:
+        """The connection has ended. Called in the middle of receiving: waits for nothing."""
+        self._attend()
+        core = self._of()
+        if core is not None and self._is_wanted(core):
+            core.log.warning("the management daemon is lost: %s", error)
+
+    # -- doing what there is to be done -----------------------------------------------------------
+
+    def _attend(self) -> None:
+        """Have somebody do what there is to be done, unless somebody is at it. Waits for nothing."""
+        try:
+            self._begin()
+        except BaseException:  # an interrupt, perhaps before that was done: twice does no harm
+            self._begin()
+            raise
+
+    def _begin(self) -> None:
         core = self._of()
         if core is None:
             return
         with core.lock:
-            self._is_behind = True
-            if self._follows or self._ended or core.session.state is not SessionState.ACTIVE:
-                return  # if it connects, it is looked at when it has
-            self._follows = True
-        pause = self._looking.left(core.now())
-        if pause:
+            attendant = self._attendant
+            if not self._is_wanted(core) or (attendant is not None and not attendant.done):
+                return
             over = core.driver.new_event()
-            self._begin(core, self._look_after(over, pause), over)
-        else:
-            self._follow(core)
+            work = self._work(core.target, over)
+            self._attendant = start_later(core.driver, work, partial(self._ends, over))
+            self._over = (
+                over  # one that was started and is not known, because of an interrupt, ends
+            )
 
-    async def _look_after(self, over: Event, pause: float) -> None:
-        try:
-            await Wait(over, pause)
-            core = self._of()
-            if core is not None and not self._ended:
-                self._follow(core)
-        finally:
-            over.set()
+    def _is_wanted(self, core: Core) -> bool:
+        """Tell whether there is something to be done."""
+        if self._ended or self.server is None or core.session.state is not SessionState.ACTIVE:
+            return False  # if it connects, this is asked when it has
+        return self._is_behind or not self._is_there()
+
+    def _ends(self, over: Event, fiber: Fiber) -> None:
+        over.set()
+        core = self._of()
+        if core is not None and isinstance(fiber.error, Exception):
+            core.log.error("following the volume: %s", fiber.error, exc_info=fiber.error)
+        else:
+            self._attend()
+
+    async def _work(self, target: Target, over: Event) -> None:
+        """Do what there is to be done. It does not keep the session in memory while it waits.
+
+        Args:
+            target: the volume.
+            over: what is set at its end; whoever waits for it before waits for nothing but the time.
+        """
+        while (core := self._of()) is not None and self.server is not None:
+            with core.lock:
+                if self._over is not over or not self._is_wanted(core):
+                    return
+            is_there = self._is_there()
+            if is_there:
+                core.driver.quieten(self.server.connection)
+            pause = (self._looking if is_there else self._regaining).left(core.now())
+            has_left = None if pause or not is_there else self._follow(core)
+            log = core.log
+            del core
+            if pause:
+                await Wait(over, pause)
+            elif has_left is not None:
+                await Wait(has_left)
+            else:
+                await self._regain(target, self.server.address, log)
 
     @staticmethod
-    def _follow(core: Core) -> None:
-        with suppress(SessionClosedError):
-            try:
-                core.start(follow)
-            except Exception:
-                raise
-            except BaseException:  # an interrupt: two who look do no harm
-                core.start(follow)
-                raise
+    def _follow(core: Core) -> Event:
+        """Have the volfile looked at by a call; return what is set when that has left."""
+        has_left = core.driver.new_event()
+        try:
+            call = core.start(follow)
+        except SessionClosedError:
+            has_left.set()
+            return has_left
+        with core.lock:
+            if core.session.calls.get(call.number) is call:
+                call.left = lambda _: has_left.set()
+            else:
+                has_left.set()
+        return has_left
 
     async def catch_up(self, core: Core, frame: Frame) -> None:
         """Look at the volfile, and switch to it.
@@ -197,11 +241,10 @@ class Management:
                 collector drops both, a weak reference is gone before the call's own last words.
             frame: the call's frame.
         """
-        core.keep_house()  # somebody has to take the answers while nobody calls
-        self._follows = True
         self._is_behind = False
         has_changed = False
         try:
+            core.keep_house()  # somebody has to take the answers while nobody calls
             has_changed = await self._catch_up(core, frame)
         except Exception as error:
             if not self._is_there():
@@ -210,9 +253,6 @@ class Management:
                 core.log.error("the volfile has changed, and cannot be used: %s", error)
         finally:
             self._looking.done(core.now(), of_use=has_changed)
-            self._follows = False
-        if self._is_behind and self._is_there():  # told of meanwhile
-            self._look()
 
     async def _catch_up(self, core: Core, frame: Frame) -> bool:
         """Tell whether the volfile was another one, and could be used."""
@@ -229,66 +269,36 @@ class Management:
     def _is_there(self) -> bool:
         return self.server is not None and self.server.connection.lost is None
 
-    # -- losing it --------------------------------------------------------------------------------
-
-    def _lost(self, error: Exception) -> None:
-        """The connection has ended. Called in the middle of receiving: waits for nothing."""
-        core = self._of()
-        if core is None:
-            return
-        with core.lock:
-            if self._ended or self._regains or core.session.state is not SessionState.ACTIVE:
-                return  # if it connects, this is seen when it has
-            self._regains = True
-        core.log.warning("the management daemon is lost: %s", error)
-        over = core.driver.new_event()
-        self._begin(core, self._regain(core.target, over), over)
-
-    async def _regain(self, target: Target, over: Event) -> None:
-        """Connect to one of the daemons, as often as it takes."""
-        try:
-            await self._look_for_one(target, over)
-        finally:
-            over.set()
-
-    async def _look_for_one(self, target: Target, over: Event) -> None:
+    async def _regain(self, target: Target, lost: tuple[str, int] | str, log: Log) -> None:
+        """Connect to one of the daemons: the one after that which is lost, or else a further one."""
         servers = target.servers
-        assert self.server is not None
-        number = servers.index(self.server.address)
-        while (core := self._of()) is not None and not self._ended:
-            pause, log = self._regaining.left(core.now()), core.log
-            del core
-            if pause:
-                await Wait(over, pause)
+        first = servers.index(lost) + 1
+        for address in [*servers[first:], *servers[:first]]:
+            try:
+                asking = ask_server(address, target.volume, target.management_tls())
+                _, found = await Within(ANSWER, asking)
+            except Exception as error:
+                log.info("no management daemon yet: %s", error)
                 continue
-            for _ in servers:  # the next one first
-                number = (number + 1) % len(servers)
-                try:
-                    asking = ask_server(servers[number], target.volume, target.management_tls())
-                    _, server = await Within(ANSWER, asking)
-                except Exception as error:
-                    log.info("no management daemon yet: %s", error)
-                    continue
-                if self._took(server):
-                    return
-                await Disconnect(server.connection)
-                return
-            core = self._of()
-            if core is not None:
-                self._regaining.done(core.now())
+            try:
+                self._take(found)
+            finally:
+                if self.server is not found:
+                    await Disconnect(found.connection)
+            return
+        core = self._of()
+        if core is not None:
+            self._regaining.done(core.now())
 
-    def _took(self, server: VolfileServer) -> bool:
+    def _take(self, server: VolfileServer) -> None:
         """Follow the daemon that was found, unless the session has ended meanwhile."""
         core = self._of()
         if core is None or self._ended:
-            return False
-        core.log.info("followed from now on: %s", server.connection.name)
-        self._regaining.done(core.now())
-        self._regains = False
+            return
         self._is_behind = True
         self.keep(server)
-        self.connected()
-        return True
+        self._regaining.done(core.now())
+        core.log.info("followed from now on: %s", server.connection.name)
 
 
 async def follow(core: Core, frame: Frame) -> None:
