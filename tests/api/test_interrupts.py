@@ -23,11 +23,14 @@ import pytest
 
 import glusterio
 from glusterio.api import handles
+from glusterio.api.lock_owner import LockOwner
 from glusterio.errors import ConnectionLostError, HandleStaleError
 from glusterio.lifecycle.states import HandleState
+from glusterio.runtime.housekeeper import HouseKeeper
 from glusterio.wire.programs import Fop
 from glusterio.xlators.quick_read import QuickRead
 from glusterio.xlators.write_behind import WriteBehind
+from tests.api.away import until
 from tests.api.deferring import held, no_file_beyond
 from tests.api.tap import Tap
 from tests.embedded import BrickProcess
@@ -62,7 +65,7 @@ OPENING = {
     "session.py": {"reserve", "move", "_move", "leave"},
     "core.py": {"left"},
     "inode.py": {"ref"},
-    "client.py": {"open", "create", "_open", "_release_when_it_comes"},
+    "client.py": {"open", "create", "_open", "_opened", "_see_out"},
     "reopening.py": {"_entered"},
     "requests.py": {"_request", "_answer"},
     "open_behind.py": {"open", "_opened", "create"},
@@ -532,3 +535,94 @@ def test_a_request_interrupted_anywhere(brick: BrickProcess) -> None:
             at += 1
     assert at > 15
     assert went_on > 5
+
+
+#: Those that see a request out whose caller has given up, by their files.
+SEEING_OUT = {
+    "client.py": {"_see_out", "_opened"},
+    "requests.py": {"_answer"},
+    "reopening.py": {"_granted", "_entered"},
+    "locks.py": {"late", "_take_back"},
+    "lock_owner.py": {"answered", "end"},
+    "unbroken.py": {"_run"},
+    "handles.py": {"late"},
+    "closing.py": {"let_go", "_released"},
+    "fiber.py": {"step"},
+}
+
+
+@pytest.mark.parametrize("what", [Fop.LK, Fop.OPEN], ids=["lock", "open"])
+def test_what_nobody_waits_for_any_more_interrupted_anywhere(
+    brick: BrickProcess, tap: Tap, url: str, what: Fop
+) -> None:
+    """A lock that is granted to a caller who had given up is dropped, and a file is closed."""
+    (brick.directory / "file").touch()
+    came = True
+    at = 1
+    with made_in_vain():
+        while came:
+            with glusterio.connect(url) as volume, pytest.MonkeyPatch.context() as patch:
+                patch.setattr(HouseKeeper, "start", lambda keeper: None)
+                session = volume._session.core.session
+                file = volume.open_handle("file", os.O_RDWR)
+                ask = file.lock().acquire if what is Fop.LK else partial(volume.open_handle, "file")
+                with held(tap, what), volume.deadline(0.005), pytest.raises(TimeoutError):
+                    ask()
+
+                def is_over(volume: Any = volume, file: Any = file, session: Any = session) -> bool:
+                    volume.stat("/")
+                    owner = file._handle.fd.context.get(LockOwner)
+                    return len(session.handles()) == 1 and not (owner and owner.unsettled)
+
+                came = interrupted(at, SEEING_OUT, partial(until, is_over))
+                patch.undo()
+                volume._session.driver.keep_house()
+                brick.wait_for(fds=1, locks=0)
+                file.close()
+                brick.wait_for(fds=0)
+            report = volume.close()
+            assert (report.errors, report.defects, report.handles) == ([], [], [])
+            at += 1
+    assert at > 8
+
+
+#: Those that a lock is dropped in.
+UNLOCKING = {
+    "locks.py": {"_drop", "_dropping"},
+    "lock_owner.py": {"begin", "answered", "end", "begin_to_ask"},
+    "unbroken.py": {"begin", "_run"},
+    "client.py": {"lk", "_lk"},
+    "requests.py": {"_request", "_answer"},
+    "reopening.py": {"_granted"},
+    "fiber.py": {"step"},
+}
+
+
+def test_an_unlock_interrupted_anywhere(brick: BrickProcess) -> None:
+    """It is done, or has not begun; and nobody waits for it for ever."""
+    (brick.directory / "file").touch()
+    came = True
+    at = 1
+    dropped = 0
+    with made_in_vain():
+        while came:
+            with glusterio.connect(brick.url) as volume, volume.deadline(10):
+                file = volume.open_handle("file", os.O_RDWR)
+                file.lockf(os.F_LOCK, 10)
+                came = interrupted(at, UNLOCKING, partial(file.lockf, os.F_ULOCK, 10))
+                owner = file._handle.fd.context[LockOwner]
+
+                def is_settled(owner: LockOwner = owner) -> bool:
+                    volume.stat("/")
+                    return not owner.unsettled
+
+                until(is_settled)
+                dropped += came and brick.dump()["locks"] == 0
+                file.lockf(os.F_ULOCK, 10)
+                brick.wait_for(fds=1, locks=0)
+                file.close()
+            report = volume.close()
+            assert (report.errors, report.defects, report.handles) == ([], [], [])
+            at += 1
+    assert at > 15
+    assert dropped > 5

@@ -190,7 +190,7 @@ PLANTED: tuple[Planted, ...] = (
         "late reply not watched", "nobody waits for the answer to an OPEN that was given up",
         (Change(_CLIENT,
             "                frame.adopted = True\n"
-            "                await Spawn(self._release_when_it_comes(fop, reply, fd, frame))\n",
+            "                await Spawn(self._see_out(frame, fd, partial(self._opened, fop, reply, fd)))\n",
             "                frame.adopted = True\n"),),
         "abandon-watches",
     ),

@@ -67,15 +67,17 @@ class LockOwner:
         self.moved: Event | None = None
         self.quiet: Event | None = None
 
-    def begin(self, core: Core) -> Unsettled:
-        """Take note of a request that goes on by itself; :meth:`end` must follow."""
-        request = Unsettled(core)
-        self.unsettled.append(request)
-        return request
+    def begin(self, request: Unsettled) -> None:
+        """Take note of a request that goes on by itself; :meth:`end` must follow. Both are harmless
+        when repeated.
+        """
+        if request not in self.unsettled:
+            self.unsettled.append(request)
 
     def end(self, request: Unsettled) -> None:
         """Nothing is left to be done about it."""
-        self.unsettled.remove(request)
+        if request in self.unsettled:
+            self.unsettled.remove(request)
         request.settled.set()
 
     def answered(self, asking: Asking) -> None:

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from glusterio.api.handles import check_offset
 from glusterio.api.lock_owner import Asking, LockOwner, Unsettled, begin_to_ask, lock_owner
 from glusterio.api.shares import is_shared
+from glusterio.api.unbroken import Unbroken
 from glusterio.errors import fs_error
 from glusterio.graph.fd import Fd
 from glusterio.graph.frame import Frame
 from glusterio.lifecycle.handle import Handle, HandleKind
 from glusterio.lifecycle.states import HandleState
-from glusterio.traps import Spawn, Wait, Within
+from glusterio.traps import Wait, Within
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.dictionary import UInt
 from glusterio.wire.fops.attributes import FstatRequest
@@ -259,8 +261,8 @@ async def _set(
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything
             if frame.adopted:
-                owner.unsettled.append(given_up)
-                await Spawn(_take_back(core, handle, fd, owner, given_up, asking))
+                taking_back = partial(_take_back, core, handle, fd, owner, given_up, asking)
+                await Unbroken(core, taking_back).begin()
             else:
                 owner.answered(asking)
             raise
@@ -280,6 +282,7 @@ async def _take_back(
     where: LockedBytes = asking.where
     identity = _identity(owner, where)
     pause = _FIRST_PAUSE
+    owner.begin(given_up)
     try:
         try:
             while not given_up.answered.is_set:
@@ -296,9 +299,10 @@ async def _take_back(
             await fd.top.lk(Frame(identity=identity), fd, request)
     except OSError:
         pass  # the connection is gone, or the fd, and with it the lock
-    finally:
-        owner.answered(asking)
-        owner.end(given_up)
+    except Exception as error:
+        core.log.error("a lock that nobody wants any more: %s", error, exc_info=error)
+    owner.answered(asking)
+    owner.end(given_up)
 
 
 async def take_back(fd: Fd, owner: LockOwner, where: LockedBytes) -> None:
@@ -322,22 +326,22 @@ async def take_back(fd: Fd, owner: LockOwner, where: LockedBytes) -> None:
 
 async def _drop(core: Core, handle: Handle, where: LockedBytes) -> Unsettled:
     """Begin to unlock, which goes on whatever becomes of the caller."""
-    owner = lock_owner(core, handle)
-    dropping = owner.begin(core)
-    await Spawn(_dropping(core, handle, owner, dropping, where))
+    dropping, asking = Unsettled(core), Asking(where)
+    work = partial(_dropping, core, handle, lock_owner(core, handle), dropping, asking)
+    await Unbroken(core, work).begin()
     return dropping
 
 
 async def _dropping(
-    core: Core, handle: Handle, owner: LockOwner, dropping: Unsettled, where: LockedBytes
+    core: Core, handle: Handle, owner: LockOwner, dropping: Unsettled, asking: Asking
 ) -> None:
+    where: LockedBytes = asking.where
     request = _request(handle, LockCommand.SETLK, LockType.UNLOCK, where)
-    asking = Asking(where)
+    owner.begin(dropping)
     try:
         _, fd = await begin_to_ask(core, handle, asking)
         await fd.top.lk(Frame(identity=_identity(owner, where)), fd, request)
     except Exception as error:
         dropping.error = error
-    finally:
-        owner.answered(asking)
-        owner.end(dropping)
+    owner.answered(asking)
+    owner.end(dropping)

@@ -82,27 +82,51 @@ class Client(Connected):
 
     async def _open(self, frame: Frame, fop: Fop, fd: Fd, reply: Reply) -> Any:
         try:
-            answer = await self._answer(fop, reply)
-            await self._entered(fd, answer, reply.connection, fop is Fop.OPENDIR)
+            return await self._opened(fop, reply, fd)
         except (Exception, GeneratorExit):
             raise
         except BaseException:  # cancelled; or interrupted, in the middle of anything
             if reply.submitted and frame.late is not None:
                 frame.adopted = True
-                await Spawn(self._release_when_it_comes(fop, reply, fd, frame))
+                await Spawn(self._see_out(frame, fd, partial(self._opened, fop, reply, fd)))
             raise
+
+    async def _opened(self, fop: Fop, reply: Reply, fd: Fd) -> Any:
+        answer = await self._answer(fop, reply)
+        await self._entered(fd, answer, reply.connection, fop is Fop.OPENDIR)
         return answer
 
-    async def _release_when_it_comes(self, fop: Fop, reply: Reply, fd: Fd, frame: Frame) -> None:
-        """The caller of an OPEN gave up: wait for the reply in its stead, and close what it opened."""
-        error: Exception | None = None
-        try:
-            answer = await self._answer(fop, reply)
-            await self._entered(fd, answer, reply.connection, fop is Fop.OPENDIR)
-        except Exception as failure:
-            error = failure
+    async def _see_out(
+        self,
+        frame: Frame,
+        fd: Fd,
+        finish: Callable[[], Coro[Any]] | None,
+        error: Exception | None = None,
+    ) -> None:
+        """The caller of a request gave up: wait for the answer in its stead, and tell of it.
+
+        It is gone on with where an interrupt of whoever steps it ends it.
+
+        Args:
+            frame: the caller's, whose ``late`` is told.
+            fd: the file that it is about.
+            finish: waits for the answer; ``None`` when that has been done.
+            error: what that has raised.
+        """
         assert frame.late is not None
-        await frame.late(fd, error)
+        try:
+            if finish is not None:
+                try:
+                    await finish()
+                except Exception as failure:
+                    error = failure
+                finish = None
+            await frame.late(fd, error)
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            await Spawn(self._see_out(frame, fd, finish, error))
+            raise
 
     async def open(self, frame: Frame, fd: Fd, request: files.OpenRequest) -> files.OpenReply:
         try:
@@ -244,7 +268,9 @@ class Client(Connected):
         except BaseException:  # cancelled; or interrupted, in the middle of anything
             if reply is not None and reply.submitted and frame.late is not None:
                 frame.adopted = True
-                await Spawn(self._tell_when_it_comes(Fop.LK, reply, fd, frame))
+                # The lock is not noted: nobody misses it if it goes with its connection before it is
+                # given back.
+                await Spawn(self._see_out(frame, fd, partial(self._answer, Fop.LK, reply)))
             raise
 
     async def lease(self, frame: Frame, request: locks.LeaseRequest) -> locks.LeaseReply:
@@ -261,28 +287,6 @@ class Client(Connected):
             if is_end:
                 return locks.LeaseReply(lease=request.lease)
             return await self._again(lost, True, frame, self.lease, request)
-
-    async def _tell_when_it_comes(
-        self,
-        fop: Fop,
-        reply: Reply,
-        fd: Fd,
-        frame: Frame,
-        size: int = 0,
-    ) -> None:
-        """The caller gave up: wait for the reply in its stead, and tell what became of it.
-
-        A lock is not noted: nobody misses it if it goes with its connection before it is given back.
-        """
-        error: Exception | None = None
-        try:
-            answer = await self._answer(fop, reply)
-            if answer.op_ret < size:
-                error = fs_error(errno.EIO)
-        except Exception as failure:
-            error = failure
-        assert frame.late is not None
-        await frame.late(fd, error)
 
     # -- the hot path -----------------------------------------------------------------------------
 
@@ -372,11 +376,21 @@ class Client(Connected):
         except BaseException:
             if reply.submitted and frame.late is not None:
                 frame.adopted = True
-                await Spawn(self._tell_when_it_comes(Fop.WRITE, reply, fd, frame, size))
+                await Spawn(self._see_out(frame, fd, partial(self._wrote, reply, size)))
             raise
         if hot.usual_write(reply.record, size):
             return _written((size, None, None))
         return await self._unusual_write(reply, size)
+
+    async def _wrote(self, reply: Reply, size: int) -> None:
+        """Wait for the answer to a WRITE.
+
+        Raises:
+            OSError: it has failed, or not all is written.
+        """
+        answer = await self._answer(Fop.WRITE, reply)
+        if answer.op_ret < size:
+            raise fs_error(errno.EIO)
 
     async def _unusual_write(self, reply: Reply, size: int) -> Written:
         """Tell what an answer to a WRITE says that is not the usual one."""

@@ -74,18 +74,22 @@ class _Carried(Frame):
         self._writes._came(self, self._deferred, self._write, rest)
 
     async def late(self, fd: Fd, error: Exception | None) -> None:
-        """The brick has answered after all, or never will."""
+        """The brick has answered after all, or never will. Harmless when repeated."""
         writes, write = self._writes, self._write
+        if write.number not in self._deferred.order.writes:
+            return
         done = self.done if error is not None else len(write.data)
+        noting: tuple[Any, ...] = (self._deferred, write, error, done)
         try:
-            start = writes._answered(self._deferred, write, error, done)
+            start = writes._answered(*noting)
+            noting = ()
+            if start:
+                await writes._start(start)
         except GeneratorExit:
             raise
         except BaseException:
-            await writes._recover(self._deferred, write, error, done)
+            await writes._recover(*noting)
             raise
-        if start:
-            await writes._start(start)
 
 
 class Writes(Xlator):
