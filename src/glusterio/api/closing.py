@@ -79,6 +79,33 @@ async def close_handle(core: Core, frame: Frame, handle: Handle) -> None:
         raise closing.errors[0]
 
 
+class Opened:
+    """An ``async with`` block at whose end a handle is closed, however it is left.
+
+    But not when the coroutine is dropped, with its session or its event loop: then nothing may be
+    awaited, and nobody would be there to send anything.
+
+    Args:
+        core: the session.
+        frame: the operation's frame.
+        handle: the handle.
+    """
+
+    __slots__ = ("_core", "_frame", "_handle")
+
+    def __init__(self, core: Core, frame: Frame, handle: Handle) -> None:
+        self._core = core
+        self._frame = frame
+        self._handle = handle
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not GeneratorExit:
+            await close_handle(self._core, self._frame, self._handle)
+
+
 async def drop_handle(core: Core, handle: Handle, closing: Closing | None = None) -> None:
     """Close a handle, unless somebody has, or is about to; never wait.
 

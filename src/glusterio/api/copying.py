@@ -16,7 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from glusterio.api.closing import close_handle, drop_handle
+from glusterio.api.closing import Opened, close_handle, drop_handle
 from glusterio.api.handles import open_file, open_found, pread, pwrite
 from glusterio.api.in_flight import in_order
 from glusterio.api.names import readlink, symlink
@@ -122,7 +122,7 @@ async def _copy_file(
         assert missing is not None
         raise missing
     source = await open_source(core, frame, src, found, opened_at)
-    try:
+    async with Opened(core, frame, source):
         try:
             target = await open_file(core, frame, dst, TARGET_FLAGS, 0o666, umask, opened_at)
         except IsADirectoryError as error:
@@ -137,8 +137,6 @@ async def _copy_file(
             await drop_handle(core, target)
             raise
         await close_handle(core, frame, target)  # tells of what was deferred
-    finally:
-        await close_handle(core, frame, source)
 
 
 def check_target(src: str, found: Iatt | None, dst: str, target: Iatt | None) -> None:

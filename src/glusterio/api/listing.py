@@ -10,7 +10,7 @@ import errno
 import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from glusterio.api.closing import close_handle
+from glusterio.api.closing import Opened
 from glusterio.api.directory import Cursor, read_directory
 from glusterio.api.handles import open_found
 from glusterio.api.path_text import text_of
@@ -79,10 +79,8 @@ async def list_by_gfid(
 ) -> list[Found]:
     """List the directory that has this gfid. Errors are named by ``path``."""
     handle = await open_by_gfid(core, frame, path, gfid, opened_at)
-    try:
+    async with Opened(core, frame, handle):
         return await read_all(core, frame, handle)
-    finally:
-        await close_handle(core, frame, handle)
 
 
 @looking_again

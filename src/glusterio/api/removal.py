@@ -17,7 +17,7 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from glusterio.api.closing import close_handle
+from glusterio.api.closing import Opened
 from glusterio.api.in_flight import InFlight, own_frame
 from glusterio.api.listing import GONE, open_by_gfid, read_all
 from glusterio.api.names import rmdir
@@ -191,12 +191,11 @@ class _Round:
                 self._failed("open", path, error, directory.above)
             return
         try:
-            listed = await read_all(core, frame, handle)
+            async with Opened(core, frame, handle):
+                listed = await read_all(core, frame, handle)
         except OSError as error:
             self._failed("scandir", path, error, directory)
             return
-        finally:
-            await close_handle(core, frame, handle)
         # What is added last is done first: the names here, before further directories are listed.
         listed.sort(key=lambda found: not found.is_directory)
         directory.left += len(listed)

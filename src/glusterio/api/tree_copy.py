@@ -17,7 +17,7 @@ import stat as stat_module
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, NamedTuple
 
-from glusterio.api.closing import close_handle, drop_handle
+from glusterio.api.closing import Opened, close_handle, drop_handle
 from glusterio.api.copying import (
     TARGET_FLAGS,
     Besides,
@@ -379,7 +379,7 @@ class _Round:
         assert work.besides is not None
         check_target(src, found, dst, None)
         source = await open_source(core, frame, src, found, work.opened_at)
-        try:
+        async with Opened(core, frame, source):
             target = await self._open_target(core, own_frame(frame), branch, found, src, dst)
             try:
                 if found.size:
@@ -393,8 +393,6 @@ class _Round:
                 await drop_handle(core, target)
                 raise
             await close_handle(core, frame, target)  # tells of what was deferred
-        finally:
-            await close_handle(core, frame, source)
 
     async def _open_target(
         self, core: Core, frame: Frame, branch: Branch, found: Iatt, src: str, dst: str

@@ -20,7 +20,7 @@ import os
 import stat as stat_module
 from typing import TYPE_CHECKING, Final
 
-from glusterio.api.closing import close_handle, drop_handle
+from glusterio.api.closing import Opened, close_handle, drop_handle
 from glusterio.api.handles import bytes_of, open_file, open_found, pread, pwrite_last
 from glusterio.api.path_text import own_text
 from glusterio.api.resolve import walk_asking
@@ -64,7 +64,7 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
         if isinstance(content, bytes) and len(content) == found.size:
             return content
     handle = await open_found(core, frame, text, found, os.O_RDONLY, opened_at)
-    try:
+    async with Opened(core, frame, handle):
         pieces = []
         size = 0
         # One more than there is: so its end is seen at once.
@@ -76,8 +76,6 @@ async def read_file(core: Core, frame: Frame, path: StrPath, opened_at: str) -> 
                 break
             wanted = PIECE
         return b"".join(pieces)
-    finally:
-        await close_handle(core, frame, handle)
 
 
 async def write_file(
