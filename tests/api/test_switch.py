@@ -13,6 +13,7 @@ import pytest
 
 import glusterio
 from glusterio.brick.volfiles import client_volfile
+from glusterio.graph.fd import Fd
 from glusterio.wire.programs import Fop
 from tests.api.deferring import held, no_file_beyond
 from tests.api.drivers import Driver
@@ -127,6 +128,29 @@ def test_the_old_graph_leaves_nothing(volume: Any, text: str) -> None:
         assert file.pread(10, 0) == b"xxxxxx"
     gc.collect()
     assert [top() for top in tops] == [None] * 6
+
+
+def test_what_was_carried_needs_no_collector(volume: Any, text: str) -> None:
+    """Else each switch of a session with many files leaves megabytes, until it comes round."""
+    core = volume._session.core
+
+    def fds() -> int:
+        return sum(type(each) is Fd and each.gfid == gfid for each in gc.get_objects())
+
+    with volume.open_handle("f", os.O_RDWR | os.O_CREAT) as file:
+        gfid = file._handle.fd.gfid
+        gc.collect()
+        gc.disable()
+        try:
+            for round in range(4):
+                volume.reload(with_translators(text, *TYPES[: 1 + round % 2]))
+                ended(volume)
+            deadline = core.now() + 20
+            while fds() > 1:  # the switch has a last word after the old graph's
+                volume.statvfs("/")
+                assert core.now() < deadline, f"{fds()} fds of one open file"
+        finally:
+            gc.enable()
 
 
 def test_locks_go_along(volume: Any, text: str, brick: BrickProcess) -> None:

@@ -352,7 +352,7 @@ class _Switch:
         await self._going_back.begin()
         await Wait(self._all_back)
         self._decide()
-        self._stage = Stage.OVER
+        self._end()
 
     async def _go_back(self) -> None:
         self._defer_again()
@@ -513,7 +513,11 @@ class _Switch:
         old.is_left = True
         if not is_used(core, old):
             await end_graph(core, frame, old)
+        self._end()
+
+    def _end(self) -> None:
         self._stage = Stage.OVER
+        self._files, self._left = [], {}  # they need not wait for the collector, as a switch does
 
     async def _leave(self) -> None:
         """Release the old fds of what was carried, which is done whatever becomes of the session."""
