@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from glusterio.brick.limits import Limits
+from glusterio.rpc.stream import MAX_RECORD
 from glusterio.wire.credentials import Credentials
 from glusterio.wire.dictionary import old_text
 from glusterio.wire.fops import attributes, directories, files, names
@@ -121,7 +122,11 @@ def test_length_of_a_record(tmp_path: Path) -> None:
         with brick.connect() as client:
             made = client.create("f")
             assert client.write(made.stat.gfid, made.fd, bytes(99_000)) == 99_000
-            client.sock.sendall(struct.pack(">I", 0x80000000 | 100_001))
+            for size in (100_000, 1_000_000):
+                with pytest.raises(OSError, match="Message too long"):
+                    client.write(made.stat.gfid, made.fd, bytes(size))
+            assert client.write(made.stat.gfid, made.fd, b"here") == 4
+            client.sock.sendall(struct.pack(">I", 0x80000000 | MAX_RECORD + 1))
             assert client.is_closed()
         brick.wait_for(fds=0)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -69,6 +70,23 @@ def test_limits(tmp_path: Path) -> None:
             stranger.settimeout(PATIENCE)
             stranger.sendall((0x80000000 | 4001).to_bytes(4, "big"))
             assert stranger.recv(1) == b""
+
+
+def test_a_write_over_the_limit_says_so(tmp_path: Path) -> None:
+    with serving(tmp_path, "--limit", "record=100000") as (_, url), library.connect(url) as volume:
+        handle = volume.open_handle("f", os.O_RDWR | os.O_CREAT)
+
+        def write(size: int) -> None:
+            handle.pwrite(bytes(size), 0)
+            handle.fsync()
+
+        with pytest.raises(OSError, match="Message too long") as caught:
+            write(200_000)
+        assert caught.value.errno == errno.EMSGSIZE
+        write(9)
+        handle.close()
+        assert volume.stat("f").st_size == 9
+        assert volume._session.core.reconnects == 0
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from glusterio.errors import LocalProtocolError, RecordTooLongError, RemoteProtocolError
 from glusterio.rpc.service import Request, ServerConnection
+from glusterio.rpc.stream import MAX_RECORD
 from glusterio.wire import credentials
 from glusterio.wire.programs import AcceptStat, ReplyStat
 from glusterio.wire.records import CallHeader, ReplyHeader, encode_call, encode_reply, parse_message
@@ -251,3 +252,26 @@ def test_random_bytes_never_do_anything_else() -> None:
                 connection.refuse(request.xid, AcceptStat.GARBAGE_ARGS)
         except RemoteProtocolError:
             pass
+
+
+@pytest.mark.parametrize(
+    ("length", "piece"), [(1500, 1), (1500, 1 << 30), (5000, 7), (300_000, 997), (300_000, 1 << 30)]
+)
+def test_a_request_that_is_too_long_is_answered_and_not_kept(length: int, piece: int) -> None:
+    connection = ServerConnection("client", max_record=1000)
+    told = []
+
+    def too_long(request: Request, size: int) -> None:
+        told.append((request.xid, size))
+        connection.refuse(request.xid, AcceptStat.GARBAGE_ARGS)
+
+    connection.too_long = too_long
+    stream = call(1) + call(2, bytes(length)) + call(3, bytes(length)) + call(4)
+    requests = feed(connection, stream, piece)
+    assert [request.xid for request in requests] == [1, 4]
+    assert [xid for xid, _ in told] == [2, 3]
+    assert all(size > length for _, size in told)
+    assert connection.holds_nothing()
+    assert set(connection.pending) == {1, 4}
+    with pytest.raises(RecordTooLongError):  # so long that nobody waits for its end
+        feed(connection, struct.pack(">I", 0x80000000 | MAX_RECORD + 1))

@@ -39,6 +39,9 @@ class ServedProgram(Protocol):
     def find(self, procedure: int) -> Procedure | None:
         """Return what answers a procedure, ``None`` when nothing does."""
 
+    def failure(self, procedure: int, number: int) -> bytes | None:
+        """Return the reply of a procedure that fails with an errno; ``None`` if it cannot say so."""
+
 
 class CallDenied(Exception):
     """The caller's credential is refused.
@@ -95,6 +98,10 @@ class SimpleProgram:
             return (encode(reply),)
 
         return answering
+
+    def failure(self, procedure: int, number: int) -> bytes | None:
+        """Return ``None``: what fails here is no call of anybody's."""
+        return None
 
 
 class Programs:
@@ -187,6 +194,7 @@ class Connection:
         self.client = client
         client.waiting = self.waiting_for_a_lock
         self.connection.accept_records(self.limits.record)
+        self.connection.too_long = self._too_long
 
     def use(self, program: ServedProgram) -> None:
         """Let the client call another program in the place of the one with its number."""
@@ -269,6 +277,19 @@ class Connection:
         except Exception:
             log.exception("%s: procedure %d failed", self.name, request.procedure)
             self.connection.refuse(request.xid, AcceptStat.SYSTEM_ERR)
+
+    def _too_long(self, request: Request, length: int) -> None:
+        """Answer a request that is longer than the limit. Its arguments have not been kept."""
+        limit = self.limits.record
+        log.warning("%s: a record of %d bytes; the limit is %d", self.name, length, limit)
+        program = self._programs.get(request.program)
+        failure = None
+        if program is not None:
+            failure = program.failure(request.procedure, errno.EMSGSIZE)
+        if failure is None:
+            self.connection.refuse(request.xid, AcceptStat.GARBAGE_ARGS)
+        else:
+            self.connection.reply(request.xid, failure)
 
     def disconnected(self) -> None:
         """The client is gone."""

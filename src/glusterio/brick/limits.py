@@ -32,7 +32,9 @@ class Limits:
         strangers: connections that have not been accepted yet; of more, the oldest is closed.
         handshake_seconds: how long a connection may be open without being accepted.
         first_record: bytes of one request before the client has been accepted.
-        record: bytes of one request afterwards. A longer one ends its connection, and is logged.
+        record: bytes of one request afterwards. A longer one fails with EMSGSIZE, and is
+            logged. (Deferred writes are sent together, up to 128 KiB: a lower limit wants a lower
+            ``performance.aggregate-size``.)
         fds: open files and directories of one client; OPEN, CREATE and OPENDIR fail with EMFILE.
         blocked_locks: requests of one client that wait for a lock; more fail with ENOLCK.
         pending: other requests of one client that are under way; more are not read.

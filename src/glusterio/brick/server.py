@@ -100,6 +100,15 @@ class FopProgram:
         """Return what answers a procedure, ``None`` when nothing does."""
         return self._procedures.get(procedure)
 
+    def failure(self, procedure: int, number: int) -> bytes | None:
+        """Return the reply of a procedure that fails with an errno; ``None`` if it cannot say so."""
+        if procedure not in self._procedures:
+            return None
+        fop = Fop(procedure)
+        self.counters[fop].count += 1
+        self.counters[fop].failed += 1
+        return encode(failure(SPECS[fop].reply_class, number))
+
     def _procedure(self, fop: Fop, wind: Winding) -> Procedure:
         spec, counter = SPECS[fop], self.counters[fop]
 

@@ -101,6 +101,8 @@ class ServerConnection(RecordStream):
         pending: the requests that have no reply yet, by xid.
         now: the time, on the driver's clock; the driver sets it before it hands over what it received.
         wake: called when there is something to send that answers no request; the driver sets it.
+        too_long: answers a request whose record is over the limit; the request has but its beginning.
+            Also given how long it is, in bytes. Without it such a record ends the connection.
         bytes_in: bytes received so far.
         bytes_out: bytes sent so far.
     """
@@ -125,6 +127,7 @@ class ServerConnection(RecordStream):
         self.bytes_out = 0
         self.now = 0.0
         self.wake: Callable[[], None] | None = None
+        self.too_long: Callable[[Request, int], None] | None = None
         self._arrived: deque[Request] = deque()
         self._arrived_bytes = 0
         self._outgoing: deque[Packet] = deque()
@@ -179,7 +182,21 @@ class ServerConnection(RecordStream):
     def on_long_record(self, store: memoryview) -> None:
         self._take(store)
 
+    def on_too_long(self, length: int) -> None:
+        if self.too_long is None or length > MAX_RECORD:
+            super().on_too_long(length)
+
+    def on_beginning(self, view: memoryview, length: int) -> None:
+        request = self._request(bytes(view))
+        assert self.too_long is not None
+        self.too_long(request, length)
+
     def _take(self, record: bytes | bytearray | memoryview) -> None:
+        request = self._request(record)
+        self._arrived_bytes += len(record)
+        self._arrived.append(request)
+
+    def _request(self, record: bytes | bytearray | memoryview) -> Request:
         header = _usual_header(record)
         if header is None:
             parsed = parse_message(memoryview(record))
@@ -201,8 +218,7 @@ class ServerConnection(RecordStream):
         )
         self.pending[xid] = request
         self.pending_bytes += len(record)
-        self._arrived_bytes += len(record)
-        self._arrived.append(request)
+        return request
 
     # -- answering --------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ big READ costs one copy, the kernel's. Without a place of its own it stays in th
 which is its taker's then, and another buffer is used: the first quarter of a megabyte, of which
 nobody knew what it is before it came, is not copied either.
 
-What a peer claims is not believed: a record over the limit is refused when its mark arrives, and
-storage for a long one grows with what has really come.
+What a peer claims is not believed. A record over the limit is refused when its mark arrives, or goes
+nowhere, where the peer is to be told; and storage for a long one grows with what has really come.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class RecordStream:
         self._place: memoryview | None = None
         self._filled = 0
         self._length = 0
+        self._skipped = 0  # bytes still to come of a record that is too long
 
     # -- for subclasses ---------------------------------------------------------------------------
 
@@ -63,6 +64,23 @@ class RecordStream:
 
     def on_long_record(self, store: memoryview) -> None:
         """Take a whole long record, without its mark. The store is the taker's."""
+        raise NotImplementedError
+
+    def on_too_long(self, length: int) -> None:
+        """A record begins that is longer than the limit. Returns if :meth:`on_beginning` takes it.
+
+        Raises:
+            RecordTooLongError: the connection is of no further use.
+        """
+        raise RecordTooLongError(f"a record of {length} bytes; the limit is {self._max_record}")
+
+    def on_beginning(self, view: memoryview, length: int) -> None:
+        """Take the first :data:`PEEK` bytes of a record that is too long; no more of it is kept.
+
+        Args:
+            view: those bytes, or all where there are fewer. It is gone when this returns.
+            length: the record's length.
+        """
         raise NotImplementedError
 
     def place_for(self, view: memoryview, length: int) -> tuple[memoryview, int] | None:
@@ -119,11 +137,16 @@ class RecordStream:
         while end - start >= 4:
             length = record_length(_MARK.unpack_from(view, start)[0])
             if length > self._max_record:
-                raise RecordTooLongError(
-                    f"a record of {length} bytes; the limit is {self._max_record}"
-                )
+                self.on_too_long(length)
             have = end - start - 4
-            if have >= length:
+            if length > self._max_record:
+                if have < min(length, PEEK):
+                    break
+                self.on_beginning(view[start + 4 : start + 4 + min(length, PEEK)], length)
+                start += 4 + min(length, have)
+                if have < length:
+                    self._skip(length - have)
+            elif have >= length:
                 self.on_record(view[start + 4 : start + 4 + length])
                 start += 4 + length
             elif length > DIRECT and have >= PEEK:
@@ -134,6 +157,11 @@ class RecordStream:
         if start == end:
             start = end = 0
         self._start, self._end = start, end
+
+    def _skip(self, count: int) -> None:
+        self._skipped = count
+        self._filled = 0
+        self._place = memoryview(bytearray(min(count, DIRECT))) if count else None
 
     def _begin_long(self, start: int, end: int, length: int) -> None:
         view = self._view[start:end]
@@ -157,6 +185,9 @@ class RecordStream:
         self._place, self._filled = store, len(view)
 
     def _place_is_full(self) -> None:
+        if self._skipped:
+            self._skip(self._skipped - self._filled)
+            return
         if self._tail_only:
             self._place = None
             self.on_tail()
