@@ -206,6 +206,7 @@ def interrupted(at: int, functions: dict[str, set[str]], function: Callable[[], 
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # a coroutine made in vain warns below, and not where a namespace has no imports
     sys.settrace(trace)
     try:
         function()
@@ -213,6 +214,8 @@ def interrupted(at: int, functions: dict[str, set[str]], function: Callable[[], 
         return True
     finally:
         sys.settrace(before)
+        gc.collect(0)
+        gc.enable()
     assert count < at, "the interrupt got lost"
     return False
 

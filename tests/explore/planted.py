@@ -68,19 +68,19 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "gate skipped", "calls are admitted after the gate has closed",
         (Change(_SESSION,
-            "            if self.state is not _ACTIVE:\n"
-            "                raise self._why_not_admitted(handle)\n"
-            "            if handle is not None:\n",
-            "            if self.state > SessionState.DRAINING or self.state < _ACTIVE:\n"
-            "                raise self._why_not_admitted(handle)\n"
-            "            if handle is not None:\n"),),
+            "                if self.state is not _ACTIVE:\n"
+            "                    raise self._why_not_admitted(handle)\n"
+            "                if handle is not None and",
+            "                if self.state > SessionState.DRAINING or self.state < _ACTIVE:\n"
+            "                    raise self._why_not_admitted(handle)\n"
+            "                if handle is not None and"),),
         "gate-at-admit",
     ),
     Planted(
         "counted after the gate", "a call passes the gate, and is counted when its coroutine begins",
         (Change(_SESSION,
-            "            call = self.calls[number] = Call(number, op, handle)\n",
-            "            call = Call(number, op, handle)\n"),
+            "                call = self.calls[number] = Call(number, op, handle)\n",
+            "                call = Call(number, op, handle)\n"),
          Change(_CORE,
             "        return coro, call\n",
             "        async def counted() -> Any:\n"
@@ -93,8 +93,9 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "borrowed unseen", "a call uses a handle without a reference on it",
         (Change(_SESSION,
-            "                handle.refs += 1\n            self.calls_admitted",
-            "            self.calls_admitted"),
+            "                if handle is not None:  # here, for no interrupt comes in between\n"
+            "                    handle.refs += 1\n",
+            ""),
          Change(_SESSION,
             "                handle.refs -= 1\n                if handle.state",
             "                if handle.state")),
@@ -103,10 +104,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "closing handles lent", "a call may borrow a handle that is being closed",
         (Change(_SESSION,
-            "                if handle.state is not _OPEN:\n"
-            "                    raise handle.why_unusable()\n",
-            "                if handle.state not in (_OPEN, _CLOSING):\n"
-            "                    raise handle.why_unusable()\n"),),
+            "                if handle is not None and handle.state is not _OPEN:\n",
+            "                if handle is not None and handle.state not in (_OPEN, _CLOSING):\n"),),
         "admit-looks", _SHARED,
     ),
     Planted(

@@ -181,6 +181,33 @@ def test_leaving_twice_is_a_defect() -> None:
     assert handle.refs == 1
 
 
+def test_an_interrupt_on_the_way_out_of_the_gate_counts_its_call_out() -> None:
+    class Lock:
+        """Interrupts once, when it has been given back: as a signal's handler would."""
+
+        interrupts = False
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            if self.interrupts:
+                self.interrupts = False
+                raise KeyboardInterrupt
+
+    lock = Lock()
+    session = Session(lock, Flag)
+    session.apply(SessionEvent.CONNECT)
+    session.apply(SessionEvent.CONNECTED)
+    handle = handle_in(session, HandleState.OPEN)
+    lock.interrupts = True
+    with pytest.raises(KeyboardInterrupt):
+        session.admit("read", handle)
+    assert (session.calls, handle.refs) == ({}, 0)
+    session.leave(session.admit("read", handle))
+    assert (session.calls, handle.refs) == ({}, 0)
+
+
 def test_the_gate_is_closed_by_one() -> None:
     session = session_in(SessionState.ACTIVE)
     call = session.admit("stat")

@@ -120,18 +120,26 @@ class Session:
             HandleClosedError: the handle is closed or closing.
             HandleStaleError: the handle's brick is gone.
         """
-        with self._lock:
-            if self.state is not _ACTIVE:
-                raise self._why_not_admitted(handle)
-            if handle is not None:
-                if handle.state is not _OPEN:
+        call = None
+        try:
+            with self._lock:
+                if self.state is not _ACTIVE:
+                    raise self._why_not_admitted(handle)
+                if handle is not None and handle.state is not _OPEN:
                     raise handle.why_unusable()
-                handle.refs += 1
-            self.calls_admitted = number = self.calls_admitted + 1
-            call = self.calls[number] = Call(number, op, handle)
-            if self._trace is not None:
-                self._record_call(call, "ADMIT", handle)
-            return call
+                self.calls_admitted = number = self.calls_admitted + 1
+                call = self.calls[number] = Call(number, op, handle)
+                if handle is not None:  # here, for no interrupt comes in between
+                    handle.refs += 1
+                if self._trace is not None:
+                    self._record_call(call, "ADMIT", handle)
+                return call
+        except BaseException:
+            if (
+                call is not None
+            ):  # an interrupt on the way out of the lock: nobody else knows the call
+                self.leave(call)
+            raise
 
     def leave(self, call: Call) -> None:
         """Count the call out and give back what it borrowed. Exactly once a call; once more, if that
