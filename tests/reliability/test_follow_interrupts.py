@@ -104,11 +104,17 @@ def _try(served: Served, happens: Callable[[Any], None], at: int) -> str:
 
             return poll(look, 5)
 
+        def followed_it() -> bool:
+            """The new graph is in use, and nobody is at it any more."""
+            attendant = core.management._attendant
+            at_rest = attendant is None or attendant.done
+            return core.graph.generation == 2 and at_rest and not core.session.calls
+
         def followed() -> None:
             nonlocal where
             happens(volume)
             try:
-                comes(lambda: core.graph.generation == 2 and not core.session.calls)
+                comes(followed_it)
             except Interrupt as interrupt:
                 where = str(interrupt)
                 raise

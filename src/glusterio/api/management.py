@@ -174,9 +174,8 @@ class Management:
             over = core.driver.new_event()
             work = self._work(core.target, over)
             self._attendant = start_later(core.driver, work, partial(self._ends, over))
-            self._over = (
-                over  # one that was started and is not known, because of an interrupt, ends
-            )
+            # One that was started and is not known, because of an interrupt, ends when it sees this.
+            self._over = over
 
     def _is_wanted(self, core: Core) -> bool:
         """Tell whether there is something to be done."""
