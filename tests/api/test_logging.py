@@ -140,3 +140,16 @@ def test_where_nobody_has_set_logging_up_nothing_is_printed(brick: BrickProcess)
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_record_that_is_kept_keeps_no_traceback(
+    driver: Driver, brick: BrickProcess, logger: logging.Logger, kept: Kept
+) -> None:
+    vol = driver.connect(brick.url, logger=logger)
+    error = ConnectionLostError("gone")
+    vol._session.core.log.error("it is %s", error)
+    driver.do(vol.close)
+    assert kept.messages()[1].endswith("it is [Errno 107] gone")
+    for record in kept.records:
+        assert record.exc_info is None
+        assert all(isinstance(each, str | int | float) for each in record.args or ())

@@ -143,7 +143,7 @@ class Ending:
         if monitor is not None and monitor.wrong is not None:
             self.report.defects.append(f"what the session did was not right: {monitor.wrong}")
         level = logging.INFO if self.report.graceful else logging.WARNING
-        self._core.log.log(level, "%s", self.report)
+        self._core.log.log(level, "%s", str(self.report))  # it knows errors, too
         return self.report
 
     @contextmanager

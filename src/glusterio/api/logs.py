@@ -56,9 +56,14 @@ class SessionLog(logging.LoggerAdapter[Any]):
         return f"{self._prefix}{msg}", kwargs
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Log a message; what a filter or handler raises stays here."""
+        """Log a message; what a filter or handler raises stays here.
+
+        Of an error its words are told, not the error: a handler that keeps records would keep the
+        error's traceback, and with it whatever its frames know, a volfile of megabytes for instance.
+        """
         if not self.isEnabledFor(level):
             return
+        args = tuple(str(each) if isinstance(each, BaseException) else each for each in args)
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # where it was told, not this line
         try:
             super().log(level, msg, *args, **kwargs)

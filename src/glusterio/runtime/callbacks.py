@@ -48,7 +48,8 @@ class Callback:
             if self._failures == 1:
                 self._log.error("%s failed", self._what, exc_info=error)
             elif not self._failures & self._failures - 1:
-                self._log.error("%s has failed %d times: %r", self._what, self._failures, error)
+                said = self._what, self._failures, repr(error)
+                self._log.error("%s has failed %d times: %s", *said)
 
 
 def ends_program(error: BaseException) -> bool:
