@@ -58,14 +58,16 @@ def test_daemons_that_lie(filled: BrickProcess, seeds: range) -> None:
     lies = failed = 0
     gc.collect()
     tracemalloc.start()
-    lives = range(seeds.start, seeds.start + 2 * len(seeds))  # they are short
-    for seed in lives:
-        one, other = against_management.life(filled, seed)
-        lies, failed = lies + one, failed + other
-    filled.wait_for(fds=0, locks=0, pending=0)
-    gc.collect()
-    kept, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    try:
+        lives = range(seeds.start, seeds.start + 2 * len(seeds))  # they are short
+        for seed in lives:
+            one, other = against_management.life(filled, seed)
+            lies, failed = lies + one, failed + other
+        filled.wait_for(fds=0, locks=0, pending=0)
+        gc.collect()
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     print(f"{len(lives)} sessions, {lies} answers untrue, {failed} operations failed")
     print(f"{kept >> 10} KiB more than before, and {most >> 20} MiB at the most")
     assert lies

@@ -135,9 +135,8 @@ class Session:
                     self._record_call(call, "ADMIT", handle)
                 return call
         except BaseException:
-            if (
-                call is not None
-            ):  # an interrupt on the way out of the lock: nobody else knows the call
+            # Perhaps an interrupt on the way out of the lock: then nobody else knows the call.
+            if call is not None:
                 self.leave(call)
             raise
 
